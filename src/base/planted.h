@@ -1,0 +1,32 @@
+#pragma once
+// Planted bugs: a campaign that never fails proves nothing, so each checker is shown a bug of the kind it is there for.
+// Selected by the environment variable PERDURE_PLANT=<name>[,<name>] or, in deterministic simulation, by plant(). Compiled
+// to `false` in the release preset.
+
+#include <string_view>
+
+namespace perdure {
+
+enum class PlantedBug {
+  kSyncOff,              // "sync-off": the embedded store commits with synchronous=OFF
+  kSendBeforeCommit,     // "send-before-commit": readers see records before they are durable
+  kLostTail,             // "lost-tail": recovery forgets the last batch of deltas of an unfinished response
+  kDoubleOverlap,        // "double-overlap": a continuation's overlap is not trimmed
+  kIgnoreIdempotency,    // "ignore-idempotency": a repeated create makes a second response
+  kForgetUnfinished,     // "forget-unfinished": recovery skips unfinished sessions
+  kUnboundedReader,      // "unbounded-reader": the window of records kept for readers has no bound
+  kAcceptBadInput,       // "accept-bad-input": a refused create leaves its record behind
+  kCount,
+};
+
+std::string_view name_of(PlantedBug bug);
+
+#if defined(PERDURE_PLANTED_BUGS)
+bool planted(PlantedBug bug);
+// Replaces the selection: a comma-separated list of names, empty for none. False: a name is unknown.
+bool plant(std::string_view names);
+#else
+constexpr bool planted(PlantedBug) { return false; }
+#endif
+
+}  // namespace perdure

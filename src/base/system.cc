@@ -1,0 +1,47 @@
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "base/time.h"
+
+namespace perdure {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  Instant now() const override { return Instant(Duration(read(CLOCK_MONOTONIC))); }
+  WallTime wall() const override { return WallTime(std::chrono::milliseconds(read(CLOCK_REALTIME) / 1'000'000)); }
+
+ private:
+  static int64_t read(clockid_t id) {
+    timespec ts{};
+    ::clock_gettime(id, &ts);
+    return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
+  }
+};
+
+class SystemRandom final : public Random {
+ public:
+  void fill(std::span<unsigned char> out) override {
+    size_t done = 0;
+    while (done < out.size()) {
+      ssize_t n = ::getrandom(out.data() + done, out.size() - done, 0);
+      if (n > 0) done += static_cast<size_t>(n);
+    }
+  }
+};
+
+}  // namespace
+
+Clock& system_clock() {
+  static SystemClock clock;
+  return clock;
+}
+
+Random& system_random() {
+  static SystemRandom random;
+  return random;
+}
+
+}  // namespace perdure
