@@ -1,0 +1,42 @@
+#pragma once
+// Renders a Response in the form of OpenAI Responses / Open Responses: the resource, its stream events, its errors. Pure.
+//
+// EventRenderer derives every event from records alone: sequence numbers, indexes, *.done events and terminal events. A stream
+// is therefore the same whether it is followed live, resumed, or read back from the journal.
+
+#include <string>
+#include <vector>
+
+#include "model/response.h"
+
+namespace perdure {
+
+// Everything the schema requires, in a fixed order of fields.
+void write_response(json::Writer& out, const Response& response);
+
+struct RenderedEvent {
+  uint64_t sequence_number = 0;
+  std::string type;  // "response.output_text.delta"
+  std::string data;  // one line of JSON
+};
+
+class EventRenderer {
+ public:
+  // Appends the events that `record` gives rise to. kCorrupt as apply().
+  Result<void> add(const Record& record, std::vector<RenderedEvent>& out);
+  const Response& response() const { return response_; }
+  bool finished() const { return is_terminal(response_.status); }
+
+ private:
+  void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
+  Response response_;
+  uint64_t next_ = 0;
+};
+
+// {"error":{"message","type","param","code"}} and the HTTP status for each class of error: the one place that maps them.
+std::string render_openai_error(const Error& error);
+int http_status(const Error& error);
+// The `error` stream event (nested form, with sequence_number) for a stream that cannot go on.
+std::string render_error_event(const Error& error, uint64_t sequence_number);
+
+}  // namespace perdure

@@ -1,0 +1,16 @@
+#pragma once
+// Reads what a client sends to POST /v1/responses (OpenAI Responses 2.3.0, Open Responses 2026-04-24). Pure.
+//
+// Every wrong field is an Error kInvalid that names it in `param` ("input[2].content[0].image_url"); unknown fields and what
+// Perdure does not do yet are refused by name, never dropped. Limits are those of the Open Responses schema.
+
+#include "base/result.h"
+#include "model/request.h"
+
+namespace perdure {
+
+Result<Request> parse_responses_request(json::Value body);
+// One input item, as also found in item lists.
+Result<Item> parse_input_item(json::Value value, const std::string& param);
+
+}  // namespace perdure

@@ -1,0 +1,72 @@
+#pragma once
+// HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. A pooled connection that turns out dead
+// before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Sends
+// `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and CONNECT for https.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "async/wait.h"
+#include "base/log.h"
+#include "http/message.h"
+#include "http/network.h"
+
+namespace perdure {
+
+struct Url {
+  bool tls = false;
+  Address address;
+  std::string path;  // with query, at least "/"
+  std::string authority() const;  // host[:port] for the Host header, IPv6 in brackets
+};
+Result<Url> parse_url(std::string_view text);  // http and https only; no credentials inside
+
+// Which proxy serves which host, as the usual environment variables say (http_proxy, https_proxy, all_proxy, no_proxy).
+struct ProxyRules {
+  std::string http, https;            // URLs, empty: direct
+  std::vector<std::string> direct;    // no_proxy suffixes; "*": all; loopback is always direct
+  std::optional<Url> proxy_for(const Url& url) const;
+};
+
+struct HttpClientLimits {
+  size_t header_bytes_max = 64 << 10;
+  size_t idle_per_host_max = 32;
+  Duration idle_time = std::chrono::seconds(55);  // shorter than servers' usual 60
+  Duration connect_time = std::chrono::seconds(10);
+};
+
+struct HttpCall {
+  std::string method = "POST";
+  Url url;
+  Headers headers;
+  std::string body;
+  std::string ca_file = {};
+};
+
+// An answer whose body is still to come. Destroying it early aborts the connection; reading to the end pools it.
+class HttpAnswer {
+ public:
+  virtual ~HttpAnswer() = default;
+  int status = 0;
+  Headers headers;
+  // Appends what has arrived to `into` (at most 64 KiB a call); false at the end of a body that is whole. kUnavailable: cut.
+  virtual Task<Result<bool>> read(std::string& into, Deadline deadline) = 0;
+  virtual void abort() = 0;
+};
+
+class HttpClient {
+ public:
+  HttpClient(Loop& loop, Network& network, ProxyRules proxies, HttpClientLimits limits = {});
+  ~HttpClient();
+  // `cancel` may be null; it ends the call, also later reads of the answer, with kCancelled. The deadline covers the call up to
+  // the answer's head.
+  Task<Result<std::unique_ptr<HttpAnswer>>> send(HttpCall call, Deadline deadline, Cancellation* cancel);
+  void close_idle();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace perdure

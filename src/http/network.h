@@ -1,0 +1,69 @@
+#pragma once
+// Network: byte streams, from sockets in production (asio_network.h) and from memory in deterministic simulation
+// (sim_network.h). Everything above (HTTP server and client, providers, gateway) sees only these interfaces.
+//
+// A Stream lives on one Loop. At most one read and one write may be pending at a time. abort() ends both at once with
+// kCancelled. Deadlines end an operation with kDeadline and leave the stream usable only for abort().
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "async/loop.h"
+#include "async/task.h"
+#include "base/result.h"
+
+namespace perdure {
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Bytes read; 0 when the peer has ended its side in good order (with TLS: after close_notify).
+  virtual Task<Result<size_t>> read_some(std::span<char> into, Deadline deadline) = 0;
+  // All of `bytes` or an error. `bytes` must live until the Task ends. Waits for the peer: this is the backpressure.
+  virtual Task<Result<void>> write_all(std::string_view bytes, Deadline deadline) = 0;
+  // Ends our side in good order, then closes.
+  virtual Task<void> shutdown(Deadline deadline) = 0;
+  virtual void abort() = 0;
+  // Completes when the peer has closed or broken the connection, or the deadline came (false). Takes no bytes; used while no
+  // read is pending, to notice clients that left. Bytes that arrive meanwhile stay for the next read.
+  virtual Task<bool> wait_peer_closed(Deadline deadline) = 0;
+  virtual std::string peer() const = 0;  // "127.0.0.1:5123", for logs
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // kCancelled after close().
+  virtual Task<Result<std::unique_ptr<Stream>>> accept() = 0;
+  virtual void close() = 0;
+  virtual int port() const = 0;
+};
+
+struct Address {
+  std::string host;  // name, IPv4 or IPv6 without brackets
+  int port = 0;
+  auto operator<=>(const Address&) const = default;
+};
+
+// How a listener or a connection is secured; files are read again when their content changes (certificate reload).
+struct ServerTls {
+  std::string certificate_file, key_file;
+};
+struct ConnectOptions {
+  bool tls = false;
+  std::string server_name;       // for SNI and verification; empty: the address's host
+  std::string ca_file = {};      // empty: the system's
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // Resolves off the loop (every time: the resolver caches), tries the addresses in order, IPv6 included.
+  virtual Task<Result<std::unique_ptr<Stream>>> connect(Address to, ConnectOptions options, Deadline deadline) = 0;
+  // Port 0 takes any free one. With `shared`, several loops may listen on one port (SO_REUSEPORT).
+  virtual Result<std::unique_ptr<Listener>> listen(Address at, const ServerTls* tls, bool shared) = 0;
+};
+
+}  // namespace perdure

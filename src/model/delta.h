@@ -1,0 +1,43 @@
+#pragma once
+// Deltas: how an answer grows, in canonical form. At most one item and one part are open at a time, in order, so indexes
+// and sequence numbers follow from counting. A function_call's arguments are text without a part.
+
+#include <string>
+#include <vector>
+
+#include "model/item.h"
+
+namespace perdure {
+
+struct Delta {
+  enum class Kind : uint8_t { kItemBegin = 1, kPartBegin, kText, kPartEnd, kItemEnd };
+  Kind kind = Kind::kText;
+  Item item;                               // kItemBegin: kind, id, role, phase, call_id, name; nothing else
+  PartKind part = PartKind::kOutputText;   // kPartBegin
+  std::string text;                        // kText
+  ItemStatus status = ItemStatus::kCompleted;  // kItemEnd
+  bool operator==(const Delta&) const = default;
+
+  static Delta item_begin(Item begun) { return {.kind = Kind::kItemBegin, .item = std::move(begun)}; }
+  static Delta part_begin(PartKind kind) { return {.kind = Kind::kPartBegin, .part = kind}; }
+  static Delta append(std::string text) { return {.kind = Kind::kText, .text = std::move(text)}; }
+  static Delta part_end() { return {.kind = Kind::kPartEnd}; }
+  static Delta item_end(ItemStatus status) { return {.kind = Kind::kItemEnd, .status = status}; }
+};
+
+// The items that a sequence of deltas has built so far. kCorrupt: the order above was broken; nothing was applied.
+class AnswerItems {
+ public:
+  Result<void> apply(const Delta& delta);
+  const std::vector<Item>& items() const { return items_; }
+  bool item_open() const { return item_open_; }
+  bool part_open() const { return part_open_; }
+  size_t bytes() const { return bytes_; }  // of text so far
+
+ private:
+  std::vector<Item> items_;
+  bool item_open_ = false, part_open_ = false;
+  size_t bytes_ = 0;
+};
+
+}  // namespace perdure

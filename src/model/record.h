@@ -1,0 +1,94 @@
+#pragma once
+// Records: the entries of a session's journal. The journal is the truth; a response, its items and its events are folds over
+// its records. Payload formats are versioned by `codec`; every released one stays readable (tests/compat).
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "model/delta.h"
+#include "model/request.h"
+#include "model/usage.h"
+
+namespace perdure {
+
+enum class RecordKind : uint8_t {
+  kResponseCreated = 1,
+  kAttemptStarted = 2,
+  kDeltas = 3,
+  kAttemptEnded = 4,
+  kResponseEnded = 5,
+  kResponseDeleted = 6,
+};
+std::string_view name_of(RecordKind kind);
+
+enum class ResponseStatus : uint8_t { kQueued = 1, kInProgress, kCompleted, kIncomplete, kFailed, kCancelled };
+std::string_view name_of(ResponseStatus status);
+inline bool is_terminal(ResponseStatus s) { return s != ResponseStatus::kQueued && s != ResponseStatus::kInProgress; }
+
+struct ResponseCreated {
+  ResponseId id;
+  Request request;   // with previous_response_id as the client gave it
+  KeyId key;         // who asked
+  // Where the context comes from: the records of this very session before this one (the parent is its head), or of a parent
+  // session up to a seq (the first record of a fork). Nothing: no previous response.
+  bool operator==(const ResponseCreated&) const = default;
+};
+
+struct AttemptStarted {
+  int64_t number = 1;      // 1, 2, ... within the response
+  std::string provider;    // configured name
+  std::string model;       // the name sent upstream
+  bool continuation = false;
+  std::string reason;      // why here: content-free
+  bool operator==(const AttemptStarted&) const = default;
+};
+
+struct Deltas {
+  std::vector<Delta> deltas;
+  bool operator==(const Deltas&) const = default;
+};
+
+struct AttemptEnded {
+  int64_t number = 1;
+  std::string outcome;       // "completed", "cut", "failed", "cancelled", "abandoned" (its server crashed)
+  std::string finish_reason; // as the supplier said it
+  std::string upstream_id;   // the supplier's id of the answer
+  std::string error;         // class and cause, content-free
+  int64_t upstream_status = 0;
+  int64_t trimmed_bytes = 0; // overlap that a continuation repeated and that was not shown
+  Usage usage;
+  bool operator==(const AttemptEnded&) const = default;
+};
+
+struct ResponseEnded {
+  ResponseStatus status = ResponseStatus::kCompleted;
+  std::string incomplete_reason;  // "max_output_tokens", "content_filter", "interrupted"
+  std::string error_code, error_message;  // kFailed
+  Usage usage;
+  bool operator==(const ResponseEnded&) const = default;
+};
+
+struct ResponseDeleted {
+  ResponseId id;
+  bool operator==(const ResponseDeleted&) const = default;
+};
+
+struct Record {
+  uint64_t seq = 0;
+  WallTime time{};
+  std::variant<ResponseCreated, AttemptStarted, Deltas, AttemptEnded, ResponseEnded, ResponseDeleted> body;
+  RecordKind kind() const { return static_cast<RecordKind>(body.index() + 1); }
+  bool operator==(const Record&) const = default;
+};
+
+inline constexpr uint8_t kRecordCodec = 1;
+// The payload of `record` (without seq and time, which the envelope holds).
+std::string encode_payload(const Record& record);
+// kCorrupt when the bytes are not a payload of that kind and codec.
+Result<Record> decode_payload(uint64_t seq, WallTime time, RecordKind kind, uint8_t codec, std::string_view payload);
+
+}  // namespace perdure

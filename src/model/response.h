@@ -1,0 +1,37 @@
+#pragma once
+// Response: the fold of one response's records. Pure; apply() is the only way it changes.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/record.h"
+
+namespace perdure {
+
+struct Placement {  // one attempt, as the account shows it
+  AttemptStarted started;
+  std::optional<AttemptEnded> ended;
+  WallTime began{}, finished{};
+  size_t output_from = 0;  // bytes of visible text that were there when it began
+};
+
+struct Response {
+  ResponseId id;
+  Request request;
+  KeyId key;
+  WallTime created{};
+  ResponseStatus status = ResponseStatus::kQueued;
+  AnswerItems answer;                    // output items
+  std::vector<Placement> placements;
+  std::optional<ResponseEnded> ended;
+  WallTime ended_at{};
+  uint64_t first_seq = 0, last_seq = 0;  // its records in the session's journal
+
+  const std::vector<Item>& output() const { return answer.items(); }
+};
+
+// kCorrupt when `record` cannot follow; `response` is unchanged then. kResponseCreated starts a Response.
+Result<void> apply(Response& response, const Record& record);
+
+}  // namespace perdure
