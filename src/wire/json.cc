@@ -2,14 +2,14 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
-
-#include "base/check.h"
+#include <utility>
 
 namespace perdure::json {
 
@@ -451,7 +451,7 @@ Result<Document> Document::parse(std::string text) {
   if (text.size() >= std::numeric_limits<uint32_t>::max()) return Error{Code::kInvalid, "invalid JSON: longer than 4 GiB"};
   if (!valid_utf8(text)) {
     size_t at = 0;
-    for (Sequence next = utf8_sequence(text); next.valid; next = utf8_sequence(std::string_view(text).substr(at))) at += next.length;
+    for (Sequence next{0, true}; at < text.size() && next.valid; at += next.valid ? next.length : 0) next = utf8_sequence(std::string_view(text).substr(at));
     return Error{Code::kInvalid, "invalid JSON at byte " + std::to_string(at) + ": invalid UTF-8"};
   }
   auto tape = std::make_unique<Tape>();

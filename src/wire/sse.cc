@@ -1,6 +1,7 @@
 #include "wire/sse.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace perdure {
 
@@ -79,7 +80,13 @@ Result<void> SseParser::line(std::string_view text, const std::function<Result<v
 
 void append_sse(std::string& out, std::string_view event, std::string_view data) {
   if (!event.empty()) out.append("event: ").append(event) += '\n';
-  out.append("data: ").append(data).append("\n\n");
+  for (;;) {
+    const size_t stop = data.find_first_of("\r\n");
+    out.append("data: ").append(data.substr(0, stop)) += '\n';
+    if (stop == std::string_view::npos) break;
+    data.remove_prefix(stop + (data.substr(stop).starts_with("\r\n") ? 2 : 1));
+  }
+  out += '\n';
 }
 
 }  // namespace perdure

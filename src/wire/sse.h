@@ -29,7 +29,8 @@ class SseParser {
   bool has_data_ = false, after_cr_ = false, started_ = false;
 };
 
-// One event in one string, LF only: `event:` when not empty, `data:`, blank line. `data` holds no line breaks.
+// One event in one string, LF only: `event:` when not empty, `data:`, blank line. Data with line breaks becomes several
+// `data:` lines, which a reader joins by LF; `event` holds none.
 void append_sse(std::string& out, std::string_view event, std::string_view data);
 
 }  // namespace perdure
