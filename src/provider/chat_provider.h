@@ -1,0 +1,21 @@
+#pragma once
+// ChatProvider: any OpenAI-compatible chat endpoint (OpenAI, vLLM, llama.cpp, Ollama, ...).
+
+#include "dialect/chat_upstream.h"
+#include "http/client.h"
+#include "provider/provider.h"
+
+namespace perdure {
+
+struct ChatProviderOptions {
+  std::string name;
+  Url base_url;           // ".../v1"
+  std::string api_key;    // secret: goes into the Authorization header and nowhere else; empty: none
+  std::string ca_file;
+  ChatVariant variant;
+};
+
+// `client` must live on the same Loop and outlive the provider.
+std::unique_ptr<Provider> chat_provider(ChatProviderOptions options, HttpClient& client);
+
+}  // namespace perdure
