@@ -1,0 +1,64 @@
+#pragma once
+// AnswerBuilder: turns pieces of one or more attempts into canonical deltas. Pure. Knows what is held, so that an attempt that
+// continues adds to the open message, hides later reasoning, and keeps tool calls back until the answer is whole.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "generation/overlap.h"
+#include "model/delta.h"
+#include "model/piece.h"
+#include "model/request.h"
+
+namespace perdure {
+
+class AnswerBuilder {
+ public:
+  AnswerBuilder(const Request& request, AnswerItems held, int64_t held_tokens, Random& random);
+
+  // A new attempt begins; what an earlier one said of tool calls is forgotten.
+  void begin_attempt();
+  // The deltas for `pieces`. kCorrupt: pieces that make no answer.
+  Result<std::vector<Delta>> add(const std::vector<Piece>& pieces);
+  // The attempt was whole: what was held back, the tool calls as one group, and the ends of what is open.
+  std::vector<Delta> complete();
+  // Closes what is open with `status`, for an answer that ends without being whole.
+  std::vector<Delta> close(ItemStatus status);
+
+  bool anything_visible() const { return !answer_.items().empty(); }
+  bool whole() const;                // the tool calls are out, so nothing is missing
+  std::string visible_text() const;  // of the message so far
+  const AnswerItems& answer() const { return answer_; }
+  Finish finish() const { return finish_; }
+  const std::string& finish_reason() const { return finish_reason_; }
+  const std::string& upstream_id() const { return upstream_id_; }
+  const Usage& usage() const { return usage_; }
+  size_t trimmed() const { return trimmer_ ? trimmer_->trimmed() : 0; }
+  int64_t tokens() const { return tokens_; }
+
+ private:
+  struct Call {
+    std::string call_id, name, arguments;
+  };
+  void emit(std::vector<Delta>& out, Delta delta);
+  void show(std::vector<Delta>& out, PartKind part, std::string text);
+  void close_open(std::vector<Delta>& out, ItemStatus status);
+  bool permitted(const std::string& function) const;
+
+  const Request& request_;
+  Random& random_;
+  AnswerItems answer_;
+  std::optional<OverlapTrimmer> trimmer_;
+  std::map<int, Call> calls_;
+  size_t call_bytes_ = 0;
+  Finish finish_ = Finish::kNone;
+  std::string finish_reason_, upstream_id_;
+  Usage usage_;
+  int64_t tokens_;
+  bool hide_reasoning_ = false;  // an earlier attempt has shown some
+};
+
+}  // namespace perdure

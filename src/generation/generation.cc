@@ -1,0 +1,162 @@
+#include "generation/generation.h"
+
+#include "generation/answer_builder.h"
+#include "generation/retry.h"
+
+namespace perdure {
+namespace {
+
+// One generation's run; lives in generate()'s frame.
+class Run {
+ public:
+  Run(GenerationInput& input, const Router& router, GenerationSink& sink, Loop& loop, GenerationStop stop,
+      const GenerationLimits& limits, Log log)
+      : input_(input), router_(router), sink_(sink), loop_(loop), stop_(stop), limits_(limits), log_(std::move(log)),
+        builder_(*input.request, std::move(input.held), input.held_tokens, loop.random()), usage_(input.usage),
+        deadline_(deadline_in(loop, limits.total_time)) {}
+
+  Task<std::optional<ResponseEnded>> go() {
+    // A server that crashed between the group of tool calls and the ending had everything already.
+    if (builder_.whole()) co_return end(ResponseStatus::kCompleted);
+    int64_t number = input_.attempts;
+    int64_t fruitless = 0;
+    for (;;) {
+      if (stop_.cancel.requested()) co_return co_await stopped();
+      if (tokens_left() == 0) co_return co_await finish_early(ResponseStatus::kIncomplete, "max_output_tokens", {});
+      Result<Placed> placed = router_.place(input_.request->model, number + 1);
+      if (!placed.ok()) co_return co_await finish_early(ResponseStatus::kFailed, "", placed.error());
+      ++number;
+      size_t visible_before = builder_.answer().bytes();
+      Result<void> started = co_await sink_.attempt_started({.number = number, .provider = placed->provider->name(),
+                                                             .model = placed->model,
+                                                             .continuation = builder_.anything_visible(),
+                                                             .reason = placed->reason});
+      if (!started.ok()) co_return std::nullopt;
+      builder_.begin_attempt();
+      Result<void> outcome = co_await attempt(*placed);
+      if (sink_failed_) co_return std::nullopt;
+      AttemptEnded ended{.number = number, .outcome = "completed", .finish_reason = builder_.finish_reason(),
+                         .upstream_id = builder_.upstream_id(), .trimmed_bytes = static_cast<int64_t>(builder_.trimmed()),
+                         .usage = builder_.usage()};
+      usage_ += builder_.usage();
+      if (!outcome.ok()) {
+        const Error& error = outcome.error();
+        bool halted = stop_.cancel.requested() && stop_.halt;
+        ended.outcome = halted ? "abandoned" : stop_.cancel.requested() ? "cancelled" : builder_.upstream_id().empty() ? "failed" : "cut";
+        ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
+        ended.upstream_status = error.upstream_status;
+      }
+      std::vector<Delta> last;
+      if (outcome.ok()) last = builder_.complete();
+      if (!last.empty()) {
+        Result<void> handed = co_await sink_.deltas(std::move(last));
+        if (!handed.ok()) co_return std::nullopt;
+      }
+      if (stop_.cancel.requested() && stop_.halt) co_return std::nullopt;
+      Result<void> recorded = co_await sink_.attempt_ended(ended);
+      if (!recorded.ok()) co_return std::nullopt;
+      if (outcome.ok()) {
+        switch (builder_.finish()) {
+          case Finish::kLength: co_return end(ResponseStatus::kIncomplete, "max_output_tokens");
+          case Finish::kContentFilter: co_return end(ResponseStatus::kIncomplete, "content_filter");
+          default: co_return end(ResponseStatus::kCompleted);
+        }
+      }
+      if (stop_.cancel.requested()) co_return co_await stopped();
+      fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
+      Error error = std::move(outcome).error();
+      log_.warn("attempt.failed", {{"provider", placed->provider->name()}, {"attempt", number}, {"class", to_string(error.code)},
+                                   {"status", error.upstream_status}, {"fruitless", fruitless}});
+      Duration wait = backoff(fruitless, error, limits_.backoff_first, limits_.backoff_max, loop_.random());
+      bool again = worth_another_attempt(error) && fruitless < limits_.fruitless_attempts_max &&
+                   loop_.now() + wait < deadline_.at;
+      if (!again) {
+        if (builder_.anything_visible()) co_return co_await finish_early(ResponseStatus::kIncomplete, "interrupted", {});
+        co_return co_await finish_early(ResponseStatus::kFailed, "", error);
+      }
+      (void)co_await stop_.cancel.wait({loop_.now() + wait});
+    }
+  }
+
+ private:
+  // -1: no limit was asked for.
+  int64_t tokens_left() const {
+    if (!input_.request->max_output_tokens) return -1;
+    return std::max<int64_t>(0, *input_.request->max_output_tokens - builder_.tokens());
+  }
+
+  Task<Result<void>> attempt(const Placed& placed) {
+    UpstreamCall call{.request = *input_.request, .context = input_.context, .model = placed.model, .traceparent = input_.traceparent};
+    call.held = builder_.visible_text();
+    if (!call.held.empty()) call.ask = limits_.ask;
+    if (int64_t left = tokens_left(); left >= 0) call.max_output_tokens = left;
+    Deadline open_by = deadline_in(loop_, limits_.open_time).sooner(deadline_);
+    CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await placed.provider->open(std::move(call), open_by, stop_.cancel));
+    std::vector<Piece> pieces;
+    for (bool first = true;; first = false) {
+      pieces.clear();
+      Deadline by = deadline_in(loop_, first ? limits_.open_time : limits_.stall_time).sooner(deadline_);
+      Result<bool> more = co_await answer->next(pieces, by);
+      // What came before a cut counts: it is handed over before the error is looked at.
+      Result<std::vector<Delta>> deltas = builder_.add(pieces);
+      if (!deltas.ok()) co_return std::move(deltas).error();
+      if (!deltas->empty()) {
+        Result<void> handed = co_await sink_.deltas(std::move(*deltas));
+        if (!handed.ok()) {
+          sink_failed_ = true;
+          co_return std::move(handed).error();
+        }
+      }
+      if (!more.ok()) co_return std::move(more).error();
+      if (!*more) co_return Result<void>();
+      if (builder_.answer().bytes() > limits_.answer_bytes_max)
+        co_return Error{Code::kInvalid, "the answer is longer than this server allows", "", "answer_too_long"};
+    }
+  }
+
+  ResponseEnded end(ResponseStatus status, std::string incomplete_reason = {}) {
+    return {.status = status, .incomplete_reason = std::move(incomplete_reason), .usage = usage_};
+  }
+
+  Task<std::optional<ResponseEnded>> stopped() {
+    if (stop_.halt) co_return std::nullopt;
+    co_return co_await finish_early(ResponseStatus::kCancelled, "", {});
+  }
+
+  Task<std::optional<ResponseEnded>> finish_early(ResponseStatus status, std::string incomplete_reason, Error error) {
+    std::vector<Delta> closing = builder_.close(ItemStatus::kIncomplete);
+    if (!closing.empty()) {
+      Result<void> handed = co_await sink_.deltas(std::move(closing));
+      if (!handed.ok()) co_return std::nullopt;
+    }
+    ResponseEnded ended = end(status, std::move(incomplete_reason));
+    if (status == ResponseStatus::kFailed) {
+      ended.error_code = !error.reason.empty() ? error.reason : error.code == Code::kOverloaded ? "rate_limit_exceeded"
+                         : error.code == Code::kInvalid ? "invalid_prompt" : "server_error";
+      ended.error_message = error.message;
+    }
+    co_return ended;
+  }
+
+  GenerationInput& input_;
+  const Router& router_;
+  GenerationSink& sink_;
+  Loop& loop_;
+  GenerationStop stop_;
+  const GenerationLimits& limits_;
+  Log log_;
+  AnswerBuilder builder_;
+  Usage usage_;
+  Deadline deadline_;
+  bool sink_failed_ = false;
+};
+
+}  // namespace
+
+Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink, Loop& loop,
+                                            GenerationStop stop, const GenerationLimits& limits, Log log) {
+  Run run(input, router, sink, loop, stop, limits, std::move(log));
+  co_return co_await run.go();
+}
+
+}  // namespace perdure
