@@ -30,6 +30,7 @@ Result<void> SseParser::feed(std::string_view bytes, const std::function<Result<
         started_ = true;
         if (line_.starts_with(kBom)) line_.erase(0, kBom.size());
       }
+      if (!started_ && kBom.starts_with(line_)) return {};  // may yet count for nothing
       if (line_.size() + event_.size() + data_.size() > event_bytes_max_) return Error{Code::kCorrupt, "server-sent event beyond the limit"};
       return {};
     }

@@ -82,6 +82,8 @@ TEST(SseParser, LimitHoldsHoweverTheEventIsCut) {
   for (size_t i = 0; i <= fits.size(); ++i) EXPECT_EQ(events_of({fits.substr(0, i), fits.substr(i)}, limit), (Events{{"ab", "12345678"}}));
   for (size_t i = 0; i <= too_long.size(); ++i) EXPECT_EQ(events_of({too_long.substr(0, i), too_long.substr(i)}, limit), (Events{{"", "1"}, error[0]}));
   for (size_t i = 0; i <= many_lines.size(); ++i) EXPECT_EQ(events_of({many_lines.substr(0, i), many_lines.substr(i)}, 14), error);
+  EXPECT_EQ(events_of({"\xEF", "\xBB", "\xBF" "data:", "\n\n"}, 5), (Events{{"", ""}})) << "a BOM counts for nothing";
+  EXPECT_EQ(events_of({"\xEF", "\xBB", "\xBF", "\n"}, 1), Events{});
   EXPECT_EQ(events_of({std::string(17, 'x')}, limit), error) << "a line without an end";
   EXPECT_EQ(events_of({": " + std::string(100, 'x') + "\n"}, limit), error) << "a comment";
   SseParser parser(limit);
