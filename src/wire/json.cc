@@ -19,11 +19,11 @@ static_assert(std::endian::native == std::endian::little, "plain_run() takes the
 struct Tape {
   struct Node {
     Type type;
-    bool escaped;     // string: its text is in `unescaped`, not in `source`
-    uint32_t begin;   // where in `source`
+    bool escaped;    // string: its text is in `unescaped`, not in `source`
+    uint32_t begin;  // where in `source`
     uint32_t length;
-    uint32_t size;    // elements or members; of an escaped string the bytes of its text
-    uint32_t link;    // array and object: the node after the last inside; escaped string: where in `unescaped`
+    uint32_t size;  // elements or members; of an escaped string the bytes of its text
+    uint32_t link;  // array and object: the node after the last inside; escaped string: where in `unescaped`
   };
 
   std::string source;
@@ -55,7 +55,9 @@ const char* plain_run(const char* p, const char* end) {
     memcpy(&word, p, 8);
     // Each term marks the high bit of the bytes looked for. Marks above the lowest may be false, the lowest is exact.
     const uint64_t quote = word ^ (kEach * '"'), backslash = word ^ (kEach * '\\');
-    const uint64_t marks = (((word - kEach * 0x20) & ~word) | ((quote - kEach) & ~quote) | ((backslash - kEach) & ~backslash)) & (kEach * 0x80);
+    const uint64_t marks =
+        (((word - kEach * 0x20) & ~word) | ((quote - kEach) & ~quote) | ((backslash - kEach) & ~backslash)) &
+        (kEach * 0x80);
     if (marks != 0) return p + (std::countr_zero(marks) >> 3);
     p += 8;
   }
@@ -63,7 +65,8 @@ const char* plain_run(const char* p, const char* end) {
   return p;
 }
 
-// One UTF-8 sequence at the start of `text`, or where there is none the bytes that one U+FFFD stands for (Unicode 3.9, D93b).
+// One UTF-8 sequence at the start of `text`, or where there is none the bytes that one U+FFFD stands for (Unicode 3.9,
+// D93b).
 struct Sequence {
   size_t length;
   bool valid;
@@ -101,15 +104,17 @@ void append_utf8(std::string& out, uint32_t code) {
   }
 }
 
-// One pass over text that is known to be valid UTF-8. It relies on the NUL after the last byte of a std::string: no token
-// goes on past it, so only what may hold any byte (strings, literals) looks at `end_`. Each step returns false after fail().
+// One pass over text that is known to be valid UTF-8. It relies on the NUL after the last byte of a std::string: no
+// token goes on past it, so only what may hold any byte (strings, literals) looks at `end_`. Each step returns false
+// after fail().
 class Builder {
  public:
   explicit Builder(Tape& tape)
       : tape_(tape), begin_(tape.source.data()), end_(begin_ + tape.source.size()), p_(begin_) {}
 
   Result<void> build() {
-    if (!text()) return Error{Code::kInvalid, std::string("invalid JSON at byte ") + std::to_string(at_ - begin_) + ": " + what_};
+    if (!text())
+      return Error{Code::kInvalid, std::string("invalid JSON at byte ") + std::to_string(at_ - begin_) + ": " + what_};
     return {};
   }
 
@@ -170,7 +175,8 @@ class Builder {
           if (!key()) return false;
           break;
         }
-        if (*p_ != (top.object ? '}' : ']')) return fail_here(top.object ? "expected ',' or '}'" : "expected ',' or ']'");
+        if (*p_ != (top.object ? '}' : ']'))
+          return fail_here(top.object ? "expected ',' or '}'" : "expected ',' or ']'");
         close();
       }
     }
@@ -224,14 +230,30 @@ class Builder {
 
   bool escape(std::string& out) {
     switch (p_[1]) {
-      case '"': out += '"'; break;
-      case '\\': out += '\\'; break;
-      case '/': out += '/'; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case '"':
+        out += '"';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      case '/':
+        out += '/';
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         int32_t code = code_unit(p_);
         if (code < 0) return fail("invalid \\u escape");
@@ -259,9 +281,12 @@ class Builder {
     for (int i = 2; i < 6; ++i) {
       const char c = p[i];
       const char lower = static_cast<char>(c | 0x20);
-      if (is_digit(c)) code = code << 4 | (c - '0');
-      else if (lower >= 'a' && lower <= 'f') code = code << 4 | (lower - 'a' + 10);
-      else return -1;
+      if (is_digit(c))
+        code = code << 4 | (c - '0');
+      else if (lower >= 'a' && lower <= 'f')
+        code = code << 4 | (lower - 'a' + 10);
+      else
+        return -1;
     }
     return code;
   }
@@ -269,8 +294,10 @@ class Builder {
   bool number() {
     const char* start = p_;
     if (*p_ == '-') ++p_;
-    if (*p_ == '0') ++p_;
-    else if (!digits()) return fail_here("expected a digit");
+    if (*p_ == '0')
+      ++p_;
+    else if (!digits())
+      return fail_here("expected a digit");
     if (*p_ == '.') {
       ++p_;
       if (!digits()) return fail_here("expected a digit");
@@ -299,7 +326,8 @@ class Builder {
   }
 
   void add(Type type, const char* start) {
-    tape_.nodes.push_back({type, false, static_cast<uint32_t>(start - begin_), static_cast<uint32_t>(p_ - start), 0, 0});
+    tape_.nodes.push_back(
+        {type, false, static_cast<uint32_t>(start - begin_), static_cast<uint32_t>(p_ - start), 0, 0});
   }
 
   void skip_space() {
@@ -323,7 +351,8 @@ class Builder {
   const char* at_ = nullptr;
 };
 
-// A number taken apart: (-1)^negative * digits * 10^exponent, `digits` without leading and trailing zeros; empty for zero.
+// A number taken apart: (-1)^negative * digits * 10^exponent, `digits` without leading and trailing zeros; empty for
+// zero.
 struct Decimal {
   bool negative = false;
   std::string digits;
@@ -358,13 +387,20 @@ Decimal decimal_of(std::string_view raw) {
 
 std::string_view name_of(Type type) {
   switch (type) {
-    case Type::kMissing: return "nothing";
-    case Type::kNull: return "null";
-    case Type::kBool: return "a boolean";
-    case Type::kNumber: return "a number";
-    case Type::kString: return "a string";
-    case Type::kArray: return "an array";
-    case Type::kObject: return "an object";
+    case Type::kMissing:
+      return "nothing";
+    case Type::kNull:
+      return "null";
+    case Type::kBool:
+      return "a boolean";
+    case Type::kNumber:
+      return "a number";
+    case Type::kString:
+      return "a string";
+    case Type::kArray:
+      return "an array";
+    case Type::kObject:
+      return "an object";
   }
   return "nothing";
 }
@@ -393,7 +429,8 @@ std::optional<int64_t> Value::integer() const {
   if (decimal.exponent < 0 || static_cast<int64_t>(decimal.digits.size()) + decimal.exponent > 19) return std::nullopt;
   decimal.digits.append(static_cast<size_t>(decimal.exponent), '0');
   if (decimal.negative) decimal.digits.insert(0, 1, '-');
-  if (std::from_chars(decimal.digits.data(), decimal.digits.data() + decimal.digits.size(), value).ec != std::errc()) return std::nullopt;
+  if (std::from_chars(decimal.digits.data(), decimal.digits.data() + decimal.digits.size(), value).ec != std::errc())
+    return std::nullopt;
   return value;
 }
 
@@ -423,7 +460,8 @@ Value Value::operator[](std::string_view key) const {
 Value Value::at(size_t i) const {
   if (!is_array() || i >= size()) return {};
   const uint32_t end = tape_->after(index_);
-  if (end - index_ - 1 == size()) return Value(tape_, index_ + 1 + static_cast<uint32_t>(i));  // nothing in it is nested
+  if (end - index_ - 1 == size())
+    return Value(tape_, index_ + 1 + static_cast<uint32_t>(i));  // nothing in it is nested
   uint32_t element = index_ + 1;
   while (i-- > 0) element = tape_->after(element);
   return Value(tape_, element);
@@ -448,10 +486,12 @@ std::vector<Value> Value::elements() const {
 }
 
 Result<Document> Document::parse(std::string text) {
-  if (text.size() >= std::numeric_limits<uint32_t>::max()) return Error{Code::kInvalid, "invalid JSON: longer than 4 GiB"};
+  if (text.size() >= std::numeric_limits<uint32_t>::max())
+    return Error{Code::kInvalid, "invalid JSON: longer than 4 GiB"};
   if (!valid_utf8(text)) {
     size_t at = 0;
-    for (Sequence next{0, true}; at < text.size() && next.valid; at += next.valid ? next.length : 0) next = utf8_sequence(std::string_view(text).substr(at));
+    for (Sequence next{0, true}; at < text.size() && next.valid; at += next.valid ? next.length : 0)
+      next = utf8_sequence(std::string_view(text).substr(at));
     return Error{Code::kInvalid, "invalid JSON at byte " + std::to_string(at) + ": invalid UTF-8"};
   }
   auto tape = std::make_unique<Tape>();
@@ -562,13 +602,27 @@ void append_escaped(std::string& out, std::string_view text) {
     out.append(p, stop);
     if (stop == end) return;
     switch (*stop) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         out += "\\u00";
         out += kHex[static_cast<size_t>(*stop >> 4)];

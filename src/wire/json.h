@@ -1,9 +1,10 @@
 #pragma once
 // JSON: reading without loss, writing flat.
 //
-// Document parses strictly (RFC 8259, valid UTF-8, one value, bounded depth) and keeps for every value the exact bytes it
-// was written with (raw()), so that numbers survive at any size and parts can be passed on unchanged. Values are handles into
-// their Document and die with it; moving the Document leaves them valid. Thread: none; immutable after parse.
+// Document parses strictly (RFC 8259, valid UTF-8, one value, bounded depth) and keeps for every value the exact bytes
+// it was written with (raw()), so that numbers survive at any size and parts can be passed on unchanged. Values are
+// handles into their Document and die with it; moving the Document leaves them valid. Thread: none; immutable after
+// parse.
 
 #include <cstdint>
 #include <memory>
@@ -32,18 +33,18 @@ class Value {
   bool is_object() const { return type() == Type::kObject; }
   bool is_array() const { return type() == Type::kArray; }
   bool is_string() const { return type() == Type::kString; }
-  std::string_view raw() const;          // exact source bytes
-  std::string_view text() const;         // unescaped string; empty when not a string
+  std::string_view raw() const;   // exact source bytes
+  std::string_view text() const;  // unescaped string; empty when not a string
   std::optional<bool> boolean() const;
-  std::optional<int64_t> integer() const;  // only if written as an integer that fits (1.0 and 1e3 do count)
-  std::optional<double> number() const;    // the nearest; none beyond the range of double
-  size_t size() const;                   // members or elements
+  std::optional<int64_t> integer() const;        // only if written as an integer that fits (1.0 and 1e3 do count)
+  std::optional<double> number() const;          // the nearest; none beyond the range of double
+  size_t size() const;                           // members or elements
   Value operator[](std::string_view key) const;  // missing when not an object or not there; the last of equal keys
   Value operator[](const char* key) const { return (*this)[std::string_view(key)]; }
-  Value at(size_t i) const;              // element i of an array
+  Value at(size_t i) const;  // element i of an array
 
   struct Member;
-  std::vector<Member> members() const;   // in order of appearance
+  std::vector<Member> members() const;  // in order of appearance
   std::vector<Value> elements() const;
 
  private:
@@ -83,10 +84,10 @@ class Writer {
   Writer& key(std::string_view name);
   Writer& string(std::string_view text);  // must be valid UTF-8; invalid bytes become U+FFFD
   Writer& integer(int64_t value);
-  Writer& number(double value);           // shortest form that reads back the same; null when not finite
+  Writer& number(double value);  // shortest form that reads back the same; null when not finite
   Writer& boolean(bool value);
   Writer& null();
-  Writer& raw(std::string_view json);     // one whole value, passed as it is
+  Writer& raw(std::string_view json);  // one whole value, passed as it is
   // key + value in one
   Writer& field(std::string_view name, std::string_view text) { return key(name).string(text); }
   Writer& field(std::string_view name, const char* text) { return key(name).string(text); }

@@ -1,4 +1,5 @@
-// Any bytes: parsed, written again, parsed again, compared; and whether they are JSON at all is judged by Boost.JSON too.
+// Any bytes: parsed, written again, parsed again, compared; and whether they are JSON at all is judged by Boost.JSON
+// too.
 
 #include <boost/json/src.hpp>
 
@@ -10,11 +11,21 @@ namespace {
 
 void write(Writer& writer, Value value) {
   switch (value.type()) {
-    case Type::kMissing: CHECK(false, "a missing value in a document"); break;
-    case Type::kNull: writer.null(); break;
-    case Type::kBool: writer.boolean(*value.boolean()); break;
-    case Type::kNumber: writer.raw(value.raw()); break;
-    case Type::kString: writer.string(value.text()); break;
+    case Type::kMissing:
+      CHECK(false, "a missing value in a document");
+      break;
+    case Type::kNull:
+      writer.null();
+      break;
+    case Type::kBool:
+      writer.boolean(*value.boolean());
+      break;
+    case Type::kNumber:
+      writer.raw(value.raw());
+      break;
+    case Type::kString:
+      writer.string(value.text());
+      break;
     case Type::kArray:
       writer.begin_array();
       for (Value element : value.elements()) write(writer, element);
@@ -48,17 +59,30 @@ void check_equal(Value a, Value b) {
     CHECK(a_members[i].key == b_members[i].key, "key");
     check_equal(a_members[i].value, b_members[i].value);
   }
-  if (!a_members.empty()) CHECK(a[a_members.back().key].raw() == a_members.back().value.raw(), "the last of equal keys");
+  if (!a_members.empty())
+    CHECK(a[a_members.back().key].raw() == a_members.back().value.raw(), "the last of equal keys");
 }
 
 void check_same_content(Value ours, const boost::json::value& theirs) {
   switch (theirs.kind()) {
-    case boost::json::kind::null: CHECK(ours.null()); break;
-    case boost::json::kind::bool_: CHECK(ours.boolean() == theirs.get_bool()); break;
-    case boost::json::kind::int64: CHECK(ours.integer() == theirs.get_int64()); break;
-    case boost::json::kind::uint64: CHECK(!ours.integer() && ours.number() == static_cast<double>(theirs.get_uint64())); break;
-    case boost::json::kind::double_: CHECK(ours.type() == Type::kNumber); break;  // its doubles are off by some last digits
-    case boost::json::kind::string: CHECK(ours.is_string() && ours.text() == std::string_view(theirs.get_string())); break;
+    case boost::json::kind::null:
+      CHECK(ours.null());
+      break;
+    case boost::json::kind::bool_:
+      CHECK(ours.boolean() == theirs.get_bool());
+      break;
+    case boost::json::kind::int64:
+      CHECK(ours.integer() == theirs.get_int64());
+      break;
+    case boost::json::kind::uint64:
+      CHECK(!ours.integer() && ours.number() == static_cast<double>(theirs.get_uint64()));
+      break;
+    case boost::json::kind::double_:
+      CHECK(ours.type() == Type::kNumber);
+      break;  // its doubles are off by some last digits
+    case boost::json::kind::string:
+      CHECK(ours.is_string() && ours.text() == std::string_view(theirs.get_string()));
+      break;
     case boost::json::kind::array: {
       const auto elements = ours.elements();
       CHECK(ours.is_array() && elements.size() == theirs.get_array().size());
@@ -67,7 +91,8 @@ void check_same_content(Value ours, const boost::json::value& theirs) {
     }
     case boost::json::kind::object:
       CHECK(ours.is_object() && ours.size() >= theirs.get_object().size());  // equal keys count once there
-      for (const auto& member : theirs.get_object()) check_same_content(ours[std::string_view(member.key())], member.value());
+      for (const auto& member : theirs.get_object())
+        check_same_content(ours[std::string_view(member.key())], member.value());
       break;
   }
 }
@@ -78,7 +103,8 @@ void check_one(std::string_view bytes) {
   boost::json::parse_options options;
   options.max_depth = Document::kDepthMax;
   boost::json::error_code error;
-  const boost::json::value judged = boost::json::parse(boost::json::string_view(bytes.data(), bytes.size()), error, {}, options);
+  const boost::json::value judged =
+      boost::json::parse(boost::json::string_view(bytes.data(), bytes.size()), error, {}, options);
   if (error == boost::json::error::exponent_overflow) {
     // Its exponents are ints; ours are text. Whatever follows the number it has not seen.
   } else {

@@ -31,10 +31,38 @@ std::string nested(size_t depth, std::string_view open, std::string_view close) 
 }
 
 TEST(JsonParse, AcceptsEveryFormOfRfc8259) {
-  for (std::string_view text :
-       {"null"sv, "true"sv, "false"sv, "0"sv, "-0"sv, "1"sv, "-12"sv, "1.5"sv, "0.0"sv, "1e5"sv, "1E+5"sv, "1e-05"sv, "0e0"sv, "-0.0e-0"sv, "1e999999999999"sv,
-        "123456789012345678901234567890.123"sv, "\"\""sv, "\"a\""sv, "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\uABCD\\uabcd\""sv, "\"\x7f\""sv, "\"\u2028\U0010FFFF\""sv,
-        "\"\\ud83d\\ude00\""sv, "[]"sv, "[ ]"sv, "{}"sv, "{ }"sv, "[1]"sv, "[1,2]"sv, "[[],{},[[]]]"sv, "{\"\":0}"sv, "{\"a\":1,\"a\":2}"sv, " \t\r\n{ \"a\" : [ 1 , 2 ] , \"b\" : { } } \n"sv}) {
+  for (std::string_view text : {"null"sv,
+                                "true"sv,
+                                "false"sv,
+                                "0"sv,
+                                "-0"sv,
+                                "1"sv,
+                                "-12"sv,
+                                "1.5"sv,
+                                "0.0"sv,
+                                "1e5"sv,
+                                "1E+5"sv,
+                                "1e-05"sv,
+                                "0e0"sv,
+                                "-0.0e-0"sv,
+                                "1e999999999999"sv,
+                                "123456789012345678901234567890.123"sv,
+                                "\"\""sv,
+                                "\"a\""sv,
+                                "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\uABCD\\uabcd\""sv,
+                                "\"\x7f\""sv,
+                                "\"\u2028\U0010FFFF\""sv,
+                                "\"\\ud83d\\ude00\""sv,
+                                "[]"sv,
+                                "[ ]"sv,
+                                "{}"sv,
+                                "{ }"sv,
+                                "[1]"sv,
+                                "[1,2]"sv,
+                                "[[],{},[[]]]"sv,
+                                "{\"\":0}"sv,
+                                "{\"a\":1,\"a\":2}"sv,
+                                " \t\r\n{ \"a\" : [ 1 , 2 ] , \"b\" : { } } \n"sv}) {
     auto document = Document::parse(std::string(text));
     EXPECT_TRUE(document) << text << " " << (document ? "" : document.error().message);
   }
@@ -177,9 +205,11 @@ TEST(JsonValue, Lookup) {
 }
 
 TEST(JsonValue, RawIsExactlyWhatWasWritten) {
-  const auto document = parsed("\n[ 1.50E+02 ,{ \"a\" :\t[ ] } , \"\\u0041\" ,[[ ] ,{ } ],true, 123456789012345678901234567890 ]\r\n");
+  const auto document =
+      parsed("\n[ 1.50E+02 ,{ \"a\" :\t[ ] } , \"\\u0041\" ,[[ ] ,{ } ],true, 123456789012345678901234567890 ]\r\n");
   const Value root = document.root();
-  EXPECT_EQ(root.raw(), "[ 1.50E+02 ,{ \"a\" :\t[ ] } , \"\\u0041\" ,[[ ] ,{ } ],true, 123456789012345678901234567890 ]");
+  EXPECT_EQ(root.raw(),
+            "[ 1.50E+02 ,{ \"a\" :\t[ ] } , \"\\u0041\" ,[[ ] ,{ } ],true, 123456789012345678901234567890 ]");
   EXPECT_EQ(root.at(0).raw(), "1.50E+02");
   EXPECT_EQ(root.at(1).raw(), "{ \"a\" :\t[ ] }");
   EXPECT_EQ(root.at(1)["a"].raw(), "[ ]");
@@ -233,11 +263,41 @@ TEST(JsonValue, Integers) {
   };
   constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
   for (const auto& [json, value] : {
-           Case{"5", 5}, {"-5", -5}, {"0", 0}, {"-0", 0}, {"0.000", 0}, {"-0e99999999999999999999", 0}, {"5.0", 5}, {"5e2", 500}, {"5E+2", 500}, {"500e-2", 5}, {"1.5e1", 15},
-           {"1.0", 1}, {"1e3", 1000}, {"0.00001e5", 1}, {"1000000000000000000000000e-24", 1}, {"1.5", {}}, {"15e-2", {}}, {"1e-1", {}}, {"0.5", {}},
-           {"9223372036854775807", kMax}, {"9223372036854775808", {}}, {"-9223372036854775808", kMin}, {"-9223372036854775809", {}}, {"9223372036854775807.0", kMax},
-           {"9.223372036854775807e18", kMax}, {"-92233720368547758080e-1", kMin}, {"1e18", 1000000000000000000}, {"1e19", {}}, {"1e999999999999999999999", {}},
-           {"1e-999999999999999999999", {}}, {"123456789012345678901234567890", {}}, {"\"5\"", {}}, {"true", {}}, {"null", {}}, {"[5]", {}},
+           Case{"5", 5},
+           {"-5", -5},
+           {"0", 0},
+           {"-0", 0},
+           {"0.000", 0},
+           {"-0e99999999999999999999", 0},
+           {"5.0", 5},
+           {"5e2", 500},
+           {"5E+2", 500},
+           {"500e-2", 5},
+           {"1.5e1", 15},
+           {"1.0", 1},
+           {"1e3", 1000},
+           {"0.00001e5", 1},
+           {"1000000000000000000000000e-24", 1},
+           {"1.5", {}},
+           {"15e-2", {}},
+           {"1e-1", {}},
+           {"0.5", {}},
+           {"9223372036854775807", kMax},
+           {"9223372036854775808", {}},
+           {"-9223372036854775808", kMin},
+           {"-9223372036854775809", {}},
+           {"9223372036854775807.0", kMax},
+           {"9.223372036854775807e18", kMax},
+           {"-92233720368547758080e-1", kMin},
+           {"1e18", 1000000000000000000},
+           {"1e19", {}},
+           {"1e999999999999999999999", {}},
+           {"1e-999999999999999999999", {}},
+           {"123456789012345678901234567890", {}},
+           {"\"5\"", {}},
+           {"true", {}},
+           {"null", {}},
+           {"[5]", {}},
        }) {
     const auto document = parsed(std::string(json));
     EXPECT_EQ(document.root().integer(), value) << json;
@@ -250,8 +310,19 @@ TEST(JsonValue, Numbers) {
     std::optional<double> value;
   };
   for (const auto& [json, value] : {
-           Case{"0.1", 0.1}, {"-2.5e3", -2500.0}, {"1", 1.0}, {"9007199254740993", 9007199254740992.0}, {"1.7976931348623157e308", std::numeric_limits<double>::max()},
-           {"5e-324", 5e-324}, {"1e-400", 0.0}, {"-1e-99999999999999999999", 0.0}, {"0e99999999999", 0.0}, {"1e400", {}}, {"-1e309", {}}, {"1e99999999999999999999", {}}, {"\"1\"", {}},
+           Case{"0.1", 0.1},
+           {"-2.5e3", -2500.0},
+           {"1", 1.0},
+           {"9007199254740993", 9007199254740992.0},
+           {"1.7976931348623157e308", std::numeric_limits<double>::max()},
+           {"5e-324", 5e-324},
+           {"1e-400", 0.0},
+           {"-1e-99999999999999999999", 0.0},
+           {"0e99999999999", 0.0},
+           {"1e400", {}},
+           {"-1e309", {}},
+           {"1e99999999999999999999", {}},
+           {"\"1\"", {}},
        }) {
     const auto document = parsed(std::string(json));
     EXPECT_EQ(document.root().number(), value) << json;
@@ -262,9 +333,31 @@ TEST(JsonValue, Numbers) {
 
 TEST(JsonWriter, CommasAreItsOwn) {
   Writer writer;
-  writer.begin_object().field("a", 1).key("b").begin_array().end_array().key("c").begin_array().integer(-1).begin_object().end_object().null().boolean(false).end_array();
-  writer.field("d", "x").field("e", std::string_view("y")).field("f", true).key("g").raw("[1, 2]").field("h", int64_t{1} << 62).key("i").number(0.1).end_object();
-  EXPECT_EQ(writer.text(), R"({"a":1,"b":[],"c":[-1,{},null,false],"d":"x","e":"y","f":true,"g":[1, 2],"h":4611686018427387904,"i":0.1})");
+  writer.begin_object()
+      .field("a", 1)
+      .key("b")
+      .begin_array()
+      .end_array()
+      .key("c")
+      .begin_array()
+      .integer(-1)
+      .begin_object()
+      .end_object()
+      .null()
+      .boolean(false)
+      .end_array();
+  writer.field("d", "x")
+      .field("e", std::string_view("y"))
+      .field("f", true)
+      .key("g")
+      .raw("[1, 2]")
+      .field("h", int64_t{1} << 62)
+      .key("i")
+      .number(0.1)
+      .end_object();
+  EXPECT_EQ(
+      writer.text(),
+      R"({"a":1,"b":[],"c":[-1,{},null,false],"d":"x","e":"y","f":true,"g":[1, 2],"h":4611686018427387904,"i":0.1})");
   EXPECT_TRUE(accepts(writer.take()));
   EXPECT_EQ(writer.text(), "");
   EXPECT_EQ(writer.begin_array().end_array().take(), "[]") << "as new after take()";
@@ -319,7 +412,9 @@ class RandomTree {
 
   void value(int depth) {
     switch (random_.below(depth < 5 ? 7 : 5)) {
-      case 0: writer.null(), description += "null;"; break;
+      case 0:
+        writer.null(), description += "null;";
+        break;
       case 1: {
         const bool value = random_.below(2) == 0;
         writer.boolean(value), description += value ? "true;" : "false;";
@@ -331,7 +426,9 @@ class RandomTree {
         break;
       }
       case 3: {
-        const double value = std::ldexp(static_cast<double>(static_cast<int64_t>(random_.u64())), static_cast<int>(random_.below(1000)) - 500) + 0.0;
+        const double value = std::ldexp(static_cast<double>(static_cast<int64_t>(random_.u64())),
+                                        static_cast<int>(random_.below(1000)) - 500) +
+                             0.0;
         writer.number(value), description += "d" + std::to_string(std::bit_cast<uint64_t>(value)) + ";";
         doubles_.push_back(value);
         break;
@@ -362,18 +459,27 @@ class RandomTree {
   // Of the value read back; which numbers were written as doubles is taken from the order of writing.
   void describe(Value value, std::string& out) {
     switch (value.type()) {
-      case Type::kMissing: out += "missing;"; break;
-      case Type::kNull: out += "null;"; break;
-      case Type::kBool: out += *value.boolean() ? "true;" : "false;"; break;
+      case Type::kMissing:
+        out += "missing;";
+        break;
+      case Type::kNull:
+        out += "null;";
+        break;
+      case Type::kBool:
+        out += *value.boolean() ? "true;" : "false;";
+        break;
       case Type::kNumber:
-        if (next_double_ < doubles_.size() && Writer().number(doubles_[next_double_]).text() == value.raw() && value.number() == doubles_[next_double_]) {
+        if (next_double_ < doubles_.size() && Writer().number(doubles_[next_double_]).text() == value.raw() &&
+            value.number() == doubles_[next_double_]) {
           out += "d" + std::to_string(std::bit_cast<uint64_t>(*value.number())) + ";";
           ++next_double_;
         } else {
           out += "n" + std::to_string(value.integer().value_or(0)) + ";";
         }
         break;
-      case Type::kString: out += "s" + std::string(value.text()) + ";"; break;
+      case Type::kString:
+        out += "s" + std::string(value.text()) + ";";
+        break;
       case Type::kArray:
         out += "[";
         for (Value element : value.elements()) describe(element, out);
@@ -392,7 +498,8 @@ class RandomTree {
 
  private:
   std::string text() {
-    static constexpr std::string_view kPieces[] = {"a", "\"", "\\", "\n", "\0"sv, "é", "€", "😀", "plain text of some length", "\x1f", "/", "\x7f"};
+    static constexpr std::string_view kPieces[] = {
+        "a", "\"", "\\", "\n", "\0"sv, "é", "€", "😀", "plain text of some length", "\x1f", "/", "\x7f"};
     std::string out;
     for (uint64_t i = random_.below(8); i > 0; --i) out += kPieces[random_.below(std::size(kPieces))];
     return out;

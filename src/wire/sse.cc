@@ -31,7 +31,8 @@ Result<void> SseParser::feed(std::string_view bytes, const std::function<Result<
         if (line_.starts_with(kBom)) line_.erase(0, kBom.size());
       }
       if (!started_ && kBom.starts_with(line_)) return {};  // may yet count for nothing
-      if (line_.size() + event_.size() + data_.size() > event_bytes_max_) return Error{Code::kCorrupt, "server-sent event beyond the limit"};
+      if (line_.size() + event_.size() + data_.size() > event_bytes_max_)
+        return Error{Code::kCorrupt, "server-sent event beyond the limit"};
       return {};
     }
     after_cr_ = bytes[stop] == '\r';
@@ -52,7 +53,8 @@ Result<void> SseParser::line(std::string_view text, const std::function<Result<v
     started_ = true;
     if (text.starts_with(kBom)) text.remove_prefix(kBom.size());
   }
-  if (text.size() + event_.size() + data_.size() > event_bytes_max_) return Error{Code::kCorrupt, "server-sent event beyond the limit"};
+  if (text.size() + event_.size() + data_.size() > event_bytes_max_)
+    return Error{Code::kCorrupt, "server-sent event beyond the limit"};
   if (text.empty()) {
     if (!has_data_) {
       event_.clear();

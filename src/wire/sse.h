@@ -1,9 +1,9 @@
 #pragma once
 // Server-sent events (WHATWG HTML, 9.2): a push parser for upstream streams and a writer for ours.
 
+#include <functional>
 #include <string>
 #include <string_view>
-#include <functional>
 
 #include "base/result.h"
 
@@ -18,7 +18,8 @@ struct SseEvent {
 class SseParser {
  public:
   explicit SseParser(size_t event_bytes_max = 16 << 20) : event_bytes_max_(event_bytes_max) {}
-  // Calls `on_event` for each whole event; its error stops the parse and is returned. kCorrupt: an event beyond the limit.
+  // Calls `on_event` for each whole event; its error stops the parse and is returned. kCorrupt: an event beyond the
+  // limit.
   Result<void> feed(std::string_view bytes, const std::function<Result<void>(const SseEvent&)>& on_event);
   bool at_rest() const { return line_.empty() && data_.empty() && event_.empty() && !has_data_; }  // nothing half-read
 

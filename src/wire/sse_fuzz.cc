@@ -1,5 +1,5 @@
-// Any bytes as a stream: cut anywhere it gives the events of the whole, and those events written give themselves. The first
-// four bytes choose the cuts and the limit.
+// Any bytes as a stream: cut anywhere it gives the events of the whole, and those events written give themselves. The
+// first four bytes choose the cuts and the limit.
 
 #include <algorithm>
 #include <cstdint>
@@ -31,7 +31,9 @@ Outcome feed(std::string_view bytes, size_t limit, NextSize next_size) {
     bytes.remove_prefix(size);
     auto fed = parser.feed(piece, [&](const SseEvent& event) -> Result<void> {
       CHECK(event.event.size() <= limit && event.data.size() <= limit + 1, "an event beyond the limit");
-      CHECK(event.event.find_first_of("\r\n") == std::string_view::npos && event.data.find('\r') == std::string_view::npos, "a line break within a line");
+      CHECK(event.event.find_first_of("\r\n") == std::string_view::npos &&
+                event.data.find('\r') == std::string_view::npos,
+            "a line break within a line");
       out.events.emplace_back(event.event, event.data);
       return {};
     });
@@ -53,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const Outcome whole = feed(bytes, limit, [&] { return bytes.size(); });
   CHECK(whole == feed(bytes, limit, [] { return size_t{1}; }), "byte by byte differs from whole");
-  CHECK(whole == feed(bytes, limit, [&] { return static_cast<size_t>(random.below(piece_max + 1)); }), "pieces differ from whole");
+  CHECK(whole == feed(bytes, limit, [&] { return static_cast<size_t>(random.below(piece_max + 1)); }),
+        "pieces differ from whole");
 
   std::string written;
   for (const auto& [event, text] : whole.events) append_sse(written, event, text);

@@ -49,10 +49,19 @@ const Case kCases[] = {
     {"mixed", "data: a\r\rdata: b\r\n\ndata: c\n\r\ndata: d\n\r", {{"", "a"}, {"", "b"}, {"", "c"}, {"", "d"}}},
     {"comments", ": ping\n\n:\n\ndata: a\n:in between\ndata: b\n\n", {{"", "a\nb"}}},
     {"other fields", "id: 7\nretry: 10\nfoo: bar\nfoo\nDATA: x\n data: y\ndata: a\n\n", {{"", "a"}}},
-    {"BOM", "\xEF\xBB\xBF" "data: a\n\n", {{"", "a"}}},
+    {"BOM",
+     "\xEF\xBB\xBF"
+     "data: a\n\n",
+     {{"", "a"}}},
     {"BOM alone on a line", "\xEF\xBB\xBF\ndata: a\n\n", {{"", "a"}}},
-    {"BOM later is part of a name", "data: a\n\n\xEF\xBB\xBF" "data: b\n\n", {{"", "a"}}},
-    {"two BOMs", "\xEF\xBB\xBF\xEF\xBB\xBF" "data: b\n\n", {}},
+    {"BOM later is part of a name",
+     "data: a\n\n\xEF\xBB\xBF"
+     "data: b\n\n",
+     {{"", "a"}}},
+    {"two BOMs",
+     "\xEF\xBB\xBF\xEF\xBB\xBF"
+     "data: b\n\n",
+     {}},
     {"unfinished", "data: a\n\ndata: b\n", {{"", "a"}}},
     {"blank lines", "\n\n\r\n\rdata: a\n\n\n\n", {{"", "a"}}},
     {"done marker", "data: {}\n\ndata: [DONE]\n\n", {{"", "{}"}, {"", "[DONE]"}}},
@@ -66,7 +75,8 @@ TEST(SseParser, CutAnywhereGivesTheSame) {
   for (const Case& c : kCases) {
     for (size_t i = 0; i <= c.bytes.size(); ++i) {
       for (size_t j = i; j <= c.bytes.size(); ++j) {
-        EXPECT_EQ(events_of({c.bytes.substr(0, i), c.bytes.substr(i, j - i), c.bytes.substr(j)}), c.events) << c.name << " cut at " << i << " and " << j;
+        EXPECT_EQ(events_of({c.bytes.substr(0, i), c.bytes.substr(i, j - i), c.bytes.substr(j)}), c.events)
+            << c.name << " cut at " << i << " and " << j;
       }
     }
     std::vector<std::string_view> bytes;
@@ -76,13 +86,23 @@ TEST(SseParser, CutAnywhereGivesTheSame) {
 }
 
 TEST(SseParser, LimitHoldsHoweverTheEventIsCut) {
-  const std::string_view fits = "event: ab\ndata: 12345678\n\n", too_long = "data: 1\n\nevent: ab\ndata: 123456789\n\n", many_lines = "data: 12345678\ndata: 1\n\n";
+  const std::string_view fits = "event: ab\ndata: 12345678\n\n", too_long = "data: 1\n\nevent: ab\ndata: 123456789\n\n",
+                         many_lines = "data: 12345678\ndata: 1\n\n";
   const size_t limit = 16;  // "ab" and the line "data: 12345678"
   const Events error = {{"error", "server-sent event beyond the limit"}};
-  for (size_t i = 0; i <= fits.size(); ++i) EXPECT_EQ(events_of({fits.substr(0, i), fits.substr(i)}, limit), (Events{{"ab", "12345678"}}));
-  for (size_t i = 0; i <= too_long.size(); ++i) EXPECT_EQ(events_of({too_long.substr(0, i), too_long.substr(i)}, limit), (Events{{"", "1"}, error[0]}));
-  for (size_t i = 0; i <= many_lines.size(); ++i) EXPECT_EQ(events_of({many_lines.substr(0, i), many_lines.substr(i)}, 14), error);
-  EXPECT_EQ(events_of({"\xEF", "\xBB", "\xBF" "data:", "\n\n"}, 5), (Events{{"", ""}})) << "a BOM counts for nothing";
+  for (size_t i = 0; i <= fits.size(); ++i)
+    EXPECT_EQ(events_of({fits.substr(0, i), fits.substr(i)}, limit), (Events{{"ab", "12345678"}}));
+  for (size_t i = 0; i <= too_long.size(); ++i)
+    EXPECT_EQ(events_of({too_long.substr(0, i), too_long.substr(i)}, limit), (Events{{"", "1"}, error[0]}));
+  for (size_t i = 0; i <= many_lines.size(); ++i)
+    EXPECT_EQ(events_of({many_lines.substr(0, i), many_lines.substr(i)}, 14), error);
+  EXPECT_EQ(events_of({"\xEF", "\xBB",
+                       "\xBF"
+                       "data:",
+                       "\n\n"},
+                      5),
+            (Events{{"", ""}}))
+      << "a BOM counts for nothing";
   EXPECT_EQ(events_of({"\xEF", "\xBB", "\xBF", "\n"}, 1), Events{});
   EXPECT_EQ(events_of({std::string(17, 'x')}, limit), error) << "a line without an end";
   EXPECT_EQ(events_of({": " + std::string(100, 'x') + "\n"}, limit), error) << "a comment";
@@ -106,7 +126,9 @@ TEST(SseParser, ErrorOfTheCallbackStopsTheParse) {
 
 TEST(SseParser, AtRest) {
   SseParser parser;
-  auto feed = [&](std::string_view bytes) { return parser.feed(bytes, [](const SseEvent&) -> Result<void> { return {}; }).ok() && parser.at_rest(); };
+  auto feed = [&](std::string_view bytes) {
+    return parser.feed(bytes, [](const SseEvent&) -> Result<void> { return {}; }).ok() && parser.at_rest();
+  };
   EXPECT_TRUE(parser.at_rest());
   EXPECT_FALSE(feed("\xEF"));
   EXPECT_TRUE(feed("\xBB\xBF"));
