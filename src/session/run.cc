@@ -1,0 +1,178 @@
+#include "session/run.h"
+
+#include "base/planted.h"
+
+namespace perdure {
+namespace {
+
+size_t weight(const Record& record) {
+  size_t bytes = 128;
+  if (const auto* deltas = std::get_if<Deltas>(&record.body))
+    for (const Delta& delta : deltas->deltas) bytes += 96 + delta.text.size();
+  return bytes;
+}
+
+// What one commit needs besides records, when several were put.
+void merge(Batch& into, Batch&& from) {
+  if (from.unfinished) into.unfinished = from.unfinished;
+  if (from.expires) into.expires = from.expires;
+  if (from.create) into.create = std::move(from.create);
+  std::move(from.put.begin(), from.put.end(), std::back_inserter(into.put));
+  std::move(from.remove.begin(), from.remove.end(), std::back_inserter(into.remove));
+  std::move(from.timers.begin(), from.timers.end(), std::back_inserter(into.timers));
+  std::move(from.remove_timers.begin(), from.remove_timers.end(), std::back_inserter(into.remove_timers));
+  std::move(from.ledger.begin(), from.ledger.end(), std::back_inserter(into.ledger));
+}
+
+}  // namespace
+
+Run::Run(Loop& loop, TenantId tenant, std::unique_ptr<Journal> journal, RunLimits limits, Log log)
+    : loop_(loop), tenant_(std::move(tenant)), journal_(std::move(journal)), limits_(limits), log_(std::move(log)),
+      cancel_(loop), changed_(loop), work_(loop) {}
+
+Result<void> Run::begin_with(const Record& record) {
+  TRY_VOID(apply(response_, record));
+  if (const auto* deltas = std::get_if<Deltas>(&record.body))
+    for (const Delta& delta : deltas->deltas) text_deltas_ += delta.kind == Delta::Kind::kText;
+  visible_seq_ = record.seq;
+  unstored_seq_ = record.seq;
+  if (!stored()) {
+    window_.push_back(std::make_shared<const Record>(record));
+    window_bytes_ += weight(record);
+  }
+  return {};
+}
+
+void Run::put(Record record, std::optional<Batch> together) {
+  if (!stored()) {
+    record.seq = ++unstored_seq_;
+    show(record);
+    wake();
+    return;
+  }
+  pending_bytes_ += weight(record);
+  auto* deltas = std::get_if<Deltas>(&record.body);
+  auto* last = pending_.empty() ? nullptr : std::get_if<Deltas>(&pending_.back().body);
+  if (deltas != nullptr && last != nullptr && !together) {
+    std::move(deltas->deltas.begin(), deltas->deltas.end(), std::back_inserter(last->deltas));
+  } else {
+    pending_.push_back(std::move(record));
+  }
+  if (together) together_.push_back(std::move(*together));
+  work_.notify_all();
+}
+
+Task<Result<void>> Run::flush() {
+  while (!broken_ && (!pending_.empty() || committing_)) (void)co_await changed_.wait();
+  if (broken_) co_return *broken_;
+  co_return Result<void>();
+}
+
+Task<Result<void>> Run::attempt_started(AttemptStarted attempt) {
+  if (broken_) co_return *broken_;
+  put({.time = loop_.wall(), .body = std::move(attempt)});
+  co_return Result<void>();
+}
+
+Task<Result<void>> Run::attempt_ended(AttemptEnded attempt) {
+  if (broken_) co_return *broken_;
+  put({.time = loop_.wall(), .body = std::move(attempt)});
+  co_return Result<void>();
+}
+
+Task<Result<void>> Run::deltas(std::vector<Delta> deltas) {
+  if (broken_) co_return *broken_;
+  put({.time = loop_.wall(), .body = Deltas{std::move(deltas)}});
+  while (!broken_ && !cancel_.requested() &&
+         (stored() ? pending_bytes_ > limits_.pending_bytes_max : unread_bytes() > limits_.window_bytes_max))
+    (void)co_await changed_.wait(deadline_in(loop_, std::chrono::seconds(1)));
+  if (broken_) co_return *broken_;
+  co_return Result<void>();
+}
+
+Task<void> Run::commit_loop() {
+  while (stored()) {
+    if (pending_.empty()) {
+      if (stopping_) co_return;
+      (void)co_await work_.wait();
+      continue;
+    }
+    std::vector<Record> records = std::exchange(pending_, {});
+    std::vector<Batch> together = std::exchange(together_, {});
+    pending_bytes_ = 0;
+    committing_ = true;
+    if (planted(PlantedBug::kSendBeforeCommit)) {
+      uint64_t seq = journal_->head();
+      for (Record& record : records) {
+        record.seq = ++seq;
+        show(record);
+      }
+      wake();
+      (void)co_await sleep_for(loop_, std::chrono::milliseconds(20));
+    }
+    Duration wait = limits_.retry_first;
+    for (;;) {
+      Batch batch;
+      for (const Batch& part : together) merge(batch, Batch(part));
+      Result<void> done = co_await journal_->append(records, std::move(batch));
+      if (done.ok()) break;
+      Code code = done.error().code;
+      bool again = code == Code::kUnavailable || code == Code::kOverloaded || code == Code::kDeadline;
+      if (!again || (halt && stopping_)) {
+        log_.error("session.broken", {{"session", journal_->row().id.to_string()}, {"class", to_string(code)},
+                                      {"why", done.error().message}});
+        broken_ = std::move(done).error();
+        committing_ = false;
+        wake();
+        co_return;
+      }
+      log_.warn("commit.waits", {{"session", journal_->row().id.to_string()}, {"class", to_string(code)}});
+      co_await sleep_for(loop_, wait);
+      wait = std::min(wait * 2, limits_.retry_max);
+    }
+    committing_ = false;
+    if (!planted(PlantedBug::kSendBeforeCommit))
+      for (const Record& record : records) show(record);
+    wake();
+  }
+}
+
+void Run::stop_commits() {
+  stopping_ = true;
+  work_.notify_all();
+}
+
+void Run::show(const Record& record) {
+  Result<void> applied = apply(response_, record);
+  CHECK(applied.ok(), "a run's own records do not fold");
+  if (const auto* deltas = std::get_if<Deltas>(&record.body))
+    for (const Delta& delta : deltas->deltas) text_deltas_ += delta.kind == Delta::Kind::kText;
+  visible_seq_ = record.seq;
+  window_.push_back(std::make_shared<const Record>(record));
+  window_bytes_ += weight(record);
+  if (!stored() || planted(PlantedBug::kUnboundedReader)) return;
+  while (window_bytes_ > limits_.window_bytes_max && window_.size() > 1) {
+    window_bytes_ -= weight(*window_.front());
+    window_.pop_front();
+  }
+}
+
+void Run::wake() { changed_.notify_all(); }
+
+std::vector<SharedRecord> Run::visible_from(uint64_t first) const {
+  std::vector<SharedRecord> out;
+  if (window_.empty() || first < window_.front()->seq) return out;
+  for (size_t i = first - window_.front()->seq; i < window_.size(); ++i) out.push_back(window_[i]);
+  return out;
+}
+
+void Run::taken(uint64_t seq) {
+  if (stored()) return;
+  while (!window_.empty() && window_.front()->seq <= seq) {
+    window_bytes_ -= weight(*window_.front());
+    window_.pop_front();
+  }
+  wake();
+}
+
+}  // namespace perdure

@@ -1,0 +1,99 @@
+#pragma once
+// Run: one response while it is being made. It is generation's sink: what generation hands over waits in `pending`, is
+// committed to the session's journal (everything that gathered while the previous commit ran, as one), and only then becomes
+// visible to readers. A Run of a response that is not stored has no journal; its records become visible at once and wait for
+// their one reader.
+//
+// Bounds: pending bytes (then generation waits, and with it the supplier); the window of records kept for readers of a stored
+// run (older ones are read from the journal); unread bytes of an unstored run (then generation waits for its reader).
+// Lives on its session's home Loop.
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "async/task_group.h"
+#include "base/log.h"
+#include "generation/generation.h"
+#include "model/response.h"
+#include "session/journal.h"
+
+namespace perdure {
+
+struct RunLimits {
+  size_t pending_bytes_max = 256 << 10;
+  size_t window_bytes_max = 256 << 10;
+  Duration retry_first = std::chrono::milliseconds(50);
+  Duration retry_max = std::chrono::seconds(2);
+};
+
+using SharedRecord = std::shared_ptr<const Record>;
+
+class Run final : public GenerationSink {
+ public:
+  // `journal` null: not stored.
+  Run(Loop& loop, TenantId tenant, std::unique_ptr<Journal> journal, RunLimits limits, Log log);
+
+  // Brings in a record that is already durable (or needs not be): the beginning, or what recovery has read.
+  Result<void> begin_with(const Record& record);
+  // Puts a record behind what is pending; the batch's other parts are committed together with it.
+  void put(Record record, std::optional<Batch> together = {});
+  // Until everything put so far is durable. kConflict etc.: the run is broken, nothing more will be written.
+  Task<Result<void>> flush();
+
+  Task<Result<void>> attempt_started(AttemptStarted attempt) override;
+  Task<Result<void>> deltas(std::vector<Delta> deltas) override;
+  Task<Result<void>> attempt_ended(AttemptEnded attempt) override;
+
+  // The committing half; runs until stop_commits() and all is flushed, or until broken.
+  Task<void> commit_loop();
+  void stop_commits();
+
+  // Records from `first` on that are visible now: a shared piece of the window; empty when there are none yet or `first` is
+  // before the window (then window_first() > first and the journal has them).
+  std::vector<SharedRecord> visible_from(uint64_t first) const;
+  uint64_t window_first() const { return window_.empty() ? visible_seq_ + 1 : window_.front()->seq; }
+  uint64_t visible_seq() const { return visible_seq_; }
+  void taken(uint64_t seq);  // unstored: the reader has everything up to `seq`
+  Notifier& changed() { return changed_; }
+
+  const Response& response() const { return response_; }  // fold of the visible records
+  const TenantId& tenant() const { return tenant_; }
+  bool stored() const { return journal_ != nullptr; }
+  Journal* journal() { return journal_.get(); }
+  bool ended() const { return is_terminal(response_.status); }
+  bool broken() const { return broken_.has_value(); }
+  const std::optional<Error>& why_broken() const { return broken_; }
+  size_t window_bytes() const { return window_bytes_; }
+  int64_t text_deltas() const { return text_deltas_; }
+
+  Cancellation& cancel() { return cancel_; }
+  bool halt = false;    // set before cancel: the server is stopping, leave the response unfinished
+  bool done = false;    // the driver has returned
+
+ private:
+  void show(const Record& record);
+  void wake();
+  size_t unread_bytes() const { return window_bytes_; }
+  Loop& loop_;
+  TenantId tenant_;
+  std::unique_ptr<Journal> journal_;
+  RunLimits limits_;
+  Log log_;
+  std::vector<Record> pending_;
+  std::vector<Batch> together_;
+  size_t pending_bytes_ = 0;
+  bool committing_ = false, stopping_ = false;
+  std::deque<SharedRecord> window_;
+  size_t window_bytes_ = 0;
+  uint64_t visible_seq_ = 0;
+  uint64_t unstored_seq_ = 0;
+  int64_t text_deltas_ = 0;
+  Response response_;
+  std::optional<Error> broken_;
+  Cancellation cancel_;
+  Notifier changed_;   // visible records, or broken
+  Notifier work_;      // for the commit loop
+};
+
+}  // namespace perdure
