@@ -1,0 +1,110 @@
+#pragma once
+// Responses: what the gateway asks for. create, get, follow, cancel, remove, list over all tenants' responses; recovery after a
+// crash; expiry. One ResponsesHost lives on each Loop and owns the sessions whose home it is; Responses, the face, may be used
+// from any of those loops and crosses to a session's home by itself.
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/metrics.h"
+#include "dialect/responses_render.h"
+#include "session/key_ring.h"
+#include "session/run.h"
+
+namespace perdure {
+
+struct SessionLimits {
+  RunLimits run;
+  GenerationLimits generation;
+  size_t runs_max = 4096;                           // responses in the making, per loop; beyond: kOverloaded
+  size_t context_bytes_max = 64 << 20;              // history and input of one response
+  std::chrono::milliseconds retention = std::chrono::hours(24 * 30);  // zero: for ever
+};
+
+struct CreateCall {
+  TenantId tenant;
+  KeyId key;
+  Request request;
+  std::string idempotency_key;  // empty: none
+  Hash256 body_hash{};          // of the request as sent, compared on a repeat
+  std::string route = "responses";
+  std::string traceparent;
+};
+
+struct Created {
+  ResponseId id;
+  bool repeated = false;  // the idempotency key was seen before: this is that response
+};
+
+struct ResponseSummary {
+  ResponseId id;
+  std::string model, status;
+  WallTime created{};
+  uint64_t cursor = 0;  // pass as `before` for the next page
+};
+
+// Follows one response from its first record, live or stored, and renders its events. Used by one coroutine on one Loop.
+class EventReader {
+ public:
+  virtual ~EventReader() = default;
+  // Appends the events that have become visible; waits for some until the deadline (then nothing is appended). After the last
+  // event finished() is true. kNotFound: deleted meanwhile. kUnavailable: the run broke or the server stops; the stream must
+  // be cut without an ending.
+  virtual Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) = 0;
+  virtual bool finished() const = 0;
+  virtual const Response& response() const = 0;  // fold of what was read so far
+};
+
+class ResponsesHost;
+
+class Responses {
+ public:
+  struct Options {
+    Store& store;
+    Lease lease;
+    std::optional<Key256> master;
+    SessionLimits limits;
+    Log log;
+    Registry* metrics = nullptr;
+  };
+  // `loops` and `routers` go together, one each; all outlive this object. Destroyed after stop().
+  Responses(Options options, std::vector<Loop*> loops, std::vector<const Router*> routers);
+  ~Responses();
+
+  // Finds every unfinished response and goes on with it; returns how many. Call once, on one of the loops, before serving.
+  Task<Result<size_t>> recover();
+
+  // Stored: returns when the response is durable and running. Not stored (request.store false): running, seen by follow() only.
+  Task<Result<Created>> create(CreateCall call);
+  Task<Result<Response>> get(TenantId tenant, ResponseId id);
+  Task<Result<std::unique_ptr<EventReader>>> follow(TenantId tenant, ResponseId id);
+  // Until it has ended; then the whole of it.
+  Task<Result<Response>> wait(TenantId tenant, ResponseId id, Cancellation* gone);
+  // Idempotent: a response that has ended is returned as it is.
+  Task<Result<Response>> cancel(TenantId tenant, ResponseId id);
+  // A response that is not stored and whose client has left, or has been read to its end.
+  Task<void> abandon(TenantId tenant, ResponseId id);
+  // What its descendants need stays until they are gone too.
+  Task<Result<void>> remove(TenantId tenant, ResponseId id);
+  Task<Result<std::vector<ResponseSummary>>> list(TenantId tenant, uint64_t before, size_t limit);
+  // The input items of a response, as the client gave them (with ids).
+  Task<Result<std::vector<Item>>> input_items(TenantId tenant, ResponseId id);
+
+  size_t running() const;  // over all loops; approximate while they run
+
+  // New responses are refused from now on; running ones may end until the deadline, then they are left unfinished in the
+  // journal, to be continued by the next start. Call on one of the loops.
+  Task<void> stop(Deadline deadline);
+
+ private:
+  friend class ResponsesHost;
+  ResponsesHost& home(SessionId session);
+  struct Located;
+  Task<Result<Located>> locate(TenantId tenant, ResponseId id);
+  Options options_;
+  std::vector<std::unique_ptr<ResponsesHost>> hosts_;
+};
+
+}  // namespace perdure
