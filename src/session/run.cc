@@ -1,6 +1,7 @@
 #include "session/run.h"
 
 #include "base/planted.h"
+#include "session/index_value.h"
 
 namespace perdure {
 namespace {
@@ -24,19 +25,84 @@ void merge(Batch& into, Batch&& from) {
   std::move(from.ledger.begin(), from.ledger.end(), std::back_inserter(into.ledger));
 }
 
+// The response's index entry says where the response ends.
+void close_index(Batch& batch, uint64_t last) {
+  for (IndexPut& put : batch.put) {
+    if (put.key.kind != IndexKind::kResponse) continue;
+    Result<IndexValue> value = IndexValue::decode(put.entry.value);
+    CHECK(value.ok(), "a run's own index entry does not decode");
+    value->last = last;
+    put.entry.value = value->encode();
+  }
+}
+
 }  // namespace
 
 Run::Run(Loop& loop, TenantId tenant, std::unique_ptr<Journal> journal, RunLimits limits, Log log)
     : loop_(loop), tenant_(std::move(tenant)), journal_(std::move(journal)), limits_(limits), log_(std::move(log)),
       cancel_(loop), changed_(loop), work_(loop) {}
 
+void Run::identify(const ResponseCreated& created, WallTime at, uint64_t first_seq) {
+  id_ = created.id;
+  request_ = created.request;
+  key_ = created.key;
+  created_ = at;
+  first_seq_ = first_seq;
+}
+
+void Run::begin() {
+  begun_ = true;
+  work_.notify_all();
+}
+
+void Run::finish() {
+  done = true;
+  wake();
+}
+
+Task<Result<void>> Run::commit_first(Record record, Batch batch) {
+  std::vector<Record> records;
+  records.push_back(std::move(record));
+  Result<void> done = co_await journal_->append(records, std::move(batch));
+  if (!done.ok()) {
+    broken_ = done.error();
+    wake();
+    work_.notify_all();
+    co_return std::move(done).error();
+  }
+  show(records[0]);
+  begin();
+  wake();
+  co_return Result<void>();
+}
+
+LedgerEntry Run::account(const AttemptEnded& attempt) const {
+  json::Writer line;
+  line.begin_object().field("response", id_.value).field("session", stored() ? session().to_string() : std::string());
+  line.field("stored", stored()).field("key", key_.value).field("workload_model", request_.model);
+  line.field("attempt", attempt.number).field("provider", attempt_.provider).field("model", attempt_.model);
+  line.field("continuation", attempt_.continuation).field("reason", attempt_.reason);
+  line.field("outcome", attempt.outcome).field("finish_reason", attempt.finish_reason).field("error", attempt.error);
+  line.field("upstream_status", attempt.upstream_status).field("trimmed_bytes", attempt.trimmed_bytes);
+  line.field("milliseconds", int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - attempt_began_).count()});
+  line.field("usage_known", attempt.usage.known).field("input_tokens", attempt.usage.input_tokens);
+  line.field("cached_tokens", attempt.usage.cached_tokens).field("output_tokens", attempt.usage.output_tokens);
+  line.field("reasoning_tokens", attempt.usage.reasoning_tokens).end_object();
+  return {.tenant = tenant_, .time = loop_.wall(), .line = line.take()};
+}
+
 Result<void> Run::begin_with(const Record& record) {
   TRY_VOID(apply(response_, record));
   if (const auto* deltas = std::get_if<Deltas>(&record.body))
     for (const Delta& delta : deltas->deltas) text_deltas_ += delta.kind == Delta::Kind::kText;
+  if (const auto* started = std::get_if<AttemptStarted>(&record.body)) {
+    attempt_ = *started;
+    attempt_began_ = loop_.now();
+  }
   visible_seq_ = record.seq;
   unstored_seq_ = record.seq;
   if (!stored()) {
+    begun_ = true;
     window_.push_back(std::make_shared<const Record>(record));
     window_bytes_ += weight(record);
   }
@@ -70,13 +136,23 @@ Task<Result<void>> Run::flush() {
 
 Task<Result<void>> Run::attempt_started(AttemptStarted attempt) {
   if (broken_) co_return *broken_;
+  attempt_ = attempt;
+  attempt_began_ = loop_.now();
   put({.time = loop_.wall(), .body = std::move(attempt)});
   co_return Result<void>();
 }
 
 Task<Result<void>> Run::attempt_ended(AttemptEnded attempt) {
   if (broken_) co_return *broken_;
-  put({.time = loop_.wall(), .body = std::move(attempt)});
+  LedgerEntry entry = account(attempt);
+  if (stored()) {
+    Batch together;
+    together.ledger.push_back(std::move(entry));
+    put({.time = loop_.wall(), .body = std::move(attempt)}, std::move(together));
+  } else {
+    ledger_.push_back(std::move(entry));
+    put({.time = loop_.wall(), .body = std::move(attempt)});
+  }
   co_return Result<void>();
 }
 
@@ -92,8 +168,9 @@ Task<Result<void>> Run::deltas(std::vector<Delta> deltas) {
 
 Task<void> Run::commit_loop() {
   while (stored()) {
-    if (pending_.empty()) {
-      if (stopping_) co_return;
+    if (broken_) co_return;
+    if (pending_.empty() || !begun_) {
+      if (stopping_ && (begun_ || halt)) co_return;
       (void)co_await work_.wait();
       continue;
     }
@@ -114,6 +191,8 @@ Task<void> Run::commit_loop() {
     for (;;) {
       Batch batch;
       for (const Batch& part : together) merge(batch, Batch(part));
+      // Only here is it known at which seq the ending will stand.
+      if (records.back().kind() == RecordKind::kResponseEnded) close_index(batch, journal_->head() + records.size());
       Result<void> done = co_await journal_->append(records, std::move(batch));
       if (done.ok()) break;
       Code code = done.error().code;

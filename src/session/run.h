@@ -34,6 +34,21 @@ class Run final : public GenerationSink {
   // `journal` null: not stored.
   Run(Loop& loop, TenantId tenant, std::unique_ptr<Journal> journal, RunLimits limits, Log log);
 
+  // What the run is about; before anything else. The request's address is stable from then on.
+  void identify(const ResponseCreated& created, WallTime at, uint64_t first_seq);
+  const ResponseId& id() const { return id_; }
+  const Request& request() const { return request_; }
+  WallTime created() const { return created_; }
+  uint64_t first_seq() const { return first_seq_; }
+  SessionId session() const { return journal_ ? journal_->row().id : SessionId{}; }
+
+  // Commits the first record with its batch. What was put meanwhile waits behind it. On failure the run is broken.
+  Task<Result<void>> commit_first(Record record, Batch batch);
+  // Instead of commit_first(), when recovery has brought in durable records: commits may begin.
+  void begin();
+  bool begun() const { return begun_; }
+  void finish();  // the driver has returned
+
   // Brings in a record that is already durable (or needs not be): the beginning, or what recovery has read.
   Result<void> begin_with(const Record& record);
   // Puts a record behind what is pending; the batch's other parts are committed together with it.
@@ -69,14 +84,26 @@ class Run final : public GenerationSink {
 
   Cancellation& cancel() { return cancel_; }
   bool halt = false;    // set before cancel: the server is stopping, leave the response unfinished
-  bool done = false;    // the driver has returned
+  bool done = false;    // see finish()
+  // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
+  std::vector<LedgerEntry> ledger() const { return ledger_; }
 
  private:
   void show(const Record& record);
   void wake();
   size_t unread_bytes() const { return window_bytes_; }
+  LedgerEntry account(const AttemptEnded& attempt) const;
   Loop& loop_;
   TenantId tenant_;
+  ResponseId id_;
+  Request request_;
+  KeyId key_;
+  WallTime created_{};
+  uint64_t first_seq_ = 1;
+  AttemptStarted attempt_;
+  Instant attempt_began_{};
+  std::vector<LedgerEntry> ledger_;
+  bool begun_ = false;
   std::unique_ptr<Journal> journal_;
   RunLimits limits_;
   Log log_;
