@@ -2,6 +2,7 @@
 // Deltas: how an answer grows, in canonical form. At most one item and one part are open at a time, in order, so indexes
 // and sequence numbers follow from counting. A function_call's arguments are text without a part.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,14 +30,23 @@ struct Delta {
 class AnswerItems {
  public:
   Result<void> apply(const Delta& delta);
+  Result<void> apply(std::span<const Delta> deltas);  // all or none
   const std::vector<Item>& items() const { return items_; }
-  bool item_open() const { return item_open_; }
-  bool part_open() const { return part_open_; }
+  bool item_open() const { return place_.item_open; }
+  bool part_open() const { return place_.part_open; }
   size_t bytes() const { return bytes_; }  // of text so far
 
  private:
+  // Where the next delta lands: all that decides whether it may come.
+  struct Place {
+    bool item_open = false, part_open = false;
+    ItemKind item = ItemKind::kMessage;
+    PartKind part = PartKind::kOutputText;
+  };
+  static Result<void> step(Place& place, const Delta& delta);
+  void put(const Delta& delta);  // after step() allowed it
   std::vector<Item> items_;
-  bool item_open_ = false, part_open_ = false;
+  Place place_;
   size_t bytes_ = 0;
 };
 

@@ -1,0 +1,50 @@
+#include "model/item_names.h"
+#include "model/record.h"
+#include "model/record_names.h"
+
+namespace perdure {
+namespace {
+
+constexpr Name<ItemKind> kItemKinds[] = {
+    {ItemKind::kMessage, "message"},
+    {ItemKind::kFunctionCall, "function_call"},
+    {ItemKind::kFunctionCallOutput, "function_call_output"},
+    {ItemKind::kReasoning, "reasoning"},
+    {ItemKind::kCompaction, "compaction"},
+};
+constexpr Name<Role> kRoles[] = {
+    {Role::kUser, "user"}, {Role::kAssistant, "assistant"}, {Role::kSystem, "system"}, {Role::kDeveloper, "developer"}};
+constexpr Name<ItemStatus> kItemStatuses[] = {
+    {ItemStatus::kInProgress, "in_progress"}, {ItemStatus::kCompleted, "completed"}, {ItemStatus::kIncomplete, "incomplete"}};
+constexpr Name<PartKind> kPartKinds[] = {
+    {PartKind::kInputText, "input_text"},   {PartKind::kOutputText, "output_text"}, {PartKind::kRefusal, "refusal"},
+    {PartKind::kInputImage, "input_image"}, {PartKind::kInputFile, "input_file"},   {PartKind::kReasoningText, "reasoning_text"},
+    {PartKind::kSummaryText, "summary_text"},
+};
+constexpr Name<RecordKind> kRecordKinds[] = {
+    {RecordKind::kResponseCreated, "response_created"}, {RecordKind::kAttemptStarted, "attempt_started"},
+    {RecordKind::kDeltas, "deltas"},                    {RecordKind::kAttemptEnded, "attempt_ended"},
+    {RecordKind::kResponseEnded, "response_ended"},     {RecordKind::kResponseDeleted, "response_deleted"},
+};
+constexpr Name<ResponseStatus> kResponseStatuses[] = {
+    {ResponseStatus::kQueued, "queued"},         {ResponseStatus::kInProgress, "in_progress"},
+    {ResponseStatus::kCompleted, "completed"},   {ResponseStatus::kIncomplete, "incomplete"},
+    {ResponseStatus::kFailed, "failed"},         {ResponseStatus::kCancelled, "cancelled"},
+};
+
+}  // namespace
+
+std::span<const Name<ItemKind>> item_kinds() { return kItemKinds; }
+std::span<const Name<Role>> roles() { return kRoles; }
+std::span<const Name<ItemStatus>> item_statuses() { return kItemStatuses; }
+std::span<const Name<PartKind>> part_kinds() { return kPartKinds; }
+std::span<const Name<ResponseStatus>> response_statuses() { return kResponseStatuses; }
+
+std::string_view name_of(ItemKind kind) { return word_of(item_kinds(), kind); }
+std::string_view name_of(Role role) { return word_of(roles(), role); }
+std::string_view name_of(ItemStatus status) { return word_of(item_statuses(), status); }
+std::string_view name_of(PartKind kind) { return word_of(part_kinds(), kind); }
+std::string_view name_of(RecordKind kind) { return word_of(std::span<const Name<RecordKind>>(kRecordKinds), kind); }
+std::string_view name_of(ResponseStatus status) { return word_of(response_statuses(), status); }
+
+}  // namespace perdure

@@ -1,0 +1,11 @@
+#pragma once
+// The words that records are written with.
+
+#include "model/names.h"
+#include "model/record.h"
+
+namespace perdure {
+
+std::span<const Name<ResponseStatus>> response_statuses();
+
+}  // namespace perdure
