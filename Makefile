@@ -1,0 +1,64 @@
+# The front door: every stage of CI is a target here.
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim crash e2e bench fmt floors clean
+
+SEEDS ?= 1000
+CYCLES ?= 200
+FUZZ_SECONDS ?= 30
+JOBS ?= $(shell nproc)
+
+help:         ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+bootstrap:    ## install what is missing
+	tools/bootstrap
+
+build: build/dev/build.ninja    ## build preset dev
+	cmake --build build/dev -j $(JOBS)
+
+build/%/build.ninja:
+	cmake --preset $* > /dev/null
+
+test: build   ## unit tests, about a minute
+	ctest --test-dir build/dev --output-on-failure -j $(JOBS)
+
+asan: build/asan/build.ninja    ## unit tests under address and undefined-behaviour sanitizers
+	cmake --build build/asan -j $(JOBS)
+	ctest --test-dir build/asan --output-on-failure -j $(JOBS)
+
+tsan: build/tsan/build.ninja    ## unit tests under the thread sanitizer
+	cmake --build build/tsan -j $(JOBS)
+	ctest --test-dir build/tsan --output-on-failure -j $(JOBS)
+
+release: build/release/build.ninja    ## what is installed and measured
+	cmake --build build/release -j $(JOBS) --target perdure
+
+check: floors test asan sim crash e2e    ## everything local
+
+floors:       ## who may include whom, and other rules of the house
+	python3 tools/floors.py
+
+fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
+	cmake --build build/fuzz -j $(JOBS)
+	for f in build/fuzz/*_fuzz; do echo "== $$f"; mkdir -p build/fuzz/corpus/$$(basename $$f); \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$(basename $$f) tests/corpus/$$(basename $$f) || exit 1; done
+
+sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
+	build/dev/perdure_sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
+
+crash: build  ## kill -9 campaign: CYCLES=n
+	python3 tests/crash/crash.py --cycles $(CYCLES)
+
+e2e: build    ## official SDKs against the real binary
+	tools/bootstrap --e2e
+	build/e2e/venv/bin/python -m pytest -q tests/e2e
+
+bench: release    ## side by side measurements
+	cmake --build build/release -j $(JOBS)
+	python3 bench/run.py
+
+fmt:          ## format the sources
+	git ls-files 'src/*.h' 'src/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i
+
+clean:        ## remove what was built
+	rm -rf build
