@@ -1,0 +1,62 @@
+#include "access/key_book.h"
+
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+
+#include "store/seal.h"
+
+namespace perdure {
+
+KeyBook::KeyBook(std::string path, const Clock& clock, Log log)
+    : path_(std::move(path)), clock_(clock), log_(std::move(log)) {}
+
+KeyBook::Stamp KeyBook::stamp() const {
+  struct stat s{};
+  if (::stat(path_.c_str(), &s) != 0) return {};
+  return {int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec, s.st_size, s.st_ino};
+}
+
+Result<void> KeyBook::load() {
+  looked_ = clock_.now();
+  read_ = stamp();
+  TRY(keys_, KeyFile(path_).list());
+  closed_ = closed_ || !keys_.empty();
+  return {};
+}
+
+void KeyBook::refresh() {
+  if (clock_.now() - looked_ < std::chrono::seconds(1)) return;
+  looked_ = clock_.now();
+  Stamp now = stamp();
+  if (now == read_) return;
+  read_ = now;
+  Result<std::vector<ApiKey>> keys = KeyFile(path_).list();
+  if (!keys.ok()) {
+    log_.error("keys.unreadable", {{"error", keys.error().message}});
+    return;
+  }
+  keys_ = std::move(*keys);
+  closed_ = closed_ || !keys_.empty();
+  log_.info("keys.loaded", {{"keys", keys_.size()}});
+}
+
+bool KeyBook::has_keys() {
+  refresh();
+  return closed_;
+}
+
+Result<Caller> KeyBook::identify(std::string_view token) {
+  if (!has_keys()) return Caller{TenantId("default"), KeyId(), Scopes::all()};
+  if (token.empty())
+    return Error{Code::kDenied, "an API key is needed: send it as Authorization: Bearer, x-api-key or api-key", "",
+                 "invalid_api_key"};
+  // Every key is looked at, so that the time taken tells nothing about which one came close.
+  Hash256 hash = sha256(token);
+  const ApiKey* found = nullptr;
+  for (const ApiKey& key : keys_)
+    if (CRYPTO_memcmp(key.hash.data(), hash.data(), hash.size()) == 0) found = &key;
+  if (found == nullptr || found->revoked) return Error{Code::kDenied, "this API key is not valid", "", "invalid_api_key"};
+  return Caller{found->tenant, found->id, found->scopes};
+}
+
+}  // namespace perdure

@@ -1,0 +1,39 @@
+#pragma once
+// Exchange: one request, its reply, and what the access log will say about them. Inside the gateway only.
+
+#include <string>
+#include <string_view>
+
+#include "access/key_book.h"
+#include "http/server.h"
+
+namespace perdure {
+
+struct Exchange {
+  HttpRequest& request;
+  HttpReply& reply;
+  Instant began;
+  Caller caller = {};
+  std::string id = {};           // of the path
+  std::string request_id = {};
+  std::string_view route = "-";  // pattern, for the log: paths hold ids
+  ResponseId response;
+  int status = 0;
+  size_t bytes = 0;
+  bool cut = false;
+
+  void about(const ResponseId& response_id) {
+    response = response_id;
+    reply.headers.set("x-perdure-response-id", response_id.value);
+  }
+  Task<void> send(int status_code, std::string_view content_type, std::string_view body);
+  Task<void> json(std::string_view body) { return send(200, "application/json", body); }
+  Task<void> fail(Error error);                   // status by class of error
+  Task<void> fail_as(int status_code, Error error);
+};
+
+// A whole number in [least, most]; `missing` when the query does not have it. kInvalid names the parameter.
+Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least, int64_t most);
+Result<bool> query_flag(const HttpRequest& request, const std::string& name);
+
+}  // namespace perdure

@@ -1,0 +1,191 @@
+#include "gateway/gateway.h"
+
+#include <charconv>
+
+#include "dialect/responses_render.h"
+#include "gateway/exchange.h"
+
+namespace perdure {
+namespace {
+
+constexpr uint8_t kNoKey = 0;
+constexpr uint8_t kUse = static_cast<uint8_t>(Scope::kUse);
+constexpr uint8_t kRead = static_cast<uint8_t>(Scope::kOperate) | static_cast<uint8_t>(Scope::kAudit);
+
+bool printable(std::string_view text) {
+  for (char c : text)
+    if (c < 0x21 || c > 0x7e) return false;
+  return !text.empty();
+}
+
+std::string_view bearer(const HttpRequest& request) {
+  std::string_view value = request.header("authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  if (value.size() > kScheme.size() && equal_ignoring_case(value.substr(0, kScheme.size()), kScheme)) {
+    value.remove_prefix(kScheme.size());
+    while (value.starts_with(' ')) value.remove_prefix(1);
+    return value;
+  }
+  for (std::string_view name : {"x-api-key", "api-key"})
+    if (request.headers.has(name)) return request.header(name);
+  return {};
+}
+
+// Error classes for statuses that the HTTP layer or the routes decide on.
+Error error_for(int status, std::string message) {
+  Code code = status == 404   ? Code::kNotFound
+              : status == 503 ? Code::kOverloaded
+              : status >= 500 ? Code::kInternal
+                              : Code::kInvalid;
+  return {code, std::move(message)};
+}
+
+}  // namespace
+
+struct Route {
+  std::string_view method, pattern;
+  uint8_t scopes;  // any of them will do; none: no key is asked for
+  Task<void> (Gateway::*serve)(Exchange&);
+
+  static const Route kAll[];
+  // Whether `path` has this pattern's form; `id` is what stands for {id}.
+  bool matches(std::string_view path, std::string& id) const {
+    size_t brace = pattern.find("{id}");
+    if (brace == std::string_view::npos) return path == pattern;
+    std::string_view before = pattern.substr(0, brace), after = pattern.substr(brace + 4);
+    if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
+    std::string_view middle = path.substr(before.size(), path.size() - before.size() - after.size());
+    if (middle.find('/') != std::string_view::npos) return false;
+    id = middle;
+    return true;
+  }
+};
+
+const Route Route::kAll[] = {
+    {"POST", "/v1/responses", kUse, &Gateway::create},
+    {"GET", "/v1/responses/{id}", kUse, &Gateway::fetch},
+    {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove},
+    {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel},
+    {"GET", "/v1/responses/{id}/input_items", kUse, &Gateway::input_items},
+    {"GET", "/v1/models", kUse, &Gateway::list_models},
+    {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
+    {"GET", "/v1/x/responses/{id}", kRead, &Gateway::account},
+    {"GET", "/healthz", kNoKey, &Gateway::healthz},
+    {"GET", "/readyz", kNoKey, &Gateway::readyz},
+    {"GET", "/metrics", kRead, &Gateway::show_metrics},
+};
+
+Task<void> Exchange::send(int status_code, std::string_view content_type, std::string_view body) {
+  status = status_code;
+  bytes = body.size();
+  Result<void> sent = co_await reply.send(status_code, content_type, body);
+  cut = !sent.ok();
+}
+
+Task<void> Exchange::fail(Error error) { return fail_as(http_status(error), std::move(error)); }
+
+Task<void> Exchange::fail_as(int status_code, Error error) {
+  if (error.retry_after_ms >= 0)
+    reply.headers.set("Retry-After", std::to_string((error.retry_after_ms + 999) / 1000));
+  else if (error.code == Code::kOverloaded)
+    reply.headers.set("Retry-After", "1");
+  std::string body = render_openai_error(error);
+  co_await send(status_code, "application/json", body);
+}
+
+Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least, int64_t most) {
+  auto found = request.query.find(name);
+  if (found == request.query.end()) return missing;
+  const std::string& text = found->second;
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+    return Error{Code::kInvalid,
+                 name + " must be a whole number from " + std::to_string(least) +
+                     (most == INT64_MAX ? " up" : " to " + std::to_string(most)),
+                 name};
+  return value;
+}
+
+Result<bool> query_flag(const HttpRequest& request, const std::string& name) {
+  auto found = request.query.find(name);
+  if (found == request.query.end() || found->second == "false") return false;
+  if (found->second == "true") return true;
+  return Error{Code::kInvalid, name + " must be true or false", name};
+}
+
+Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics& metrics, ModelNames models,
+                 const std::atomic<Readiness>& readiness, GatewayOptions options, Log log)
+    : loop_(loop), responses_(responses), keys_(keys), metrics_(metrics), models_(std::move(models)), readiness_(readiness),
+      options_(options), log_(std::move(log)), leaving_(loop) {}
+
+Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
+  Exchange x{request, reply, loop_.now()};
+  std::string_view given = request.header("x-request-id");
+  x.request_id = given.size() <= 128 && printable(given) ? std::string(given) : make_id(loop_.random(), "req_", 12);
+  reply.headers.set("x-request-id", x.request_id);
+  metrics_.in_flight.add(1);
+  co_await serve(x);
+  metrics_.in_flight.add(-1);
+  Duration took = loop_.now() - x.began;
+  metrics_.seconds.observe(std::chrono::duration<double>(took).count());
+  size_t kind = x.cut ? 3 : x.status < 400 ? 0 : x.status < 500 ? 1 : 2;
+  metrics_.requests[kind]->add();
+  log_.info("http.request", {{"method", request.method.size() <= 16 ? request.method : "-"},
+                             {"route", x.route},
+                             {"status", x.status},
+                             {"ms", std::chrono::duration<double, std::milli>(took).count()},
+                             {"bytes", x.bytes},
+                             {"cut", x.cut},
+                             {"tenant", x.caller.tenant.value},
+                             {"key", x.caller.key.value},
+                             {"request", x.request_id},
+                             {"response", x.response.value}});
+}
+
+Task<void> Gateway::serve(Exchange& x) {
+  const Route* route = nullptr;
+  std::string allowed;
+  for (const Route& candidate : Route::kAll) {
+    if (!candidate.matches(x.request.path, x.id)) continue;
+    if (!allowed.empty()) allowed += ", ";
+    allowed += candidate.method;
+    if (candidate.method == x.request.method) route = &candidate;
+  }
+  if (route == nullptr && allowed.empty()) {
+    co_await x.fail_as(404, {Code::kNotFound, "there is no such route; docs/reference/api.md lists them all", "", "unknown_url"});
+    co_return;
+  }
+  if (route == nullptr) {
+    x.reply.headers.set("Allow", allowed);
+    co_await x.fail_as(405, {Code::kInvalid, "this route takes " + allowed, "", "method_not_allowed"});
+    co_return;
+  }
+  x.route = route->pattern;
+  if (route->scopes != kNoKey) {
+    Result<Caller> caller = keys_.identify(bearer(x.request));
+    if (!caller.ok()) {
+      x.reply.headers.set("WWW-Authenticate", "Bearer realm=\"perdure\"");
+      co_await x.fail_as(401, std::move(caller).error());
+      co_return;
+    }
+    x.caller = *std::move(caller);
+    if ((x.caller.scopes.bits & route->scopes) == 0) {
+      co_await x.fail_as(403, {Code::kDenied,
+                               "this API key has the scopes \"" + x.caller.scopes.to_string() + "\" and this route needs " +
+                                   (route->scopes == kUse ? "use" : "operate or audit"),
+                               "", "insufficient_scope"});
+      co_return;
+    }
+  }
+  Task<void> served = (this->*route->serve)(x);
+  co_await std::move(served);
+}
+
+std::string Gateway::refuse(const HttpRequest&, int status, std::string_view message) {
+  return render_openai_error(error_for(status, std::string(message)));
+}
+
+Task<void> Gateway::stop() { return leaving_.join(); }
+
+}  // namespace perdure

@@ -1,0 +1,77 @@
+#pragma once
+// Gateway: the public surface, an HttpHandler. It finds out who is calling, reads the request in the caller's dialect, asks
+// Responses, and renders the reply: JSON, or server-sent events. It holds no state of a conversation.
+//
+// A reader that leaves does not stop a stored response; it does stop one that is not stored. A stream that cannot go on is cut:
+// there is never an ending that the journal does not have. Lives on one Loop; stop() before it is destroyed, after the server
+// that calls it has stopped.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/key_book.h"
+#include "async/task_group.h"
+#include "gateway/metrics.h"
+#include "http/server.h"
+#include "session/responses.h"
+
+namespace perdure {
+
+enum class Readiness { kStarting, kReady, kDraining };
+
+struct GatewayOptions {
+  Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
+  size_t write_bytes_max = 256 << 10;              // events that share a write
+};
+
+// The names that GET /v1/models lists; may ask suppliers.
+using ModelNames = std::function<Task<std::vector<std::string>>()>;
+
+struct Exchange;  // one request on its way; exchange.h
+
+class Gateway final : public HttpHandler {
+ public:
+  Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics& metrics, ModelNames models,
+          const std::atomic<Readiness>& readiness, GatewayOptions options, Log log);
+
+  Task<void> handle(HttpRequest& request, HttpReply& reply) override;
+  std::string refuse(const HttpRequest& request, int status, std::string_view message) override;
+  Task<void> stop();
+
+ private:
+  friend struct Route;
+  Task<void> serve(Exchange& x);
+
+  // responses_routes.cc
+  Task<void> create(Exchange& x);
+  Task<void> fetch(Exchange& x);
+  Task<void> cancel(Exchange& x);
+  Task<void> remove(Exchange& x);
+  Task<void> input_items(Exchange& x);
+  // operator_routes.cc
+  Task<void> list_models(Exchange& x);
+  Task<void> list_responses(Exchange& x);
+  Task<void> account(Exchange& x);
+  Task<void> healthz(Exchange& x);
+  Task<void> readyz(Exchange& x);
+  Task<void> show_metrics(Exchange& x);
+  // stream.cc: events with a number above `after`
+  Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored);
+  Task<void> answer_unstored(Exchange& x, ResponseId id);
+  Task<void> abandon(TenantId tenant, ResponseId id);
+
+  Loop& loop_;
+  Responses& responses_;
+  KeyBook& keys_;
+  GatewayMetrics& metrics_;
+  ModelNames models_;
+  const std::atomic<Readiness>& readiness_;
+  GatewayOptions options_;
+  Log log_;
+  TaskGroup leaving_;  // responses whose client left
+};
+
+}  // namespace perdure

@@ -1,0 +1,132 @@
+// Routes for whoever runs the server: models, lists, the account of a response, health, metrics.
+
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+
+namespace perdure {
+namespace {
+
+void write_usage(json::Writer& out, const Usage& usage) {
+  out.key("usage");
+  if (!usage.known) {
+    out.null();
+    return;
+  }
+  out.begin_object()
+      .field("input_tokens", usage.input_tokens)
+      .field("cached_tokens", usage.cached_tokens)
+      .field("output_tokens", usage.output_tokens)
+      .field("reasoning_tokens", usage.reasoning_tokens)
+      .end_object();
+}
+
+void write_placement(json::Writer& out, const Placement& placement) {
+  const AttemptStarted& started = placement.started;
+  out.begin_object()
+      .field("attempt", started.number)
+      .field("provider", started.provider)
+      .field("model", started.model)
+      .field("continuation", started.continuation)
+      .field("reason", started.reason)
+      .field("began_ms", placement.began.time_since_epoch().count())
+      .field("output_from_bytes", static_cast<int64_t>(placement.output_from));
+  if (placement.ended) {
+    const AttemptEnded& ended = *placement.ended;
+    out.field("ended_ms", placement.finished.time_since_epoch().count())
+        .field("outcome", ended.outcome)
+        .field("finish_reason", ended.finish_reason)
+        .field("upstream_id", ended.upstream_id)
+        .field("upstream_status", ended.upstream_status)
+        .field("error", ended.error)
+        .field("trimmed_bytes", ended.trimmed_bytes);
+    write_usage(out, ended.usage);
+  } else {
+    out.key("outcome").null();
+  }
+  out.end_object();
+}
+
+}  // namespace
+
+Task<void> Gateway::list_models(Exchange& x) {
+  std::vector<std::string> names = co_await models_();
+  json::Writer out;
+  out.begin_object().field("object", "list").key("data").begin_array();
+  for (const std::string& name : names)
+    out.begin_object().field("id", name).field("object", "model").field("created", 0).field("owned_by", "perdure").end_object();
+  out.end_array().end_object();
+  co_await x.json(out.text());
+}
+
+Task<void> Gateway::list_responses(Exchange& x) {
+  Result<int64_t> limit = query_number(x.request, "limit", 20, 1, 1000);
+  Result<int64_t> before = query_number(x.request, "before", 0, 0, INT64_MAX);
+  if (!limit.ok() || !before.ok()) {
+    co_await x.fail(!limit.ok() ? limit.error() : before.error());
+    co_return;
+  }
+  // One more than asked for tells whether there are more.
+  Result<std::vector<ResponseSummary>> found =
+      co_await responses_.list(x.caller.tenant, static_cast<uint64_t>(*before), static_cast<size_t>(*limit) + 1);
+  if (!found.ok()) {
+    co_await x.fail(std::move(found).error());
+    co_return;
+  }
+  bool more = found->size() > static_cast<size_t>(*limit);
+  if (more) found->pop_back();
+  json::Writer out;
+  out.begin_object().field("object", "list").key("data").begin_array();
+  for (const ResponseSummary& summary : *found)
+    out.begin_object()
+        .field("id", summary.id.value)
+        .field("object", "x_response_summary")
+        .field("model", summary.model)
+        .field("status", summary.status)
+        .field("created_at", unix_seconds(summary.created))
+        .field("cursor", static_cast<int64_t>(summary.cursor))
+        .end_object();
+  out.end_array().field("has_more", more).end_object();
+  co_await x.json(out.text());
+}
+
+Task<void> Gateway::account(Exchange& x) {
+  ResponseId id(x.id);
+  Result<Response> response = co_await responses_.get(x.caller.tenant, id);
+  if (!response.ok()) {
+    co_await x.fail(std::move(response).error());
+    co_return;
+  }
+  x.about(id);
+  json::Writer out;
+  out.begin_object()
+      .field("id", id.value)
+      .field("object", "x_response_account")
+      .field("model", response->request.model)
+      .field("status", name_of(response->status))
+      .field("key", response->key.value)
+      .field("created_ms", response->created.time_since_epoch().count());
+  if (response->ended) out.field("ended_ms", response->ended_at.time_since_epoch().count());
+  if (!response->request.previous_response_id.empty())
+    out.field("previous_response_id", response->request.previous_response_id);
+  out.key("placements").begin_array();
+  for (const Placement& placement : response->placements) write_placement(out, placement);
+  out.end_array();
+  write_usage(out, response->ended ? response->ended->usage : Usage{});
+  out.end_object();
+  co_await x.json(out.text());
+}
+
+Task<void> Gateway::healthz(Exchange& x) { return x.send(200, "text/plain; charset=utf-8", "ok\n"); }
+
+Task<void> Gateway::readyz(Exchange& x) {
+  Readiness now = readiness_.load();
+  if (now == Readiness::kReady) return x.send(200, "text/plain; charset=utf-8", "ready\n");
+  return x.send(503, "text/plain; charset=utf-8", now == Readiness::kStarting ? "starting\n" : "draining\n");
+}
+
+Task<void> Gateway::show_metrics(Exchange& x) {
+  std::string text = metrics_.registry.render();
+  co_await x.send(200, "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
+}  // namespace perdure
