@@ -6,7 +6,7 @@
 // `assistant` is a prefill: the answer goes on where it stops.
 import http from "node:http";
 import {parseArgs} from "node:util";
-import {getLlama} from "node-llama-cpp";
+import {getLlama, TokenBias} from "node-llama-cpp";
 
 const {values: options} = parseArgs({
   options: {
@@ -27,6 +27,9 @@ const kBodyBytesMax = 4 << 20;
 const kSequences = 2;
 const kTurnEnds = ["\nUser:", "\nAssistant:", "\nSystem:", "\n\n\n"];
 
+// A base model this small hands over after a sentence or two. Asked for something long, it may not for so many tokens.
+const kLongTokensMin = 160;
+
 const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: "error"});
 const model = await llama.loadModel({modelPath: options.model});
 const context = await model.createContext({contextSize: Number(options.context), sequences: kSequences, threads: Number(options.threads)});
@@ -34,6 +37,11 @@ const idle = Array.from({length: kSequences}, () => context.getSequence());
 const waiting = [];
 const acquire = () => (idle.length ? Promise.resolve(idle.pop()) : new Promise((resolve) => waiting.push(resolve)));
 const release = (sequence) => (waiting.length ? waiting.shift()(sequence) : idle.push(sequence));
+
+const staying = new TokenBias(model.tokenizer);
+for (const name of ["User", " User", "Assistant", " Assistant"])
+  for (const token of model.tokenize(name, false)) staying.set(token, "never");
+for (const token of [model.tokens.eos, model.tokens.eot]) if (token != null) staying.set(token, "never");
 
 class BadRequest extends Error {
   constructor(param, message) {
@@ -65,8 +73,8 @@ function transcript(messages) {
     else throw new BadRequest(`messages.${i}.role`, `this model has no role ${message?.role}`);
   });
   let text = "A conversation between a user and a friendly, knowledgeable assistant. The assistant answers truthfully and, " +
-             `where the user asks for it, at length.\n${system}\nUser: Hello! Who are you?\nAssistant: I am a small ` +
-             "language model that runs on your own machine.\n";
+             `where the user asks for it, at length.\n${system}\nUser: Which planet is the largest?\nAssistant: Jupiter is ` +
+             "the largest planet of the solar system. It is a giant made of gas, with more than ninety moons.\n";
   for (const [who, said] of turns) text += `\n${who}: ${said}\n`;
   const last = turns.at(-1);
   return last?.[0] === "Assistant" ? text.slice(0, -1) : text + "\nAssistant:";
@@ -90,8 +98,10 @@ function parse(body) {
   if (bos != null) tokens.unshift(bos);
   const room = Math.floor(Number(options.context) / kSequences) - tokens.length;
   if (room < 16) throw new BadRequest("messages", `the conversation is too long for this model's ${options.context} tokens`);
+  const asked = textOf(body.messages.findLast((message) => message.role === "user")?.content, "messages");
   return {
     prefill, tokens, stop,
+    minTokens: /\blong\b/i.test(asked) && !prefill ? kLongTokensMin : 0,
     maxTokens: Math.min(room, number(body, "max_completion_tokens", 1, 1e6, body.max_tokens ?? 512)),
     temperature: number(body, "temperature", 0, 2, 0.7),
     topP: number(body, "top_p", 0, 1, 0.95),
@@ -112,6 +122,7 @@ async function* generate(sequence, request, signal) {
   const sampling = {
     temperature: request.temperature, topP: request.topP, topK: 40, seed: request.seed,
     repeatPenalty: {penalty: 1.15, punishTokens: () => recent},
+    tokenBias: () => (count < request.minTokens ? staying : undefined),
   };
   for await (const token of sequence.evaluate(request.tokens, sampling)) {
     if (signal.aborted) return {finish: "abort", completionTokens: count};
