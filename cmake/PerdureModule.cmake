@@ -1,9 +1,9 @@
-# perdure_module(<folder> FLOOR n DEPS <modules> LIBS <libraries>)
+# perdure_module(<folder> FLOOR n DEPS <modules> LIBS <libraries> TESTS <what only its tests link>)
 #
 # src/<folder>/*.cc becomes the static library perdure_<folder>; *_test.cc becomes the test <folder>_test; *_fuzz.cc becomes
 # a libFuzzer driver in the fuzz preset and a corpus-replay test elsewhere; testing/*.cc becomes perdure_<folder>_testing.
 function(perdure_module folder)
-  cmake_parse_arguments(ARG "" "FLOOR" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FLOOR" "DEPS;LIBS;TESTS" ${ARGN})
   string(REPLACE "/" "_" name ${folder})
   set(dir ${CMAKE_SOURCE_DIR}/src/${folder})
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
@@ -36,6 +36,9 @@ function(perdure_module folder)
     if(NOT name STREQUAL "async" AND NOT name STREQUAL "base" AND TARGET perdure_async_testing)
       target_link_libraries(${name}_test PRIVATE perdure_async_testing)
     endif()
+    foreach(helper ${ARG_TESTS})
+      target_link_libraries(${name}_test PRIVATE perdure_${helper})
+    endforeach()
     add_test(NAME ${name}_test COMMAND ${name}_test)
     set_tests_properties(${name}_test PROPERTIES LABELS unit WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()

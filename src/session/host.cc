@@ -245,9 +245,9 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   if (is_terminal(loaded->last->status)) co_return false;
   if (planted(PlantedBug::kLostTail)) {
     auto is_deltas = [](const Record& r) { return r.kind() == RecordKind::kDeltas; };
-    auto tail = std::ranges::find_last_if(loaded->last_records, is_deltas);
-    if (!tail.empty()) {
-      loaded->last_records.erase(tail.begin());
+    auto tail = std::find_if(loaded->last_records.rbegin(), loaded->last_records.rend(), is_deltas);
+    if (tail != loaded->last_records.rend()) {
+      loaded->last_records.erase(std::next(tail).base());
       Response shorter;
       for (const Record& record : loaded->last_records) (void)apply(shorter, record);
       loaded->last = std::move(shorter);

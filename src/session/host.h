@@ -34,6 +34,7 @@ class ResponsesHost {
   Task<bool> stop(Deadline deadline);
   // Whether this host has the run; the face asks for responses that are not stored.
   Task<bool> has_run(TenantId tenant, ResponseId id);
+  void spawn(Task<void> task) { group_.spawn(std::move(task)); }
   size_t running() const { return running_.load(std::memory_order_relaxed); }
 
  private:

@@ -92,6 +92,10 @@ class Responses {
   // The input items of a response, as the client gave them (with ids).
   Task<Result<std::vector<Item>>> input_items(TenantId tenant, ResponseId id);
 
+  // Removes what has outlived its retention; at most 256 responses a call. How many. Runs by itself every minute after
+  // recover().
+  Task<Result<size_t>> expire(WallTime now);
+
   size_t running() const;  // over all loops; approximate while they run
 
   // New responses are refused from now on; running ones may end until the deadline, then they are left unfinished in the
@@ -103,8 +107,10 @@ class Responses {
   ResponsesHost& home(SessionId session);
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
+  Task<void> expire_by_itself();
   Options options_;
   std::vector<std::unique_ptr<ResponsesHost>> hosts_;
+  Cancellation stopping_;  // lives on the first loop
 };
 
 }  // namespace perdure

@@ -1,0 +1,222 @@
+#include "session/responses.h"
+
+#include "base/planted.h"
+#include "session/host.h"
+
+namespace perdure {
+namespace {
+
+constexpr Duration kExpiryInterval = std::chrono::seconds(60);
+
+}  // namespace
+
+struct Responses::Located {
+  ResponsesHost* host = nullptr;
+  std::optional<IndexEntry> entry;  // nothing: not stored
+};
+
+Responses::Responses(Options options, std::vector<Loop*> loops, std::vector<const Router*> routers)
+    : options_(std::move(options)), stopping_(*loops.at(0)) {
+  CHECK(!loops.empty() && loops.size() == routers.size(), "a router for each loop");
+  for (size_t i = 0; i < loops.size(); ++i)
+    hosts_.push_back(std::make_unique<ResponsesHost>(options_, *loops[i], *routers[i], i, loops.size()));
+}
+
+Responses::~Responses() = default;
+
+ResponsesHost& Responses::home(SessionId session) {
+  return *hosts_[std::hash<SessionId>{}(session) % hosts_.size()];
+}
+
+size_t Responses::running() const {
+  size_t sum = 0;
+  for (const auto& host : hosts_) sum += host->running();
+  return sum;
+}
+
+Task<Result<Responses::Located>> Responses::locate(TenantId tenant, ResponseId id) {
+  CO_TRY(std::optional<IndexEntry> entry, co_await options_.store.find({tenant, IndexKind::kResponse, id.value}));
+  if (entry) co_return Located{&home(entry->session), std::move(entry)};
+  for (const auto& host : hosts_) {
+    ResponsesHost* candidate = host.get();
+    bool here = co_await call_on(candidate->loop(), [=] { return candidate->has_run(tenant, id); });
+    if (here) co_return Located{candidate, std::nullopt};
+  }
+  co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
+}
+
+Task<Result<size_t>> Responses::recover() {
+  size_t recovered = 0;
+  std::optional<SessionId> after;
+  for (;;) {
+    if (planted(PlantedBug::kForgetUnfinished)) break;
+    CO_TRY(std::vector<SessionId> page, co_await options_.store.unfinished(after, 256));
+    if (page.empty()) break;
+    for (SessionId session : page) {
+      after = session;
+      ResponsesHost* host = &home(session);
+      Result<bool> goes_on = co_await call_on(host->loop(), [=] { return host->recover(session); });
+      if (goes_on.ok()) {
+        recovered += *goes_on;
+      } else {
+        // One damaged session does not keep the others from going on.
+        options_.log.error("recovery.failed", {{"session", session.to_string()}, {"class", to_string(goes_on.error().code)},
+                                               {"why", goes_on.error().message}});
+      }
+    }
+  }
+  hosts_.front()->loop().post([this] { hosts_.front()->spawn(expire_by_itself()); });
+  co_return recovered;
+}
+
+Task<Result<size_t>> Responses::expire(WallTime now) {
+  CO_TRY(std::vector<TimerRow> due, co_await options_.store.due(now, 256));
+  size_t expired = 0;
+  for (const TimerRow& timer : due) {
+    CO_TRY(std::optional<SessionRow> row, co_await options_.store.session(timer.session));
+    if (!row || row->legal_hold) continue;
+    Result<void> removed = co_await remove(row->tenant, ResponseId(timer.id));
+    if (removed.ok()) ++expired;
+  }
+  co_return expired;
+}
+
+Task<void> Responses::expire_by_itself() {
+  Loop& loop = hosts_.front()->loop();
+  while (!stopping_.requested()) {
+    Result<size_t> expired = co_await expire(loop.wall());
+    if (!expired.ok()) options_.log.warn("expiry.failed", {{"class", to_string(expired.error().code)}});
+    if (expired.ok() && *expired > 0) options_.log.info("responses.expired", {{"responses", *expired}});
+    (void)co_await stopping_.wait(deadline_in(loop, kExpiryInterval));
+  }
+}
+
+Task<Result<Created>> Responses::create(CreateCall call) {
+  std::optional<IndexEntry> previous;
+  ResponsesHost* host = nullptr;
+  if (!call.request.previous_response_id.empty()) {
+    Result<std::optional<IndexEntry>> found =
+        co_await options_.store.find({call.tenant, IndexKind::kResponse, call.request.previous_response_id});
+    if (!found.ok()) co_return std::move(found).error();
+    if (!*found)
+      co_return Error{Code::kNotFound, "there is no response with the id \"" + call.request.previous_response_id + "\"",
+                      "previous_response_id", "previous_response_not_found"};
+    previous = std::move(*found);
+    host = &home(previous->session);
+  } else {
+    for (const auto& candidate : hosts_)
+      if (&candidate->loop() == Loop::current()) host = candidate.get();
+    if (host == nullptr) host = hosts_.front().get();
+  }
+  co_return co_await call_on(host->loop(), [&] { return host->create(std::move(call), std::move(previous)); });
+}
+
+Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id) {
+  CO_TRY(Located at, co_await locate(tenant, id));
+  if (!at.entry) co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
+  co_return co_await call_on(at.host->loop(), [&] { return at.host->get(tenant, id, *at.entry); });
+}
+
+Task<Result<Response>> Responses::wait(TenantId tenant, ResponseId id, Cancellation* gone) {
+  CO_TRY(Located at, co_await locate(tenant, id));
+  ResponsesHost* host = at.host;
+  bool unstored = !at.entry;
+  // A client that leaves ends a response that is not stored: nobody could ever read it.
+  Cancellation::Hook hook(unstored ? gone : nullptr, [host, tenant, id] {
+    host->loop().post([host, tenant, id] {
+      auto leave = [](ResponsesHost* h, TenantId t, ResponseId r) -> Task<void> { (void)co_await h->abandon(t, r); };
+      host->spawn(leave(host, tenant, id));
+    });
+  });
+  co_return co_await call_on(host->loop(), [&] { return host->wait(tenant, id); });
+}
+
+Task<Result<Response>> Responses::cancel(TenantId tenant, ResponseId id) {
+  CO_TRY(Located at, co_await locate(tenant, id));
+  co_return co_await call_on(at.host->loop(), [&] { return at.host->cancel(tenant, id); });
+}
+
+Task<void> Responses::abandon(TenantId tenant, ResponseId id) {
+  for (const auto& host : hosts_) {
+    ResponsesHost* candidate = host.get();
+    if (co_await call_on(candidate->loop(), [&] { return candidate->abandon(tenant, id); })) co_return;
+  }
+}
+
+Task<Result<void>> Responses::remove(TenantId tenant, ResponseId id) {
+  CO_TRY(Located at, co_await locate(tenant, id));
+  if (!at.entry) co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
+  CO_TRY([[maybe_unused]] bool done, co_await call_on(at.host->loop(), [&] { return at.host->remove(tenant, id); }));
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<ResponseSummary>>> Responses::list(TenantId tenant, uint64_t before, size_t limit) {
+  CO_TRY(std::vector<IndexRow> rows, co_await options_.store.list(tenant, IndexKind::kResponse, before, limit));
+  std::vector<ResponseSummary> out;
+  for (const IndexRow& row : rows) {
+    CO_TRY(IndexValue value, IndexValue::decode(row.entry.value));
+    out.push_back({ResponseId(row.key.key), value.model, value.status, value.created, row.entry.ordinal});
+  }
+  co_return out;
+}
+
+Task<Result<std::vector<Item>>> Responses::input_items(TenantId tenant, ResponseId id) {
+  CO_TRY(Response response, co_await get(tenant, id));
+  co_return response.request.input;
+}
+
+Task<void> Responses::stop(Deadline deadline) {
+  hosts_.front()->loop().post([this] { stopping_.request(); });
+  TaskGroup group(*Loop::current());
+  for (const auto& host : hosts_) {
+    ResponsesHost* each = host.get();
+    auto stop_one = [](ResponsesHost* h, Deadline d) -> Task<void> {
+      (void)co_await call_on(h->loop(), [=] { return h->stop(d); });
+    };
+    group.spawn(stop_one(each, deadline));
+  }
+  co_await group.join();
+}
+
+// --- following ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+class Follower final : public EventReader {
+ public:
+  Follower(ResponsesHost& host, TenantId tenant, ResponseId id, uint64_t first)
+      : host_(host), tenant_(std::move(tenant)), id_(std::move(id)), next_(first) {}
+
+  Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) override {
+    if (renderer_.finished()) co_return Result<void>();
+    CO_TRY(VisibleRecords visible,
+           co_await call_on(host_.loop(), [&] { return host_.records(tenant_, id_, next_, deadline); }));
+    for (const SharedRecord& record : visible.records) {
+      next_ = record->seq + 1;
+      if (record->kind() == RecordKind::kResponseDeleted) continue;
+      CO_TRY_VOID(renderer_.add(*record, out));
+    }
+    if (visible.ended && !renderer_.finished())
+      co_return Error{Code::kCorrupt, "the response's journal ends without an ending"};
+    co_return Result<void>();
+  }
+  bool finished() const override { return renderer_.finished(); }
+  const Response& response() const override { return renderer_.response(); }
+
+ private:
+  ResponsesHost& host_;
+  TenantId tenant_;
+  ResponseId id_;
+  uint64_t next_;
+  EventRenderer renderer_;
+};
+
+}  // namespace
+
+Task<Result<std::unique_ptr<EventReader>>> Responses::follow(TenantId tenant, ResponseId id) {
+  CO_TRY(Located at, co_await locate(tenant, id));
+  uint64_t first = at.entry ? at.entry->seq : 1;
+  co_return std::unique_ptr<EventReader>(std::make_unique<Follower>(*at.host, std::move(tenant), std::move(id), first));
+}
+
+}  // namespace perdure

@@ -1,0 +1,340 @@
+// Responses over the memory store and a scripted supplier, in virtual time: what is created is made, followed, continued
+// after faults and restarts, chained, forked, repeated, cancelled and removed as the headers promise.
+#include "session/responses.h"
+
+#include <gtest/gtest.h>
+
+#include "async/sim_loop.h"
+#include "provider/testing/scripted_provider.h"
+#include "store/memory_store.h"
+
+namespace perdure {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kAnswer = "An answer that is long enough to be cut in many places, and whole all the same.";
+const TenantId kTenant{"default"};
+
+struct World {
+  SimLoop loop{7};
+  std::unique_ptr<Store> store = memory_store(Key256{});
+  ScriptedProvider::Script script = [](const ScriptedCall& call) {
+    std::vector<Piece> pieces = text_pieces(kAnswer.substr(call.held.size()));
+    pieces.push_back(finish_piece());
+    return ScriptedAnswer{.pieces = std::move(pieces)};
+  };
+  ScriptedProvider provider{loop, [this](const ScriptedCall& call) { return script(call); }};
+  Router router{{{"*", &provider, ""}}};
+  std::unique_ptr<Responses> responses;
+
+  explicit World() { start(); }
+  ~World() { stop(); }
+  void start() {
+    Result<Lease> lease = loop.run(store->acquire(0));
+    SessionLimits limits;
+    limits.generation.stall_time = 5s;
+    responses = std::make_unique<Responses>(
+        Responses::Options{.store = *store, .lease = *lease, .master = Key256{1}, .limits = limits, .log = {}},
+        std::vector<Loop*>{&loop}, std::vector<const Router*>{&router});
+  }
+  void stop() {
+    if (!responses) return;
+    loop.run(responses->stop({loop.now()}));
+    responses.reset();
+  }
+  CreateCall ask(std::string text, std::string previous = "") {
+    CreateCall call{.tenant = kTenant};
+    call.request.model = "m";
+    call.request.previous_response_id = std::move(previous);
+    call.request.input.push_back({.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = std::move(text)}}});
+    return call;
+  }
+  Result<Created> create(CreateCall call) { return loop.run(responses->create(std::move(call))); }
+  Response whole(ResponseId id) {
+    Result<Response> response = loop.run(responses->wait(kTenant, std::move(id), nullptr));
+    CHECK(response.ok(), response.ok() ? "" : response.error().message);
+    return *response;
+  }
+  // Every event of a response; stops early after `most` when given.
+  std::vector<RenderedEvent> events(ResponseId id, size_t most = SIZE_MAX) {
+    auto read = [](World& w, ResponseId rid, size_t n) -> Task<std::vector<RenderedEvent>> {
+      std::vector<RenderedEvent> out;
+      Result<std::unique_ptr<EventReader>> reader = co_await w.responses->follow(kTenant, rid);
+      CHECK(reader.ok(), "follow");
+      while (!(*reader)->finished() && out.size() < n) {
+        Result<void> next = co_await (*reader)->next(out, deadline_in(w.loop, 60s));
+        CHECK(next.ok(), next.ok() ? "" : next.error().message);
+      }
+      co_return out;
+    };
+    return loop.run(read(*this, std::move(id), most));
+  }
+};
+
+std::string text_of(const Response& response) {
+  std::string text;
+  for (const Item& item : response.output())
+    for (const Part& part : item.content) text += part.text;
+  return text;
+}
+
+void expect_gapless(const std::vector<RenderedEvent>& events) {
+  for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].sequence_number, i);
+}
+
+TEST(Responses, AnAnswerIsMadeAndReadBackTheSame) {
+  World w;
+  ResponseId id = w.create(w.ask("hello"))->id;
+  std::vector<RenderedEvent> live = w.events(id);
+  Response response = w.whole(id);
+  EXPECT_EQ(response.status, ResponseStatus::kCompleted);
+  EXPECT_EQ(text_of(response), kAnswer);
+  std::vector<RenderedEvent> stored = w.events(id);
+  ASSERT_EQ(live.size(), stored.size());
+  for (size_t i = 0; i < live.size(); ++i) EXPECT_EQ(live[i].data, stored[i].data);
+  expect_gapless(live);
+  EXPECT_EQ(live.front().type, "response.created");
+  EXPECT_EQ(live.back().type, "response.completed");
+}
+
+TEST(Responses, ACutAtEveryPieceIsContinuedWithoutASeam) {
+  size_t pieces = text_pieces(kAnswer).size();
+  for (size_t cut = 0; cut <= pieces; ++cut) {
+    World w;
+    w.script = [&, normal = w.script](const ScriptedCall& call) {
+      if (call.number > 0) return normal(call);
+      ScriptedAnswer answer{.pieces = text_pieces(kAnswer), .cut = Error{Code::kUnavailable, "cut"}};
+      answer.pieces.resize(cut);
+      return answer;
+    };
+    ResponseId id = w.create(w.ask("hello"))->id;
+    Response response = w.whole(id);
+    EXPECT_EQ(text_of(response), kAnswer) << "cut at " << cut;
+    EXPECT_EQ(response.status, ResponseStatus::kCompleted);
+    EXPECT_EQ(response.placements.size(), 2u);
+    expect_gapless(w.events(id));
+  }
+}
+
+TEST(Responses, ARestartAtEveryEventGoesOnWithTheSameAnswer) {
+  size_t total = 0;
+  {
+    World w;
+    total = w.events(w.create(w.ask("hello"))->id).size();
+  }
+  for (size_t seen = 1; seen < total; ++seen) {
+    World w;
+    ResponseId id = w.create(w.ask("hello"))->id;
+    std::vector<RenderedEvent> before = w.events(id, seen);
+    w.stop();
+    w.start();
+    Result<size_t> recovered = w.loop.run(w.responses->recover());
+    ASSERT_TRUE(recovered.ok());
+    EXPECT_EQ(text_of(w.whole(id)), kAnswer);
+    std::vector<RenderedEvent> after = w.events(id);
+    ASSERT_GE(after.size(), before.size());
+    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].data, after[i].data);
+    expect_gapless(after);
+    EXPECT_TRUE(w.loop.run(w.store->unfinished(std::nullopt, 10))->empty());
+  }
+}
+
+TEST(Responses, ToolCallsComeAsOneGroupOrNotAtAll) {
+  World w;
+  w.script = [](const ScriptedCall& call) {
+    ScriptedAnswer answer{.pieces = {tool_piece(0, "call_a", "f", "{\"x\":1}"), tool_piece(1, "call_b", "g", "{}")}};
+    if (call.number == 0) {
+      answer.cut = Error{Code::kUnavailable, "cut"};
+    } else {
+      answer.pieces.push_back(finish_piece(Finish::kToolCalls));
+    }
+    return answer;
+  };
+  Response response = w.whole(w.create(w.ask("use tools"))->id);
+  ASSERT_EQ(response.output().size(), 2u);
+  EXPECT_EQ(response.output()[0].call_id, "call_a");
+  EXPECT_EQ(response.output()[1].name, "g");
+  EXPECT_EQ(response.status, ResponseStatus::kCompleted);
+}
+
+TEST(Responses, AllowedToolsAreAHardLimit) {
+  World w;
+  w.script = [](const ScriptedCall&) {
+    return ScriptedAnswer{.pieces = {tool_piece(0, "call_a", "f", "{}"), tool_piece(1, "call_b", "g", "{}"), finish_piece(Finish::kToolCalls)}};
+  };
+  CreateCall call = w.ask("use tools");
+  call.request.tool_choice.mode = ToolChoice::Mode::kAllowed;
+  call.request.tool_choice.allowed = {"g"};
+  Response response = w.whole(w.create(std::move(call))->id);
+  ASSERT_EQ(response.output().size(), 1u);
+  EXPECT_EQ(response.output()[0].name, "g");
+}
+
+TEST(Responses, WhatCannotGoOnEndsHonestly) {
+  World w;
+  w.script = [](const ScriptedCall& call) {
+    if (call.number == 0)
+      return ScriptedAnswer{.pieces = text_pieces("Some text"), .cut = Error{Code::kUnavailable, "cut"}};
+    return ScriptedAnswer{.refusal = Error{Code::kUnavailable, "down"}};
+  };
+  Response shown = w.whole(w.create(w.ask("a"))->id);
+  EXPECT_EQ(shown.status, ResponseStatus::kIncomplete);
+  EXPECT_EQ(shown.ended->incomplete_reason, "interrupted");
+  EXPECT_EQ(text_of(shown), "Some text");
+  EXPECT_EQ(shown.output()[0].status, ItemStatus::kIncomplete);
+
+  w.script = [](const ScriptedCall&) { return ScriptedAnswer{.refusal = Error{Code::kInvalid, "no such thing"}}; };
+  size_t calls = w.provider.calls();
+  Response refused = w.whole(w.create(w.ask("b"))->id);
+  EXPECT_EQ(refused.status, ResponseStatus::kFailed);
+  EXPECT_EQ(w.provider.calls(), calls + 1) << "a bad request is not worth another attempt";
+}
+
+TEST(Responses, AStallIsAFault) {
+  World w;
+  w.script = [normal = w.script](const ScriptedCall& call) {
+    if (call.number > 0) return normal(call);
+    return ScriptedAnswer{.pieces = text_pieces(kAnswer), .pause = 1h};
+  };
+  EXPECT_EQ(text_of(w.whole(w.create(w.ask("hello"))->id)), kAnswer);
+}
+
+TEST(Responses, ChainsAppendAndForksCopyOnWrite) {
+  World w;
+  std::vector<size_t> contexts;
+  w.script = [&](const ScriptedCall& call) {
+    contexts.push_back(call.context.size());
+    return ScriptedAnswer{.pieces = {text_piece("ok"), finish_piece()}};
+  };
+  ResponseId a = w.create(w.ask("a"))->id;
+  w.whole(a);
+  ResponseId b = w.create(w.ask("b", a.value))->id;
+  w.whole(b);
+  ResponseId c = w.create(w.ask("c", a.value))->id;  // a is no longer the head: a fork
+  w.whole(c);
+  ResponseId d = w.create(w.ask("d", c.value))->id;
+  w.whole(d);
+  EXPECT_EQ(contexts, (std::vector<size_t>{1, 3, 3, 5}));
+  auto session_of = [&](const ResponseId& id) {
+    return (*w.loop.run(w.store->find({kTenant, IndexKind::kResponse, id.value})))->session;
+  };
+  EXPECT_EQ(session_of(a), session_of(b));
+  EXPECT_NE(session_of(a), session_of(c));
+  EXPECT_EQ(session_of(c), session_of(d));
+}
+
+TEST(Responses, TwoAtOnceFromOneResponseBothHappen) {
+  World w;
+  ResponseId a = w.create(w.ask("a"))->id;
+  w.whole(a);
+  ResponseId b = w.create(w.ask("b", a.value))->id;
+  ResponseId c = w.create(w.ask("c", a.value))->id;
+  EXPECT_EQ(text_of(w.whole(b)), kAnswer);
+  EXPECT_EQ(text_of(w.whole(c)), kAnswer);
+}
+
+TEST(Responses, ARepeatedCreateHappensOnce) {
+  World w;
+  auto keyed = [&](std::string text) {
+    CreateCall call = w.ask(text);
+    call.idempotency_key = "k1";
+    call.body_hash = sha256(text);
+    return call;
+  };
+  Result<Created> first = w.create(keyed("a"));
+  Result<Created> again = w.create(keyed("a"));
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_EQ(first->id, again->id);
+  EXPECT_TRUE(again->repeated);
+  Result<Created> other = w.create(keyed("b"));
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().reason, "idempotency_key_reused");
+  w.whole(first->id);
+  EXPECT_EQ(w.provider.calls(), 1u);
+}
+
+TEST(Responses, ATenantSeesNothingOfAnother) {
+  World w;
+  ResponseId id = w.create(w.ask("a"))->id;
+  w.whole(id);
+  TenantId stranger{"stranger"};
+  EXPECT_EQ(w.loop.run(w.responses->get(stranger, id)).error().code, Code::kNotFound);
+  EXPECT_EQ(w.loop.run(w.responses->cancel(stranger, id)).error().code, Code::kNotFound);
+  EXPECT_EQ(w.loop.run(w.responses->remove(stranger, id)).error().code, Code::kNotFound);
+  CreateCall chained = w.ask("b", id.value);
+  chained.tenant = stranger;
+  EXPECT_EQ(w.create(std::move(chained)).error().reason, "previous_response_not_found");
+}
+
+TEST(Responses, CancelEndsTheAnswerWhereItIs) {
+  World w;
+  ResponseId id = w.create(w.ask("a"))->id;
+  w.events(id, 8);
+  Result<Response> cancelled = w.loop.run(w.responses->cancel(kTenant, id));
+  ASSERT_TRUE(cancelled.ok());
+  EXPECT_EQ(cancelled->status, ResponseStatus::kCancelled);
+  EXPECT_TRUE(kAnswer.starts_with(text_of(*cancelled)));
+  EXPECT_EQ(w.loop.run(w.responses->cancel(kTenant, id))->status, ResponseStatus::kCancelled);
+}
+
+TEST(Responses, RemovalKeepsWhatDescendantsNeedAndErasesTheRest) {
+  World w;
+  ResponseId a = w.create(w.ask("a"))->id;
+  w.whole(a);
+  ResponseId b = w.create(w.ask("b", a.value))->id;
+  w.whole(b);
+  SessionId session = (*w.loop.run(w.store->find({kTenant, IndexKind::kResponse, a.value})))->session;
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, a)).ok());
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, a)).error().code, Code::kNotFound);
+  EXPECT_EQ(text_of(w.whole(b)), kAnswer);
+  ResponseId c = w.create(w.ask("c", b.value))->id;
+  EXPECT_EQ(text_of(w.whole(c)), kAnswer);
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, c)).ok());
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, b)).ok());
+  std::optional<SessionRow> row = *w.loop.run(w.store->session(session));
+  EXPECT_TRUE(row->wrapped_key.empty()) << "the key is destroyed with the last response";
+  for (const SealedRecord& record : *w.loop.run(w.store->read(session, 1, row->head, 1 << 20))) EXPECT_TRUE(record.body.empty());
+}
+
+TEST(Responses, WhatIsNotStoredIsFollowedOnceAndThenGone) {
+  World w;
+  CreateCall call = w.ask("a");
+  call.request.store = false;
+  ResponseId id = w.create(std::move(call))->id;
+  std::vector<RenderedEvent> events = w.events(id);
+  expect_gapless(events);
+  EXPECT_EQ(events.back().type, "response.completed");
+  w.loop.run(w.responses->abandon(kTenant, id));
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, id)).error().code, Code::kNotFound);
+  EXPECT_TRUE(w.loop.run(w.store->sessions(std::nullopt, 10))->empty());
+}
+
+TEST(Responses, ExpiryRemovesWhatOutlivedItsRetention) {
+  World w;
+  ResponseId id = w.create(w.ask("a"))->id;
+  w.whole(id);
+  EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall())), 0u);
+  EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall() + std::chrono::hours(24 * 31))), 1u);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, id)).error().code, Code::kNotFound);
+}
+
+TEST(Responses, TheLimitOfTokensSurvivesTheSeam) {
+  World w;
+  std::vector<std::optional<int64_t>> limits;
+  w.script = [&](const ScriptedCall& call) {
+    limits.push_back(call.max_output_tokens);
+    ScriptedAnswer answer{.pieces = text_pieces("abcdefgh"), .cut = Error{Code::kUnavailable, "cut"}};
+    if (call.number == 1) answer = {.pieces = {text_piece("ijkl"), finish_piece(Finish::kLength)}};
+    return answer;
+  };
+  CreateCall call = w.ask("a");
+  call.request.max_output_tokens = 16;
+  Response response = w.whole(w.create(std::move(call))->id);
+  EXPECT_EQ(limits, (std::vector<std::optional<int64_t>>{16, 14}));
+  EXPECT_EQ(response.status, ResponseStatus::kIncomplete);
+  EXPECT_EQ(response.ended->incomplete_reason, "max_output_tokens");
+}
+
+}  // namespace
+}  // namespace perdure
