@@ -38,7 +38,7 @@ const waiting = [];
 const acquire = () => (idle.length ? Promise.resolve(idle.pop()) : new Promise((resolve) => waiting.push(resolve)));
 const release = (sequence) => (waiting.length ? waiting.shift()(sequence) : idle.push(sequence));
 
-const staying = new TokenBias(model.tokenizer);
+const unbiased = new TokenBias(model.tokenizer), staying = new TokenBias(model.tokenizer);
 for (const name of ["User", " User", "Assistant", " Assistant"])
   for (const token of model.tokenize(name, false)) staying.set(token, "never");
 for (const token of [model.tokens.eos, model.tokens.eot]) if (token != null) staying.set(token, "never");
@@ -122,7 +122,7 @@ async function* generate(sequence, request, signal) {
   const sampling = {
     temperature: request.temperature, topP: request.topP, topK: 40, seed: request.seed,
     repeatPenalty: {penalty: 1.15, punishTokens: () => recent},
-    tokenBias: () => (count < request.minTokens ? staying : undefined),
+    tokenBias: () => (count < request.minTokens ? staying : unbiased),
   };
   for await (const token of sequence.evaluate(request.tokens, sampling)) {
     if (signal.aborted) return {finish: "abort", completionTokens: count};
