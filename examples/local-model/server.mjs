@@ -41,7 +41,7 @@ const release = (sequence) => (waiting.length ? waiting.shift()(sequence) : idle
 const unbiased = new TokenBias(model.tokenizer), staying = new TokenBias(model.tokenizer);
 for (const name of ["User", " User", "Assistant", " Assistant"])
   for (const token of model.tokenize(name, false)) staying.set(token, "never");
-for (const token of [model.tokens.eos, model.tokens.eot]) if (token != null) staying.set(token, "never");
+for (const name of ["<eos>", "<end_of_turn>"]) for (const token of model.tokenize(name, true)) staying.set(token, "never");
 
 class BadRequest extends Error {
   constructor(param, message) {
@@ -120,7 +120,7 @@ async function* generate(sequence, request, signal) {
   let pending = [], before = request.tokens.slice(-4), held = "", count = 0, finish = "length", started = request.prefill;
   const recent = [];
   const sampling = {
-    temperature: request.temperature, topP: request.topP, topK: 40, seed: request.seed,
+    yieldEogToken: true, temperature: request.temperature, topP: request.topP, topK: 40, seed: request.seed,
     repeatPenalty: {penalty: 1.15, punishTokens: () => recent},
     tokenBias: () => (count < request.minTokens ? staying : unbiased),
   };
