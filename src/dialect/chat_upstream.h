@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dialect/chat_answer.h"
 #include "model/piece.h"
 #include "model/request.h"
 #include "wire/sse.h"
@@ -38,7 +39,8 @@ class ChatStreamParser {
  private:
   Result<void> chunk(std::string_view data, std::vector<Piece>& out);
   SseParser sse_;
-  bool done_ = false, finished_ = false, started_ = false;
+  ChatAnswerReader answer_;
+  bool done_ = false;
 };
 
 // A whole (unstreamed) answer as pieces.

@@ -28,8 +28,16 @@ class EventRenderer {
   bool finished() const { return is_terminal(response_.status); }
 
  private:
+  struct Place {  // in the output, while deltas are walked
+    size_t items = 0;
+    size_t item = 0;                        // the open item
+    size_t contents = 0, summaries = 0;     // parts that it has so far
+    PartKind part = PartKind::kOutputText;  // the open part
+  };
   void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
+  void deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out);
   Response response_;
+  PartKind part_ = PartKind::kOutputText;  // the part that began last
   uint64_t next_ = 0;
 };
 

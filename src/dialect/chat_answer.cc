@@ -1,0 +1,170 @@
+#include "dialect/chat_answer.h"
+
+#include <algorithm>
+
+#include "dialect/say.h"
+
+namespace perdure {
+namespace {
+
+constexpr size_t kCallsMax = 1024;
+
+Error malformed(std::string_view what) {
+  return {.code = Code::kCorrupt, .message = say("The supplier's answer is not of the Chat Completions dialect: {}.", what)};
+}
+
+int64_t count_of(json::Value value) { return std::clamp<int64_t>(value.integer().value_or(0), 0, int64_t{1} << 53); }
+
+Usage usage_of(json::Value value) {
+  Usage usage{.known = true};
+  usage.input_tokens = count_of(value["prompt_tokens"]);
+  usage.output_tokens = count_of(value["completion_tokens"]);
+  usage.reasoning_tokens = count_of(value["completion_tokens_details"]["reasoning_tokens"]);
+  // The second is DeepSeek's name, the third Moonshot's.
+  for (json::Value cached : {value["prompt_tokens_details"]["cached_tokens"], value["prompt_cache_hit_tokens"], value["cached_tokens"]}) {
+    if (cached.integer()) {
+      usage.cached_tokens = count_of(cached);
+      break;
+    }
+  }
+  // xAI counts what was reasoned beside the output, not in it; the total tells.
+  if (usage.reasoning_tokens > 0 && count_of(value["total_tokens"]) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
+    usage.output_tokens += usage.reasoning_tokens;
+  }
+  return usage;
+}
+
+Finish finish_of(std::string_view word) {
+  if (word == "stop") return Finish::kStop;
+  if (word == "length" || word == "max_tokens" || word == "model_length") return Finish::kLength;
+  if (word == "tool_calls" || word == "function_call") return Finish::kToolCalls;
+  if (word == "content_filter") return Finish::kContentFilter;
+  return Finish::kOther;
+}
+
+void add_text(Piece::Kind kind, std::string_view text, std::vector<Piece>& out) {
+  if (!text.empty()) out.push_back({.kind = kind, .text = std::string(text)});
+}
+
+// Content as parts: Mistral's way of telling thoughts from text. Parts of other types (references) have no text.
+Result<void> add_parts(json::Value parts, std::vector<Piece>& out) {
+  for (json::Value part : parts.elements()) {
+    if (!part.is_object()) return malformed("a content part is not an object");
+    const std::string_view type = part["type"].text();
+    if (type == "text") add_text(Piece::Kind::kText, part["text"].text(), out);
+    if (type == "refusal") add_text(Piece::Kind::kRefusal, part["refusal"].text(), out);
+    if (type == "thinking") {
+      add_text(Piece::Kind::kReasoning, part["thinking"].text(), out);
+      for (json::Value thought : part["thinking"].elements()) add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> ChatAnswerReader::read(json::Value root, std::vector<Piece>& out) {
+  if (!root.is_object()) return malformed("not an object");
+  if (json::Value error = root["error"]; !error.absent()) return chat_error_of(error, 0);
+  if (root["object"].text() == "error") return chat_error_of(root, 0);
+  if (root["type"].text() == "ping") return {};
+  json::Value choices = root["choices"], usage = root["usage"];
+  if (!choices.absent() && !choices.is_array()) return malformed("choices is not an array");
+  if (choices.absent() && !usage.is_object() && !root["object"].text().starts_with("chat.completion")) return malformed("there are no choices");
+
+  const std::string_view id = root["id"].text(), model = root["model"].text();
+  if (!started_ && !(id.empty() && model.empty())) {
+    started_ = true;
+    out.push_back({.kind = Piece::Kind::kStarted, .id = std::string(id), .model = std::string(model)});
+  }
+  for (json::Value element : choices.elements()) {
+    if (!element.is_object()) return malformed("a choice is not an object");
+    if (element["index"].integer().value_or(0) != 0) continue;  // one answer was asked for
+    if (usage.absent()) usage = element["usage"];               // Moonshot's place for it
+    return choice(element, usage, out);
+  }
+  if (usage.is_object()) out.push_back({.kind = Piece::Kind::kUsage, .usage = usage_of(usage)});
+  return {};
+}
+
+Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std::vector<Piece>& out) {
+  if (json::Value delta = choice["delta"]; !delta.absent()) {
+    TRY_VOID(message(delta, out));
+  } else if (json::Value whole = choice["message"]; !whole.absent()) {
+    TRY_VOID(message(whole, out));
+  }
+  if (usage.is_object()) out.push_back({.kind = Piece::Kind::kUsage, .usage = usage_of(usage)});
+  json::Value finish = choice["finish_reason"];
+  if (finish.absent() || finished_) return {};
+  if (!finish.is_string()) return malformed("a finish reason is not a string");
+  if (finish.text().empty()) return {};
+  if (std::ranges::any_of(calls_, [](const Call& call) { return !call.announced; })) return malformed("a tool call has no name");
+  finished_ = true;
+  out.push_back({.kind = Piece::Kind::kFinish, .text = std::string(finish.text()), .finish = finish_of(finish.text())});
+  return {};
+}
+
+Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& out) {
+  if (!message.is_object()) return malformed("a delta is not an object");
+  // Some say the same under both names.
+  json::Value reasoning = message["reasoning_content"];
+  if (reasoning.text().empty()) reasoning = message["reasoning"];
+  add_text(Piece::Kind::kReasoning, reasoning.text(), out);
+  json::Value content = message["content"];
+  if (content.is_string()) {
+    add_text(Piece::Kind::kText, content.text(), out);
+  } else if (content.is_array()) {
+    TRY_VOID(add_parts(content, out));
+  } else if (!content.absent()) {
+    return malformed("content is neither text nor parts");
+  }
+  add_text(Piece::Kind::kRefusal, message["refusal"].text(), out);
+  if (!message["function_call"].absent()) return malformed("a call in the form from before tools");
+  json::Value calls = message["tool_calls"];
+  if (!calls.absent() && !calls.is_array()) return malformed("tool_calls is not an array");
+  const auto elements = calls.elements();
+  for (size_t i = 0; i < elements.size(); ++i) TRY_VOID(tool_call(elements[i], i, out));
+  return {};
+}
+
+// A call begins at an index not seen before. Some suppliers send several whole calls under one index: then it is the new id
+// that tells.
+ChatAnswerReader::Call& ChatAnswerReader::call_for(int64_t theirs, std::string_view id, std::string_view name) {
+  for (size_t i = calls_.size(); i-- > 0;) {
+    Call& call = calls_[i];
+    if (call.theirs != theirs) continue;
+    if (!id.empty() && !name.empty() && call.announced && call.id != id) break;
+    return call;
+  }
+  calls_.push_back({.theirs = theirs, .id = std::string(id)});
+  return calls_.back();
+}
+
+Result<void> ChatAnswerReader::tool_call(json::Value value, size_t position, std::vector<Piece>& out) {
+  if (!value.is_object()) return malformed("a tool call is not an object");
+  json::Value function = value["function"];
+  if (!function.absent() && !function.is_object()) return malformed("a tool call's function is not an object");
+  const std::string_view id = value["id"].text(), name = function["name"].text();
+  const int64_t theirs = value["index"].integer().value_or(static_cast<int64_t>(position));
+  Call& call = call_for(theirs, id, name);
+  if (calls_.size() > kCallsMax) return malformed("too many tool calls");
+  if (call.id.empty()) call.id = id;
+  const int index = static_cast<int>(&call - calls_.data());
+
+  json::Value arguments = function["arguments"];
+  if (!arguments.absent() && !arguments.is_string() && !arguments.is_object()) return malformed("a tool call's arguments are neither text nor an object");
+  const std::string_view text = arguments.is_object() ? arguments.raw() : arguments.text();
+  if (!call.announced) {
+    if (name.empty()) {
+      call.early += text;
+      return {};
+    }
+    call.announced = true;
+    out.push_back({.kind = Piece::Kind::kToolCall, .index = index, .call_id = call.id, .name = std::string(name)});
+    if (!call.early.empty()) out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = index});
+  }
+  if (!text.empty()) out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::string(text), .index = index});
+  return {};
+}
+
+}  // namespace perdure

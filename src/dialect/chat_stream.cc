@@ -1,0 +1,37 @@
+#include "dialect/chat_upstream.h"
+
+namespace perdure {
+
+Result<void> ChatStreamParser::feed(std::string_view bytes, std::vector<Piece>& out) {
+  return sse_.feed(bytes, [&](const SseEvent& event) { return chunk(event.data, out); });
+}
+
+Result<void> ChatStreamParser::chunk(std::string_view data, std::vector<Piece>& out) {
+  const size_t from = data.find_first_not_of(" \n");
+  if (done_ || from == std::string_view::npos) return {};
+  data.remove_prefix(from);
+  if (data.starts_with("[DONE]")) {
+    done_ = true;
+    return {};
+  }
+  auto document = json::Document::parse(std::string(data));
+  if (!document) return Error{.code = Code::kCorrupt, .message = "A chunk of the supplier's stream is not JSON: " + document.error().message};
+  return answer_.read(document->root(), out);
+}
+
+Result<void> ChatStreamParser::end() {
+  if (done_ || answer_.finished()) return {};
+  return Error{.code = Code::kUnavailable, .message = "The supplier's stream ended before the answer did.", .reason = "cut"};
+}
+
+Result<std::vector<Piece>> parse_chat_answer(std::string body) {
+  auto document = json::Document::parse(std::move(body));
+  if (!document) return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
+  std::vector<Piece> pieces;
+  ChatAnswerReader reader;
+  TRY_VOID(reader.read(document->root(), pieces));
+  if (!reader.finished()) return Error{.code = Code::kCorrupt, .message = "The supplier's answer has no finish reason."};
+  return pieces;
+}
+
+}  // namespace perdure
