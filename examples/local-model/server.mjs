@@ -25,7 +25,7 @@ if (options.help || !options.model) {
 
 const kBodyBytesMax = 4 << 20;
 const kSequences = 2;
-const kTurnEnds = ["\nUser:", "\nAssistant:", "\nSystem:", "\n\n\n"];
+const kTurnEnds = ["\nUser:", "\nAssistant:", "\nSystem:"];
 
 // A base model this small hands over after a sentence or two. Asked for something long, it may not for so many tokens.
 const kLongTokensMin = 160;
