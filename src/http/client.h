@@ -1,6 +1,7 @@
 #pragma once
 // HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. A pooled connection that turns out dead
-// before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Sends
+// before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Any status is an answer;
+// errors mean that there was none: kUnavailable (refused, cut, reset), kCorrupt (not HTTP), kDeadline, kCancelled, kInvalid. Sends
 // `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and CONNECT for https.
 
 #include <memory>
@@ -26,6 +27,7 @@ Result<Url> parse_url(std::string_view text);  // http and https only; no creden
 struct ProxyRules {
   std::string http, https;            // URLs, empty: direct
   std::vector<std::string> direct;    // no_proxy suffixes; "*": all; loopback is always direct
+  // A proxy that cannot be understood gives a Url without a host, so that it is not passed by: send() fails then.
   std::optional<Url> proxy_for(const Url& url) const;
 };
 
@@ -64,9 +66,10 @@ class HttpClient {
   Task<Result<std::unique_ptr<HttpAnswer>>> send(HttpCall call, Deadline deadline, Cancellation* cancel);
   void close_idle();
 
- private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+
+ private:
+  std::shared_ptr<Impl> impl_;  // shared with answers, which may end after the client
 };
 
 }  // namespace perdure

@@ -3,7 +3,7 @@
 // decoded bytes), hands it to the Handler, and sends what the Handler replies. Keep-alive; requests of one connection are
 // served one after another; pipelined ones wait in the socket. HTTP/2 is not spoken: its preface gets 505.
 //
-// What is full or wrong is answered before the Handler sees it: 400 malformed, 408 slow, 411/413 body, 414 target, 415
+// What is full or wrong is answered before the Handler sees it: 400 malformed, 408 slow, 413 body, 414 target, 415
 // encoding, 431 header, 503 too many connections or body bytes. The body of those answers comes from Handler::refuse, so
 // that it is in the caller's dialect.
 
@@ -73,8 +73,9 @@ class HttpServer {
   int port() const;
   size_t connections() const;
 
- private:
   struct Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

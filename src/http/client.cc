@@ -1,0 +1,329 @@
+#include "http/client.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/check.h"
+#include "http/input_buffer.h"
+#include "http/message_parser.h"
+#include "http/message_writer.h"
+
+namespace perdure {
+namespace {
+
+// Connections with equal keys serve each other's requests.
+struct PoolKey {
+  bool tls = false;
+  Address address;
+  std::string proxy;
+  std::string ca_file;
+  auto operator<=>(const PoolKey&) const = default;
+};
+
+struct ClientConnection {
+  std::unique_ptr<Stream> stream;
+  InputBuffer input;
+  Instant idle_since{};
+  bool reused = false;
+};
+using ConnectionPtr = std::unique_ptr<ClientConnection>;
+
+Error cancelled_error() { return {Code::kCancelled, "the call was cancelled"}; }
+Error cut_error() { return {Code::kUnavailable, "the connection ended within the answer"}; }
+
+}  // namespace
+
+struct HttpClient::Impl {
+  Loop& loop;
+  Network& network;
+  ProxyRules proxies;
+  HttpClientLimits limits;
+  bool closed = false;  // the client is gone; answers that end now close their connections
+  std::map<PoolKey, std::vector<ConnectionPtr>> idle;
+  Timer sweep;
+
+  Impl(Loop& l, Network& n, ProxyRules p, HttpClientLimits li)
+      : loop(l), network(n), proxies(std::move(p)), limits(li),
+        sweep(l, [](void* self) { static_cast<Impl*>(self)->close_old(); }, this) {}
+
+  ConnectionPtr take_idle(const PoolKey& key) {
+    auto found = idle.find(key);
+    if (found == idle.end()) return nullptr;
+    ConnectionPtr taken;
+    // The youngest is the likeliest to live.
+    if (!found->second.empty() && found->second.back()->idle_since + limits.idle_time > loop.now()) {
+      taken = std::move(found->second.back());
+      found->second.pop_back();
+    } else {
+      found->second.clear();
+    }
+    if (found->second.empty()) idle.erase(found);
+    if (taken) taken->reused = true;
+    return taken;
+  }
+  void put_idle(const PoolKey& key, ConnectionPtr connection) {
+    if (closed || limits.idle_per_host_max == 0) return;
+    connection->idle_since = loop.now();
+    connection->input.settle();
+    auto& those = idle[key];
+    if (those.size() >= limits.idle_per_host_max) those.erase(those.begin());
+    those.push_back(std::move(connection));
+    if (!sweep.armed()) sweep.arm(loop.now() + limits.idle_time);
+  }
+  void close_old() {
+    Instant oldest = Instant::max();
+    for (auto it = idle.begin(); it != idle.end();) {
+      auto& those = it->second;
+      std::erase_if(those, [this](const ConnectionPtr& c) { return c->idle_since + limits.idle_time <= loop.now(); });
+      for (const auto& connection : those) oldest = std::min(oldest, connection->idle_since);
+      it = those.empty() ? idle.erase(it) : std::next(it);
+    }
+    if (oldest != Instant::max()) sweep.arm(oldest + limits.idle_time);
+  }
+
+  Task<Result<ConnectionPtr>> connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline, Cancellation* cancel);
+  Task<Result<void>> open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline, Cancellation* cancel);
+};
+
+namespace {
+
+Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
+  if (!is_token(call.method)) return Error{Code::kInvalid, "the method is not a token"};
+  const std::string& path = call.url.path;
+  if (path.empty() || path[0] != '/' ||
+      std::any_of(path.begin(), path.end(), [](unsigned char c) { return c <= 32 || c == 127; }))
+    return Error{Code::kInvalid, "the path must begin with / and hold no white space"};
+  std::string out;
+  out.reserve(512 + call.body.size());
+  out += call.method;
+  out += ' ';
+  if (absolute_form) out += "http://" + call.url.authority();
+  out += path;
+  out += " HTTP/1.1\r\n";
+  if (!call.headers.has("host")) append_field(out, "Host", call.url.authority());
+  if (!call.headers.has("accept-encoding")) out += "Accept-Encoding: identity\r\n";
+  for (const auto& [name, value] : call.headers.fields()) {
+    if (!is_token(name) || !is_header_value(value)) return Error{Code::kInvalid, "a header holds characters that it must not"};
+    if (!is_framing_field(name)) append_field(out, name, value);
+  }
+  if (!call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH") {
+    out += "Content-Length: ";
+    append_number(out, call.body.size());
+    out += "\r\n";
+  }
+  out += "\r\n";
+  return out;
+}
+
+// Reads until the head of the final answer is there; interim ones (1xx) are passed over. `heard`: a byte of an answer came.
+Task<Result<std::unique_ptr<MessageParser>>> read_head(ClientConnection& connection, MessageParser::Kind kind,
+                                                       size_t header_bytes_max, Deadline deadline, bool& heard) {
+  auto parser = std::make_unique<MessageParser>(kind, header_bytes_max);
+  std::string none;
+  int interim = 0;
+  for (;;) {
+    connection.input.consume(parser->put(connection.input.view(), none));
+    heard = heard || parser->touched();
+    if (parser->state() == MessageParser::State::kFailed)
+      co_return Error{Code::kCorrupt, "the answer is not HTTP/1.1: " + std::string(parser->problem())};
+    if (parser->state() != MessageParser::State::kHead) {
+      int status = parser->head().status;
+      if (status >= 200) co_return std::move(parser);
+      if (status == 101 || ++interim > 16) co_return Error{Code::kCorrupt, "an interim answer that nobody asked for"};
+      parser = std::make_unique<MessageParser>(kind, header_bytes_max);
+      continue;
+    }
+    Result<size_t> got = co_await connection.stream->read_some(connection.input.space(), deadline);
+    if (!got.ok()) co_return std::move(got).error();
+    if (got.value() == 0) {
+      if (!heard) co_return Error{Code::kUnavailable, "the connection ended before an answer"};
+      co_return cut_error();
+    }
+    connection.input.commit(got.value());
+  }
+}
+
+class Answer final : public HttpAnswer {
+ public:
+  Answer(std::shared_ptr<HttpClient::Impl> client, PoolKey key, ConnectionPtr connection, std::unique_ptr<MessageParser> parser,
+         bool reusable, Cancellation* cancel)
+      : client_(std::move(client)), key_(std::move(key)), connection_(std::move(connection)), parser_(std::move(parser)),
+        reusable_(reusable && parser_->head().keep_alive),
+        hook_(cancel, [this] {
+          cancelled_ = true;
+          if (connection_) connection_->stream->abort();
+        }) {
+    status = parser_->head().status;
+    headers = std::move(parser_->head().headers);
+    if (parser_->state() == MessageParser::State::kDone) settle();
+  }
+  ~Answer() override { abort(); }
+
+  Task<Result<bool>> read(std::string& into, Deadline deadline) override {
+    if (done_) co_return false;
+    size_t before = into.size();
+    for (;;) {
+      if (cancelled_) co_return cancelled_error();
+      std::string_view arrived = connection_->input.view();
+      connection_->input.consume(parser_->put(arrived.substr(0, kReadBytesMax), into));
+      if (parser_->state() == MessageParser::State::kFailed) co_return fail({Code::kCorrupt, "the answer's body is not valid HTTP/1.1"});
+      if (parser_->state() == MessageParser::State::kDone) settle();
+      if (into.size() > before) co_return true;
+      if (done_) co_return false;
+      Result<size_t> got = co_await connection_->stream->read_some(connection_->input.space(), deadline);
+      if (cancelled_) co_return cancelled_error();
+      if (!got.ok()) {
+        if (got.error().code == Code::kUnavailable) co_return fail(cut_error());
+        co_return fail(std::move(got).error());
+      }
+      if (got.value() > 0) {
+        connection_->input.commit(got.value());
+        continue;
+      }
+      parser_->put_end();
+      reusable_ = false;
+      if (parser_->state() != MessageParser::State::kDone) co_return fail(cut_error());
+      settle();
+      co_return false;
+    }
+  }
+  void abort() override {
+    if (!connection_ || done_) return;
+    cancelled_ = true;
+    // A read may be pending: the stream then ends it, and stays until the Answer dies.
+    connection_->stream->abort();
+  }
+
+ private:
+  static constexpr size_t kReadBytesMax = 64 << 10;
+
+  Error fail(Error error) {
+    connection_->stream->abort();
+    reusable_ = false;
+    return error;
+  }
+  void settle() {
+    done_ = true;
+    // Bytes behind the answer belong to nobody: such a connection is not trusted again.
+    if (reusable_ && connection_->input.view().empty()) client_->put_idle(key_, std::move(connection_));
+    connection_.reset();
+  }
+
+  std::shared_ptr<HttpClient::Impl> client_;
+  PoolKey key_;
+  ConnectionPtr connection_;
+  std::unique_ptr<MessageParser> parser_;
+  bool reusable_;
+  bool done_ = false, cancelled_ = false;
+  Cancellation::Hook hook_;
+};
+
+}  // namespace
+
+Task<Result<void>> HttpClient::Impl::open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline, Cancellation* cancel) {
+  Cancellation::Hook hook(cancel, [&connection] { connection.stream->abort(); });
+  std::string host = url.address.host.find(':') != std::string::npos ? "[" + url.address.host + "]" : url.address.host;
+  host += ":" + std::to_string(url.address.port);
+  std::string request = "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+  CO_TRY_VOID(co_await connection.stream->write_all(request, deadline));
+  bool heard = false;
+  CO_TRY(auto parser, co_await read_head(connection, MessageParser::Kind::kAnswerWithoutBody, limits.header_bytes_max, deadline, heard));
+  if (int status = parser->head().status; status / 100 != 2)
+    co_return Error{Code::kUnavailable, "the proxy refused the tunnel with status " + std::to_string(status)};
+  if (!connection.input.view().empty()) co_return Error{Code::kCorrupt, "the proxy sent bytes ahead of the tunnel"};
+  co_return Result<void>();
+}
+
+Task<Result<ConnectionPtr>> HttpClient::Impl::connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline,
+                                                      Cancellation* cancel) {
+  deadline = deadline.sooner(deadline_in(loop, limits.connect_time));
+  auto connection = std::make_unique<ClientConnection>();
+  const Url& url = call.url;
+  ConnectOptions secure{.tls = url.tls, .server_name = url.tls ? url.address.host : std::string(), .ca_file = call.ca_file, .cancel = cancel};
+  if (!proxy) {
+    CO_TRY(connection->stream, co_await network.connect(url.address, secure, deadline));
+    co_return std::move(connection);
+  }
+  if (proxy->address.host.empty()) co_return Error{Code::kInvalid, "the proxy's URL is not valid"};
+  if (url.tls && proxy->tls) co_return Error{Code::kInvalid, "https through an https proxy is not supported"};
+  ConnectOptions to_proxy{.tls = proxy->tls, .server_name = proxy->tls ? proxy->address.host : std::string(), .cancel = cancel};
+  CO_TRY(connection->stream, co_await network.connect(proxy->address, to_proxy, deadline));
+  if (url.tls) {
+    auto opened = co_await open_tunnel(*connection, url, deadline, cancel);
+    if (!opened.ok()) co_return std::move(opened).error();
+    CO_TRY(connection->stream, co_await network.start_tls(std::move(connection->stream), secure, deadline));
+  }
+  co_return std::move(connection);
+}
+
+HttpClient::HttpClient(Loop& loop, Network& network, ProxyRules proxies, HttpClientLimits limits)
+    : impl_(std::make_shared<Impl>(loop, network, std::move(proxies), limits)) {}
+
+HttpClient::~HttpClient() {
+  impl_->closed = true;
+  close_idle();
+}
+
+void HttpClient::close_idle() {
+  impl_->idle.clear();
+  impl_->sweep.cancel();
+}
+
+Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(HttpCall call, Deadline deadline, Cancellation* cancel) {
+  std::shared_ptr<Impl> impl = impl_;
+  std::optional<Url> proxy = impl->proxies.proxy_for(call.url);
+  CO_TRY(std::string request, render_head(call, proxy && !call.url.tls));
+  request += call.body;
+  PoolKey key{call.url.tls, call.url.address, proxy ? proxy->authority() : std::string(), call.ca_file};
+  if (proxy && !call.url.tls) key.address = proxy->address;  // one connection to a proxy serves every http host
+  auto kind = call.method == "HEAD" ? MessageParser::Kind::kAnswerWithoutBody : MessageParser::Kind::kAnswer;
+  for (bool replacing = false;; replacing = true) {
+    if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
+    ConnectionPtr connection = replacing ? nullptr : impl->take_idle(key);
+    if (!connection) {
+      Result<ConnectionPtr> made = co_await impl->connect(call, proxy, deadline, cancel);
+      if (!made.ok()) {
+        if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
+        co_return std::move(made).error().with_context(call.url.authority());
+      }
+      connection = std::move(made).value();
+    }
+    bool heard = false, whole_request = true;
+    Error error;
+    std::unique_ptr<MessageParser> parser;
+    {
+      Cancellation::Hook hook(cancel, [&connection] { connection->stream->abort(); });
+      Result<void> written = co_await connection->stream->write_all(request, deadline);
+      bool may_answer = written.ok();
+      Deadline patience = deadline;
+      if (!written.ok() && written.error().code == Code::kUnavailable) {
+        // A server that refuses a request early answers and closes while it is still being written.
+        may_answer = true;
+        whole_request = false;
+        patience = deadline.sooner(deadline_in(impl->loop, std::chrono::seconds(1)));
+      }
+      if (may_answer) {
+        auto head = co_await read_head(*connection, kind, impl->limits.header_bytes_max, patience, heard);
+        if (head.ok())
+          parser = std::move(head).value();
+        else
+          error = whole_request ? std::move(head).error() : std::move(written).error();
+      } else {
+        error = std::move(written).error();
+      }
+    }
+    if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
+    if (parser) {
+      co_return std::unique_ptr<HttpAnswer>(
+          std::make_unique<Answer>(impl, std::move(key), std::move(connection), std::move(parser), whole_request, cancel));
+    }
+    bool stale = connection->reused && !heard && error.code == Code::kUnavailable;
+    connection.reset();
+    if (!stale) co_return std::move(error).with_context(call.url.authority());
+    // Its siblings went idle with it or before it, and whatever ended it has most likely ended them.
+    impl->idle.erase(key);
+  }
+}
+
+}  // namespace perdure
