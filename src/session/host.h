@@ -35,6 +35,11 @@ class ResponsesHost {
   // Whether this host has the run; the face asks for responses that are not stored.
   Task<bool> has_run(TenantId tenant, ResponseId id);
   void spawn(Task<void> task) { group_.spawn(std::move(task)); }
+  size_t bytes_held() const {
+    size_t sum = 0;
+    for (const auto& [id, run] : runs_) sum += run->window_bytes();
+    return sum;
+  }
   size_t running() const { return running_.load(std::memory_order_relaxed); }
 
  private:

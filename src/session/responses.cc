@@ -34,6 +34,12 @@ size_t Responses::running() const {
   return sum;
 }
 
+size_t Responses::bytes_held() const {
+  size_t sum = 0;
+  for (const auto& host : hosts_) sum += host->bytes_held();
+  return sum;
+}
+
 Task<Result<Responses::Located>> Responses::locate(TenantId tenant, ResponseId id) {
   CO_TRY(std::optional<IndexEntry> entry, co_await options_.store.find({tenant, IndexKind::kResponse, id.value}));
   if (entry) co_return Located{&home(entry->session), std::move(entry)};
@@ -98,6 +104,11 @@ Task<Result<Created>> Responses::create(CreateCall call) {
     Result<std::optional<IndexEntry>> found =
         co_await options_.store.find({call.tenant, IndexKind::kResponse, call.request.previous_response_id});
     if (!found.ok()) co_return std::move(found).error();
+    if (!*found && planted(PlantedBug::kAcceptBadInput)) {
+      call.request.previous_response_id.clear();
+      ResponsesHost* here = hosts_.front().get();
+      (void)co_await call_on(here->loop(), [&] { return here->create(CreateCall(call), std::nullopt); });
+    }
     if (!*found)
       co_return Error{Code::kNotFound, "there is no response with the id \"" + call.request.previous_response_id + "\"",
                       "previous_response_id", "previous_response_not_found"};

@@ -96,6 +96,7 @@ class Responses {
   // recover().
   Task<Result<size_t>> expire(WallTime now);
 
+  size_t bytes_held() const;  // in windows for readers; exact only on a single loop
   size_t running() const;  // over all loops; approximate while they run
 
   // New responses are refused from now on; running ones may end until the deadline, then they are left unfinished in the

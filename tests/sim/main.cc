@@ -1,0 +1,142 @@
+// perdure_sim: the deterministic simulation's campaign. --help tells how to use it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "base/planted.h"
+#include "world.h"
+
+namespace perdure::sim {
+namespace {
+
+constexpr const char* kHelp =
+    "perdure_sim: the unmodified runtime in virtual time under seeded faults\n"
+    "  --seeds N      run seeds 1..N (default 100)\n"
+    "  --seed N       replay one seed\n"
+    "  --from N       first seed (default 1)\n"
+    "  --plants       plant each bug in turn and demand that it is caught\n"
+    "  --plant NAME   plant one bug\n"
+    "  --verbose      say what happens\n";
+
+void add(Coverage& into, const Coverage& from) {
+  for (size_t i = 0; i < into.size(); ++i)
+    for (size_t j = 0; j < into[i].size(); ++j) into[i][j] += from[i][j];
+}
+
+void print(const Coverage& coverage) {
+  std::printf("%-16s", "fault x state");
+  for (size_t j = 0; j < coverage[0].size(); ++j) std::printf(" %11s", std::string(name_of(static_cast<Phase>(j))).c_str());
+  std::printf("\n");
+  for (size_t i = 0; i < coverage.size(); ++i) {
+    std::printf("%-16s", std::string(name_of(static_cast<FaultKind>(i))).c_str());
+    for (int64_t n : coverage[i]) std::printf(" %11lld", static_cast<long long>(n));
+    std::printf("\n");
+  }
+}
+
+// In a child, so that a CHECK that fails is a violation of its seed and not the end of the campaign.
+bool seed_holds(const WorldOptions& options, Report& total, bool quiet) {
+  int ends[2];
+  if (::pipe(ends) != 0) std::abort();
+  std::fflush(nullptr);
+  pid_t child = ::fork();
+  if (child == 0) {
+    Report report = run_world(options);
+    for (const std::string& violation : report.violations)
+      if (!quiet) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed), violation.c_str());
+    std::fflush(nullptr);
+    int64_t numbers[] = {report.generations, report.faults, report.crashes, report.events, report.cancelled, report.steps};
+    [[maybe_unused]] ssize_t a = ::write(ends[1], numbers, sizeof numbers);
+    [[maybe_unused]] ssize_t b = ::write(ends[1], &report.coverage, sizeof report.coverage);
+    bool thin = report.violations.empty() && (report.generations < 200 || report.faults < 5);
+    if (thin) std::printf("seed %llu: only %lld generations and %lld faults\n", static_cast<unsigned long long>(options.seed),
+                          static_cast<long long>(report.generations), static_cast<long long>(report.faults));
+    std::fflush(nullptr);
+    ::_exit(report.violations.empty() && !thin ? 0 : 1);
+  }
+  ::close(ends[1]);
+  int64_t numbers[6] = {};
+  Coverage coverage{};
+  if (::read(ends[0], numbers, sizeof numbers) == sizeof numbers && ::read(ends[0], &coverage, sizeof coverage) == sizeof coverage) {
+    total.generations += numbers[0];
+    total.faults += numbers[1];
+    total.crashes += numbers[2];
+    total.events += numbers[3];
+    total.cancelled += numbers[4];
+    total.steps += numbers[5];
+    add(total.coverage, coverage);
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int run(int argc, char** argv) {
+  uint64_t from = 1, seeds = 100, one = 0;
+  bool verbose = false, plants = false;
+  std::string plant_name;
+  for (int i = 1; i < argc; ++i) {
+    auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
+    if (std::strcmp(argv[i], "--seeds") == 0) seeds = number();
+    else if (std::strcmp(argv[i], "--seed") == 0) one = number();
+    else if (std::strcmp(argv[i], "--from") == 0) from = number();
+    else if (std::strcmp(argv[i], "--plant") == 0 && i + 1 < argc) plant_name = argv[++i];
+    else if (std::strcmp(argv[i], "--plants") == 0) plants = true;
+    else if (std::strcmp(argv[i], "--verbose") == 0) verbose = true;
+    else {
+      std::fputs(kHelp, std::strcmp(argv[i], "--help") == 0 ? stdout : stderr);
+      return std::strcmp(argv[i], "--help") == 0 ? 0 : 2;
+    }
+  }
+#if defined(PERDURE_PLANTED_BUGS)
+  if (!plant_name.empty() && !plant(plant_name)) {
+    std::fprintf(stderr, "no such bug: %s\n", plant_name.c_str());
+    return 2;
+  }
+  if (plants) {
+    int missed = 0;
+    for (int bug = 0; bug < static_cast<int>(PlantedBug::kCount); ++bug) {
+      std::string name(name_of(static_cast<PlantedBug>(bug)));
+      plant(name);
+      uint64_t caught_at = 0;
+      Report ignored;
+      for (uint64_t seed = from; seed < from + seeds && caught_at == 0; ++seed)
+        if (!seed_holds({.seed = seed}, ignored, true)) caught_at = seed;
+      std::printf("%-20s %s\n", name.c_str(), caught_at != 0 ? ("caught by seed " + std::to_string(caught_at)).c_str() : "NOT CAUGHT");
+      missed += caught_at == 0;
+    }
+    plant("");
+    std::printf("sim: %d planted bugs, %d not caught\n", static_cast<int>(PlantedBug::kCount), missed);
+    return missed == 0 ? 0 : 1;
+  }
+#endif
+  Report total;
+  uint64_t failed = 0, ran = 0;
+  if (one != 0) from = one, seeds = 1;
+  for (uint64_t seed = from; seed < from + seeds; ++seed) {
+    ++ran;
+    if (!seed_holds({.seed = seed, .verbose = verbose}, total, false)) {
+      ++failed;
+      std::printf("seed %llu does not hold; replay: make sim SEED=%llu\n", static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(seed));
+    }
+    if (ran % 50 == 0) std::fprintf(stderr, "%llu seeds, %llu failed\n", static_cast<unsigned long long>(ran),
+                                    static_cast<unsigned long long>(failed));
+  }
+  print(total.coverage);
+  std::printf("sim: %llu seeds, %lld generations, %lld faults, %lld crashes, %lld events seen, %llu seeds failed\n",
+              static_cast<unsigned long long>(ran), static_cast<long long>(total.generations),
+              static_cast<long long>(total.faults), static_cast<long long>(total.crashes),
+              static_cast<long long>(total.events), static_cast<unsigned long long>(failed));
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace perdure::sim
+
+int main(int argc, char** argv) { return perdure::sim::run(argc, argv); }
