@@ -1,0 +1,156 @@
+#include "model/response.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "model/testing/samples.h"
+
+namespace perdure {
+namespace {
+
+using K = Delta::Kind;
+
+TEST(AnswerItems, GrowByDeltas) {
+  AnswerItems answer;
+  for (const Delta& delta : sample_deltas()) ASSERT_TRUE(answer.apply(delta).ok());
+  ASSERT_EQ(answer.items().size(), 3u);
+  EXPECT_FALSE(answer.item_open());
+  EXPECT_EQ(answer.items()[0].summary[0].text, "short");
+  EXPECT_EQ(answer.items()[0].content[0].text, "hm");
+  EXPECT_EQ(answer.items()[1].content[0].text, "Hello" + std::string(200, '!'));
+  EXPECT_EQ(answer.items()[1].content[1].kind, PartKind::kRefusal);
+  EXPECT_EQ(answer.items()[1].phase, "final_answer");
+  EXPECT_EQ(answer.items()[2].arguments, "{\"a\":1");
+  EXPECT_EQ(answer.items()[2].status, ItemStatus::kIncomplete);
+  EXPECT_EQ(answer.bytes(), 5u + 2 + 205 + 2 + 6);
+
+  AnswerItems at_once;
+  ASSERT_TRUE(at_once.apply(sample_deltas()).ok());
+  EXPECT_EQ(at_once.items(), answer.items());
+}
+
+// From each state that deltas can lead to, exactly the deltas named here may follow.
+TEST(AnswerItems, KeepTheOrder) {
+  const Delta message = Delta::item_begin({.kind = ItemKind::kMessage, .role = Role::kAssistant});
+  const Delta call = Delta::item_begin({.kind = ItemKind::kFunctionCall});
+  const Delta reasoning = Delta::item_begin({.kind = ItemKind::kReasoning});
+  const Delta output = Delta::item_begin({.kind = ItemKind::kFunctionCallOutput});
+  const Delta compaction = Delta::item_begin({.kind = ItemKind::kCompaction});
+  const Delta text_part = Delta::part_begin(PartKind::kOutputText), thought_part = Delta::part_begin(PartKind::kReasoningText);
+  const Delta input_part = Delta::part_begin(PartKind::kInputText);
+  const Delta text = Delta::append("x"), part_end = Delta::part_end();
+  const Delta item_end = Delta::item_end(ItemStatus::kCompleted), no_end = Delta::item_end(ItemStatus::kInProgress);
+  const std::vector<Delta> all = {message, call, reasoning, output, compaction, text_part, thought_part, input_part, text, part_end, item_end, no_end};
+  const struct {
+    std::vector<Delta> before, allowed;
+  } states[] = {
+      {{}, {message, call, reasoning}},
+      {{message}, {text_part, item_end}},
+      {{message, text_part}, {text, part_end}},
+      {{message, text_part, text}, {text, part_end}},
+      {{message, text_part, part_end}, {text_part, item_end}},
+      {{call}, {text, item_end}},
+      {{reasoning}, {thought_part, item_end}},
+      {{reasoning, thought_part}, {text, part_end}},
+      {{message, item_end}, {message, call, reasoning}},
+  };
+  for (const auto& state : states) {
+    for (const Delta& delta : all) {
+      AnswerItems answer;
+      ASSERT_TRUE(answer.apply(state.before).ok());
+      const auto items = answer.items();
+      const bool allowed = std::ranges::find(state.allowed, delta) != state.allowed.end();
+      auto applied = answer.apply(delta);
+      EXPECT_EQ(applied.ok(), allowed) << "after " << state.before.size() << " deltas, kind " << static_cast<int>(delta.kind);
+      if (!applied) {
+        EXPECT_EQ(applied.error().code, Code::kCorrupt);
+        EXPECT_EQ(answer.items(), items);
+      }
+    }
+  }
+}
+
+TEST(AnswerItems, TakeAllDeltasOrNone) {
+  AnswerItems answer;
+  auto deltas = sample_deltas();
+  deltas.push_back(Delta::part_end());
+  EXPECT_FALSE(answer.apply(deltas).ok());
+  EXPECT_TRUE(answer.items().empty());
+  EXPECT_FALSE(answer.item_open());
+}
+
+class ResponseTest : public testing::Test {
+ protected:
+  Result<void> add(decltype(Record::body) body) {
+    return apply(response_, {.seq = ++seq_, .time = WallTime(std::chrono::milliseconds(1000 * seq_)), .body = std::move(body)});
+  }
+  Result<void> create(bool background = false) { return add(ResponseCreated{ResponseId("r"), {.model = "m", .background = background}, KeyId("k")}); }
+  Response response_;
+  uint64_t seq_ = 10;
+};
+
+TEST_F(ResponseTest, IsTheFoldOfItsRecords) {
+  ASSERT_TRUE(create().ok());
+  EXPECT_EQ(response_.status, ResponseStatus::kInProgress);
+  ASSERT_TRUE(add(AttemptStarted{.number = 1, .provider = "a"}).ok());
+  const auto deltas = sample_deltas();
+  ASSERT_TRUE(add(Deltas{{deltas.begin(), deltas.begin() + 3}}).ok());
+  ASSERT_TRUE(add(AttemptEnded{.number = 1, .outcome = "cut"}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 2, .provider = "b", .continuation = true}).ok());
+  ASSERT_TRUE(add(Deltas{{deltas.begin() + 3, deltas.end()}}).ok());
+  ASSERT_TRUE(add(AttemptEnded{.number = 2, .outcome = "completed"}).ok());
+  ASSERT_TRUE(add(ResponseEnded{.status = ResponseStatus::kCompleted}).ok());
+  EXPECT_EQ(response_.output().size(), 3u);
+  ASSERT_EQ(response_.placements.size(), 2u);
+  EXPECT_EQ(response_.placements[0].output_from, 0u);
+  EXPECT_EQ(response_.placements[1].output_from, 5u);
+  EXPECT_EQ(response_.placements[0].ended->outcome, "cut");
+  EXPECT_EQ(response_.first_seq, 11u);
+  EXPECT_EQ(response_.last_seq, 18u);
+  EXPECT_EQ(unix_seconds(response_.created), 11);
+  EXPECT_EQ(unix_seconds(response_.ended_at), 18);
+  EXPECT_EQ(response_.status, ResponseStatus::kCompleted);
+  EXPECT_TRUE(add(ResponseDeleted{ResponseId("r")}).ok());
+}
+
+TEST_F(ResponseTest, InTheBackgroundIsQueuedFirst) {
+  ASSERT_TRUE(create(true).ok());
+  EXPECT_EQ(response_.status, ResponseStatus::kQueued);
+  ASSERT_TRUE(add(AttemptStarted{}).ok());
+  EXPECT_EQ(response_.status, ResponseStatus::kInProgress);
+}
+
+TEST_F(ResponseTest, MayEndBeforeAnyAttempt) {
+  ASSERT_TRUE(create(true).ok());
+  EXPECT_TRUE(add(ResponseEnded{.status = ResponseStatus::kCancelled}).ok());
+}
+
+TEST_F(ResponseTest, RefusesWhatCannotFollow) {
+  EXPECT_FALSE(add(AttemptStarted{}).ok()) << "nothing was created";
+  ASSERT_TRUE(create().ok());
+  EXPECT_FALSE(create().ok());
+  EXPECT_FALSE(add(Deltas{}).ok()) << "no attempt";
+  EXPECT_FALSE(add(AttemptEnded{}).ok()) << "no attempt";
+  EXPECT_FALSE(add(AttemptStarted{.number = 2}).ok());
+  EXPECT_FALSE(add(ResponseEnded{.status = ResponseStatus::kQueued}).ok());
+  EXPECT_FALSE(add(ResponseDeleted{ResponseId("other")}).ok());
+  ASSERT_TRUE(add(AttemptStarted{}).ok());
+  EXPECT_FALSE(add(AttemptStarted{.number = 2}).ok()) << "the first is open";
+  EXPECT_FALSE(add(AttemptEnded{.number = 2}).ok());
+  EXPECT_FALSE(add(ResponseEnded{}).ok()) << "an attempt is open";
+  ASSERT_TRUE(add(Deltas{{Delta::item_begin({.kind = ItemKind::kMessage})}}).ok());
+  ASSERT_TRUE(add(AttemptEnded{.outcome = "cut"}).ok());
+  EXPECT_FALSE(add(ResponseEnded{}).ok()) << "an item is open";
+  ASSERT_TRUE(add(Deltas{{Delta::item_end(ItemStatus::kIncomplete)}}).ok());
+  ASSERT_TRUE(add(ResponseEnded{.status = ResponseStatus::kIncomplete}).ok());
+  EXPECT_FALSE(add(ResponseEnded{}).ok());
+  EXPECT_FALSE(add(AttemptStarted{.number = 2}).ok());
+  EXPECT_FALSE(add(Deltas{}).ok());
+  const uint64_t last = response_.last_seq;
+  EXPECT_FALSE(apply(response_, {.seq = last, .body = ResponseDeleted{ResponseId("r")}}).ok()) << "not after the last";
+  EXPECT_EQ(response_.last_seq, last);
+}
+
+}  // namespace
+}  // namespace perdure
