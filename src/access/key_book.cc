@@ -49,13 +49,13 @@ Result<Caller> KeyBook::identify(std::string_view token) {
   if (!has_keys()) return Caller{TenantId("default"), KeyId(), Scopes::all()};
   if (token.empty())
     return Error{Code::kDenied, "an API key is needed: send it as Authorization: Bearer, x-api-key or api-key", "",
-                 "invalid_api_key"};
+                 "unauthenticated"};
   // Every key is looked at, so that the time taken tells nothing about which one came close.
   Hash256 hash = sha256(token);
   const ApiKey* found = nullptr;
   for (const ApiKey& key : keys_)
     if (CRYPTO_memcmp(key.hash.data(), hash.data(), hash.size()) == 0) found = &key;
-  if (found == nullptr || found->revoked) return Error{Code::kDenied, "this API key is not valid", "", "invalid_api_key"};
+  if (found == nullptr || found->revoked) return Error{Code::kDenied, "this API key is not valid", "", "unauthenticated"};
   return Caller{found->tenant, found->id, found->scopes};
 }
 

@@ -25,7 +25,7 @@ class KeyBook {
   // At start. kCorrupt: the file is there and makes no sense.
   Result<void> load();
   bool has_keys();
-  // kDenied, reason "invalid_api_key": no such key, or it was revoked. `token` empty: none was sent.
+  // kDenied, reason "unauthenticated": no such key, or it was revoked. `token` empty: none was sent.
   Result<Caller> identify(std::string_view token);
 
  private:

@@ -37,7 +37,7 @@ Error error_for(int status, std::string message) {
               : status == 503 ? Code::kOverloaded
               : status >= 500 ? Code::kInternal
                               : Code::kInvalid;
-  return {code, std::move(message)};
+  return {code, std::move(message), "", status == 503 ? "server_overloaded" : ""};
 }
 
 }  // namespace
@@ -162,19 +162,23 @@ Task<void> Gateway::serve(Exchange& x) {
     co_return;
   }
   x.route = route->pattern;
+  if (route->scopes != kNoKey && readiness_.load() == Readiness::kStarting) {
+    co_await x.fail({Code::kOverloaded, "the server is starting: it looks for unfinished responses", "", "server_starting"});
+    co_return;
+  }
   if (route->scopes != kNoKey) {
     Result<Caller> caller = keys_.identify(bearer(x.request));
     if (!caller.ok()) {
       x.reply.headers.set("WWW-Authenticate", "Bearer realm=\"perdure\"");
-      co_await x.fail_as(401, std::move(caller).error());
+      co_await x.fail(std::move(caller).error());
       co_return;
     }
     x.caller = *std::move(caller);
     if ((x.caller.scopes.bits & route->scopes) == 0) {
-      co_await x.fail_as(403, {Code::kDenied,
-                               "this API key has the scopes \"" + x.caller.scopes.to_string() + "\" and this route needs " +
-                                   (route->scopes == kUse ? "use" : "operate or audit"),
-                               "", "insufficient_scope"});
+      co_await x.fail({Code::kDenied,
+                       "this API key has the scopes \"" + x.caller.scopes.to_string() + "\" and this route needs " +
+                           (route->scopes == kUse ? "use" : "operate or audit"),
+                       "", "insufficient_scope"});
       co_return;
     }
   }

@@ -1,0 +1,67 @@
+#include "app/keys.h"
+
+#include <fcntl.h>
+#include <openssl/hmac.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace perdure {
+namespace {
+
+constexpr std::string_view kHeadLabel = "perdure store heads v1";
+
+Result<Key256> from_text(std::string text, const std::string& place) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  Result<std::string> bytes = from_hex(text);
+  Key256 key;
+  if (!bytes.ok() || bytes->size() != key.size()) return Error{Code::kCorrupt, place + " does not hold 64 hex digits"};
+  std::memcpy(key.data(), bytes->data(), key.size());
+  return key;
+}
+
+Error failed(const char* what, const std::string& path) {
+  return {Code::kUnavailable, std::string("cannot ") + what + " " + path + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<Key256> master_key(const std::string& data_folder, const std::string& hex, MissingKey missing, Random& random) {
+  if (!hex.empty()) return from_text(hex, "encryption.key");
+  std::string path = data_folder + "/master.key";
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT && missing == MissingKey::kCreate) {
+    // Written under another name first: a crash must not leave half a key behind.
+    Key256 key = make_key(random);
+    std::string text = to_hex({reinterpret_cast<const char*>(key.data()), key.size()}) + "\n";
+    std::string fresh = path + ".new";
+    fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return failed("write", fresh);
+    bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    ::close(fd);
+    if (!good || ::rename(fresh.c_str(), path.c_str()) != 0) return failed("write", path);
+    int folder = ::open(data_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+      (void)::fsync(folder);
+      ::close(folder);
+    }
+    return key;
+  }
+  if (fd < 0) return failed("read", path);
+  char text[256];
+  ssize_t n = ::read(fd, text, sizeof text);
+  ::close(fd);
+  if (n < 0) return failed("read", path);
+  return from_text(std::string(text, static_cast<size_t>(n)), path);
+}
+
+Key256 head_key(const Key256& master) {
+  Key256 out;
+  unsigned int size = out.size();
+  ::HMAC(EVP_sha256(), master.data(), static_cast<int>(master.size()),
+         reinterpret_cast<const unsigned char*>(kHeadLabel.data()), kHeadLabel.size(), out.data(), &size);
+  return out;
+}
+
+}  // namespace perdure

@@ -1,0 +1,281 @@
+#include "app/server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "app/keys.h"
+#include "app/model_names.h"
+#include "app/signals.h"
+#include "async/asio_loop.h"
+#include "async/job_runner.h"
+#include "gateway/gateway.h"
+#include "http/asio_network.h"
+#include "provider/chat_provider.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace perdure {
+namespace {
+
+constexpr Duration kProbePatience = std::chrono::milliseconds(300);
+constexpr Duration kAfterDrain = std::chrono::seconds(1);  // for replies that are being written when the drain ends
+constexpr uint32_t kShard = 0;
+
+// What one loop has of its own. Members are destroyed from the last to the first.
+struct Core {
+  AsioLoop loop;
+  std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
+  std::unique_ptr<Network> network;
+  std::unique_ptr<HttpClient> client;
+  std::vector<std::unique_ptr<Provider>> providers;
+  std::unique_ptr<Router> router;
+  std::unique_ptr<ModelList> models;
+  std::unique_ptr<KeyBook> keys;
+  std::unique_ptr<Gateway> gateway;
+  std::unique_ptr<HttpServer> server;
+  TaskGroup tasks{loop};
+  std::thread thread;
+};
+
+void say(const std::string& line) {
+  std::string whole = line + "\n";
+  [[maybe_unused]] ssize_t n = ::write(STDERR_FILENO, whole.data(), whole.size());
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(Config c, Environment e, Log l) : config(std::move(c)), environment(std::move(e)), log(std::move(l)), metrics(registry) {}
+
+  Config config;
+  Environment environment;
+  Log log;
+  Registry registry;
+  GatewayMetrics metrics;
+  std::atomic<Readiness> readiness{Readiness::kStarting};
+  Signals signals;
+  std::unique_ptr<JobRunner> writer, reader;
+  std::unique_ptr<Store> store;
+  std::vector<std::unique_ptr<Core>> cores;
+  std::unique_ptr<Responses> responses;
+  std::optional<Key256> master;
+  Key256 head{};
+  Result<void> outcome;
+  bool asked_to_stop = false;  // on the first loop
+  std::unique_ptr<Notifier> stop_asked;
+
+  Result<void> prepare() {
+    if (!is_loopback(config.listen)) {
+      TRY(std::vector<ApiKey> keys, KeyFile(KeyFile::in(config.data)).list());
+      if (keys.empty())
+        return Error{Code::kDenied, "without API keys only loopback addresses are served, and " + config.listen.host +
+                                        " is none: make one with `perdure keys create`, or listen on 127.0.0.1"};
+    }
+    std::error_code error;
+    std::filesystem::create_directories(config.data, error);
+    if (error) return Error{Code::kUnavailable, "cannot make the data folder " + config.data + ": " + error.message()};
+    ::chmod(config.data.c_str(), 0700);
+    writer = thread_runner("store-writer");
+    reader = thread_runner("store-reader");
+    // The store first: its lock keeps a second process away from the keys too.
+    TRY(Key256 key, master_key(config.data, config.master_key, MissingKey::kCreate, system_random()));
+    if (config.encryption) master = key;
+    head = head_key(key);
+    SqliteOptions options;
+    options.path = config.data + "/perdure.db";
+    options.head_key = head;
+    TRY(store, SqliteStore::open(std::move(options), *writer, *reader, system_clock(), log));
+    return {};
+  }
+
+  // Binds every loop's listener; they share the port.
+  Result<std::vector<std::unique_ptr<Listener>>> listen() {
+    std::vector<std::unique_ptr<Listener>> listeners;
+    const ServerTls* tls = config.tls ? &*config.tls : nullptr;
+    bool shared = cores.size() > 1;
+    Address at = config.listen;
+    if (shared) {
+      // A shared port would be shared with another process just as well; this finds out whether it is free.
+      TRY(std::unique_ptr<Listener> alone, cores[0]->network->listen(at, tls, false));
+      at.port = alone->port();
+      alone->close();
+    }
+    for (auto& core : cores) {
+      TRY(std::unique_ptr<Listener> listener, core->network->listen(at, tls, shared));
+      at.port = listener->port();
+      listeners.push_back(std::move(listener));
+    }
+    config.listen.port = at.port;
+    return listeners;
+  }
+
+  Task<void> find_providers() {
+    if (!config.providers.empty()) co_return;
+    Core& first = *cores[0];
+    for (int port : {11434, 8080, 8000}) {
+      if (port == config.listen.port) continue;
+      ProviderConfig provider;
+      provider.name = "local";
+      std::string base = "http://127.0.0.1:" + std::to_string(port) + "/v1";
+      Result<Url> url = parse_url(base);
+      if (!url.ok()) continue;
+      provider.base_url = *url;
+      provider.variant = usual_variant(*url);
+      Result<std::vector<std::string>> listed = co_await fetch_models(*first.client, first.loop, provider, kProbePatience);
+      if (!listed.ok()) continue;
+      config.models.push_back({"*", provider.name, ""});
+      config.providers.push_back(std::move(provider));
+      config.providers_from = "a local model server that answers on " + base;
+      co_return;
+    }
+  }
+
+  void wire(Core& core) {
+    std::vector<Deployment> deployments;
+    for (const ProviderConfig& provider : config.providers)
+      core.providers.push_back(chat_provider({.name = provider.name, .base_url = provider.base_url, .api_key = provider.api_key,
+                                              .ca_file = provider.ca_file, .variant = provider.variant},
+                                             *core.client));
+    for (const ModelConfig& model : config.models)
+      for (auto& provider : core.providers)
+        if (provider->name() == model.provider) deployments.push_back({model.name, provider.get(), model.upstream_model});
+    core.router = std::make_unique<Router>(std::move(deployments));
+    core.models = std::make_unique<ModelList>(config, *core.client, core.loop);
+    core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
+  }
+
+  Task<Result<void>> start(std::vector<std::unique_ptr<Listener>> listeners) {
+    Instant began = cores[0]->loop.now();
+    co_await find_providers();
+    CO_TRY(Lease lease, co_await store->acquire(kShard));
+    std::vector<Loop*> loops;
+    std::vector<const Router*> routers;
+    for (auto& core : cores) {
+      wire(*core);
+      CO_TRY_VOID(core->keys->load());
+      loops.push_back(&core->loop);
+      routers.push_back(core->router.get());
+    }
+    responses = std::make_unique<Responses>(Responses::Options{.store = *store, .lease = lease, .master = master,
+                                                               .limits = config.session, .log = log, .metrics = &registry},
+                                            std::move(loops), std::move(routers));
+    for (size_t i = 0; i < cores.size(); ++i) {
+      Core& core = *cores[i];
+      ModelList* models = core.models.get();
+      core.gateway = std::make_unique<Gateway>(core.loop, *responses, *core.keys, metrics,
+                                               [models] { return models->names(); }, readiness, GatewayOptions{}, log);
+      core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
+      co_await call_on(core.loop, [&core]() -> Task<bool> {
+        core.server->start();
+        co_return true;
+      });
+    }
+    CO_TRY(size_t recovered, co_await responses->recover());
+    readiness = Readiness::kReady;
+    log.info("server.ready", {{"port", config.listen.port},
+                              {"cores", cores.size()},
+                              {"recovered", recovered},
+                              {"ms", std::chrono::duration<double, std::milli>(cores[0]->loop.now() - began).count()}});
+    announce(recovered);
+    co_return Result<void>{};
+  }
+
+  void announce(size_t recovered) const {
+    if (config.providers.empty())
+      say("no provider: set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server on 127.0.0.1:11434, :8080 or :8000, "
+          "or name one in perdure.yaml. Until then every new response is refused.");
+    else
+      say("providers from " + config.providers_from);
+    if (recovered > 0) say("going on with " + std::to_string(recovered) + " unfinished response" + (recovered == 1 ? "" : "s"));
+    std::string host = config.listen.host.find(':') == std::string::npos ? config.listen.host : "[" + config.listen.host + "]";
+    say(std::string("listening on ") + (config.tls ? "https" : "http") + "://" + host + ":" + std::to_string(config.listen.port));
+  }
+
+  Task<void> stop() {
+    readiness = Readiness::kDraining;
+    Core& first = *cores[0];
+    Deadline drain = deadline_in(first.loop, config.drain);
+    Deadline replies{drain.at + kAfterDrain};
+    log.info("server.draining", {{"responses", responses ? responses->running() : 0}});
+    // Servers first, so that nothing new comes in while responses end.
+    TaskGroup stopping(first.loop);
+    for (auto& core : cores) stopping.spawn(stop_core(*core, replies));
+    if (responses) co_await responses->stop(drain);
+    co_await stopping.join();
+    log.info("server.stopped");
+  }
+
+  static Task<void> stop_core(Core& core, Deadline deadline) {
+    co_await call_on(core.loop, [&core, deadline] { return stop_here(core, deadline); });
+  }
+  static Task<bool> stop_here(Core& core, Deadline deadline) {
+    if (core.server) co_await core.server->stop(deadline);
+    if (core.gateway) co_await core.gateway->stop();
+    core.client->close_idle();
+    co_return true;
+  }
+
+  // Start, life and end, on the first loop.
+  Task<void> live(std::vector<std::unique_ptr<Listener>> listeners) {
+    outcome = co_await start(std::move(listeners));
+    while (outcome.ok() && !asked_to_stop) (void)co_await stop_asked->wait();
+    co_await stop();
+    signals.wake();
+  }
+
+  Result<void> run() {
+    TRY_VOID(prepare());
+    size_t count = config.cores > 0 ? config.cores : std::max(1u, std::thread::hardware_concurrency());
+    ProxyRules proxies = proxies_from_environment(environment);
+    for (size_t i = 0; i < count; ++i) {
+      auto core = std::make_unique<Core>();
+      core->network = asio_network(core->loop, *core->resolver);
+      core->client = std::make_unique<HttpClient>(core->loop, *core->network, proxies);
+      cores.push_back(std::move(core));
+    }
+    Result<std::vector<std::unique_ptr<Listener>>> listeners = listen();
+    if (!listeners.ok()) return std::move(listeners).error();
+    AsioLoop& first = cores[0]->loop;
+    stop_asked = std::make_unique<Notifier>(first);
+    cores[0]->tasks.spawn(live(std::move(*listeners)));
+    for (auto& core : cores) core->thread = std::thread([&loop = core->loop] { loop.run(); });
+
+    int stops = 0;
+    while (std::optional<int> signal = signals.wait()) {
+      if (*signal == SIGHUP) {
+        log.warn("config.reload_not_supported", {{"hint", "certificates and API keys are read again by themselves"}});
+        continue;
+      }
+      if (++stops > 1) ::_exit(128 + *signal);
+      first.post([this] {
+        asked_to_stop = true;
+        stop_asked->notify_all();
+      });
+    }
+    for (auto& core : cores) core->loop.stop();
+    for (auto& core : cores) core->thread.join();
+    return outcome;
+  }
+
+  ~Impl() {
+    for (auto& core : cores) {
+      core->server.reset();
+      core->gateway.reset();
+    }
+    responses.reset();
+    stop_asked.reset();
+    store.reset();
+    cores.clear();
+  }
+};
+
+Server::Server(Config config, Environment environment, Log log)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(environment), std::move(log))) {}
+Server::~Server() = default;
+Result<void> Server::run() { return impl_->run(); }
+
+}  // namespace perdure
