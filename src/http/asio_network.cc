@@ -12,6 +12,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <coroutine>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -182,7 +183,9 @@ class AsioStream final : public Stream {
   Task<void> shutdown(Deadline deadline) override {
     if (aborted_) co_return;
     if (tls_ && secured_) {
-      // Sends close_notify before it waits for the peer's.
+      // As if the peer's close_notify had come already: ours is sent and nothing is waited for, so that the end of the
+      // connection follows at once. What the peer still sends is dropped anyway.
+      SSL_set_shutdown(ssl(), SSL_get_shutdown(ssl()) | SSL_RECEIVED_SHUTDOWN);
       (void)co_await operation(loop_, writing_, deadline, [this](auto handler) { tls_->async_shutdown(std::move(handler)); });
       if (aborted_) co_return;
     }
