@@ -236,7 +236,8 @@ class Maker {
 }  // namespace
 
 Mentions find_mentions(std::string_view prompt) {
-  Mentions found{.prompt = prompt};
+  Mentions found;
+  found.prompt = prompt;
   for (size_t at = prompt.find("in "); at != std::string_view::npos && found.places.empty(); at = prompt.find("in ", at + 1))
     if (at == 0 || !is_letter(prompt[at - 1])) found.places = places_at(prompt.substr(at + 3));
   for (size_t open = prompt.find('"'); open != std::string_view::npos;) {
