@@ -46,7 +46,9 @@ fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
 sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
 	build/dev/perdure_sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
 
-crash: build  ## kill -9 campaign: CYCLES=n
+crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CYCLES=n
+	python3 tests/crash/crash.py --cycles 40 --plant sync-off
+	python3 tests/crash/crash.py --cycles 40 --plant send-before-commit
 	python3 tests/crash/crash.py --cycles $(CYCLES)
 
 e2e: build    ## official SDKs against the real binary
