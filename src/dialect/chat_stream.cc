@@ -3,10 +3,11 @@
 namespace perdure {
 
 Result<void> ChatStreamParser::feed(std::string_view bytes, std::vector<Piece>& out) {
-  return sse_.feed(bytes, [&](const SseEvent& event) { return chunk(event.data, out); });
+  return sse_.feed(bytes, [&](const SseEvent& event) { return chunk(event, out); });
 }
 
-Result<void> ChatStreamParser::chunk(std::string_view data, std::vector<Piece>& out) {
+Result<void> ChatStreamParser::chunk(const SseEvent& event, std::vector<Piece>& out) {
+  std::string_view data = event.data;
   const size_t from = data.find_first_not_of(" \n");
   if (done_ || from == std::string_view::npos) return {};
   data.remove_prefix(from);
@@ -16,6 +17,8 @@ Result<void> ChatStreamParser::chunk(std::string_view data, std::vector<Piece>& 
   }
   auto document = json::Document::parse(std::string(data));
   if (!document) return Error{.code = Code::kCorrupt, .message = "A chunk of the supplier's stream is not JSON: " + document.error().message};
+  // Chunks come without a name; a named error may lack the `error` around it.
+  if (event.event == "error" && document->root()["error"].absent()) return chat_error_of(document->root(), 0);
   return answer_.read(document->root(), out);
 }
 

@@ -37,7 +37,7 @@ class ChatStreamParser {
   bool done() const { return done_; }
 
  private:
-  Result<void> chunk(std::string_view data, std::vector<Piece>& out);
+  Result<void> chunk(const SseEvent& event, std::vector<Piece>& out);
   SseParser sse_;
   ChatAnswerReader answer_;
   bool done_ = false;

@@ -13,7 +13,7 @@ Result<Part> parse_text_part(RequestReader& in, PartKind kind) {
   Part part{.kind = kind};
   in.text(kind == PartKind::kRefusal ? "refusal" : "text", part.text, {.required = true});
   if (kind == PartKind::kOutputText) {
-    if (json::Value annotations = in.array("annotations"); annotations.size() != 0) part.annotations = annotations.raw();
+    in.raw_array("annotations", part.annotations);
     in.array("logprobs");  // about a sampling that is over: no model reads them
   }
   TRY_VOID(in.finish());

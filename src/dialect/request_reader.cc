@@ -164,7 +164,16 @@ void RequestReader::number(std::string_view name, std::optional<double>& out, do
 
 void RequestReader::raw_object(std::string_view name, std::string& out) {
   out = object(name).raw();
-  if (depth_of(out) > kRawDepthMax) fail(invalid(param(name), "invalid_value", say("Invalid '{}': nested too deeply.", param(name))));
+  check_depth(name, out);
+}
+
+void RequestReader::raw_array(std::string_view name, std::string& out) {
+  if (json::Value value = array(name); value.size() != 0) out = value.raw();
+  check_depth(name, out);
+}
+
+void RequestReader::check_depth(std::string_view name, std::string_view raw) {
+  if (depth_of(raw) > kRawDepthMax) fail(invalid(param(name), "invalid_value", say("Invalid '{}': nested too deeply.", param(name))));
 }
 
 void RequestReader::refuse(std::string_view name) {

@@ -50,8 +50,9 @@ class RequestReader {
   void boolean(std::string_view name, bool& out);
   void integer(std::string_view name, std::optional<int64_t>& out, int64_t min, int64_t max = INT64_MAX);
   void number(std::string_view name, std::optional<double>& out, double min, double max);
-  // A JSON object to be passed on byte for byte.
+  // JSON to be passed on byte for byte: an object; an array, empty when it has no elements.
   void raw_object(std::string_view name, std::string& out);
+  void raw_array(std::string_view name, std::string& out);
   void ignore(std::string_view name) { known_.push_back(name); }
   // Known to the API and not to be had here: refused unless null.
   void refuse(std::string_view name);
@@ -64,6 +65,7 @@ class RequestReader {
 
  private:
   json::Value take(std::string_view name);
+  void check_depth(std::string_view name, std::string_view raw);
   void expected(std::string_view name, json::Value value, std::string_view what);
   json::Value object_;
   std::string path_;

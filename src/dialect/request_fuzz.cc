@@ -1,0 +1,46 @@
+// Any bytes as a request: reading is total and names the field at fault; what was read survives the journal, and what a
+// supplier would be sent is JSON.
+
+#include <cstdint>
+#include <string>
+
+#include "base/check.h"
+#include "dialect/chat_upstream.h"
+#include "dialect/responses_render.h"
+#include "dialect/responses_request.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace perdure;
+  auto document = json::Document::parse(std::string(reinterpret_cast<const char*>(data), size));
+  if (!document) return 0;
+  auto request = parse_responses_request(document->root());
+  if (!request) {
+    CHECK(request.error().code == Code::kInvalid, "another error than invalid");
+    CHECK(json::Document::parse(render_openai_error(request.error())).ok(), "an error that is not JSON");
+    return 0;
+  }
+
+  Record created{.seq = 1, .body = ResponseCreated{ResponseId("resp_1"), *request, KeyId("key")}};
+  auto back = decode_payload(1, {}, RecordKind::kResponseCreated, kRecordCodec, encode_payload(created));
+  CHECK(back.ok(), "a request that was accepted is not readable from the journal");
+  CHECK(*back == created, "a request came back from the journal as another");
+
+  EventRenderer renderer;
+  std::vector<RenderedEvent> events;
+  CHECK(renderer.add(created, events).ok(), "created");
+  for (const RenderedEvent& event : events) {
+    CHECK(event.data.find_first_of("\r\n") == std::string::npos, "an event of several lines");
+    CHECK(json::Document::parse(event.data).ok(), "an event that is not JSON");
+  }
+
+  for (bool plain : {false, true}) {
+    const ChatVariant variant{.max_completion_tokens = !plain, .developer_role = !plain, .stream_usage = !plain};
+    auto body = write_chat_request(*request, request->input, "m", variant, plain ? "held" : "", "go on");
+    if (body) {
+      CHECK(json::Document::parse(*body).ok(), "a body that is not JSON");
+    } else {
+      CHECK(body.error().code == Code::kInvalid && !body.error().param.empty(), "a refusal that names no field");
+    }
+  }
+  return 0;
+}
