@@ -1,0 +1,117 @@
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "access/api_key.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/table.h"
+#include "wire/json.h"
+
+namespace perdure::cli {
+namespace {
+
+void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) {
+  out.begin_object().field("id", key.id.value).field("name", key.name).field("tenant", key.tenant.value);
+  out.field("scopes", key.scopes.to_string()).field("created", unix_seconds(key.created)).key("revoked");
+  if (key.revoked)
+    out.integer(unix_seconds(*key.revoked));
+  else
+    out.null();
+  if (!secret.empty()) out.field("key", secret);
+  out.end_object();
+}
+
+int create(KeyFile& file, const Options& options, const std::string& folder) {
+  Result<TenantId> tenant = parse_tenant(options.get("tenant", "default"));
+  if (!tenant.ok()) return complain_usage("--tenant: " + tenant.error().message, "keys");
+  Result<Scopes> scopes = Scopes::parse(options.get("scopes", "use"));
+  if (!scopes.ok()) return complain_usage("--scopes: " + scopes.error().message, "keys");
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return complain({Code::kUnavailable, "cannot make the data folder " + folder + ": " + error.message()});
+  ::chmod(folder.c_str(), 0700);
+  Result<KeyFile::Made> made =
+      file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random());
+  if (!made.ok()) return complain(made.error());
+  if (options.has("json")) {
+    json::Writer out;
+    write_key(out, made->key, made->secret);
+    print(out.text() + "\n");
+    return kOk;
+  }
+  std::fprintf(stderr, "key %s for tenant %s, scopes %s. It is shown this once and cannot be shown again:\n",
+               made->key.id.value.c_str(), made->key.tenant.value.c_str(), made->key.scopes.to_string().c_str());
+  print(made->secret + "\n");
+  return kOk;
+}
+
+int list(KeyFile& file, const Options& options) {
+  Result<std::vector<ApiKey>> keys = file.list();
+  if (!keys.ok()) return complain(keys.error());
+  if (options.has("json")) {
+    json::Writer out;
+    out.begin_array();
+    for (const ApiKey& key : *keys) write_key(out, key, "");
+    out.end_array();
+    print(out.text() + "\n");
+    return kOk;
+  }
+  Table table({"ID", "NAME", "TENANT", "SCOPES", "CREATED", "REVOKED"});
+  for (const ApiKey& key : *keys)
+    table.row({key.id.value, key.name, key.tenant.value, key.scopes.to_string(), show_time(unix_seconds(key.created)),
+               key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
+  print(keys->empty() ? "no keys: every caller on this machine is tenant \"default\"\n" : table.text());
+  return kOk;
+}
+
+int revoke(KeyFile& file, const Options& options) {
+  if (options.words.size() != 2) return complain_usage("keys revoke takes the id of one key", "keys");
+  Result<ApiKey> key = file.revoke(options.words[1], system_clock().wall());
+  if (!key.ok()) return complain(key.error());
+  if (options.has("json")) {
+    json::Writer out;
+    write_key(out, *key, "");
+    print(out.text() + "\n");
+  } else {
+    print("revoked " + key->id.value + "; a running server refuses it within a second\n");
+  }
+  return kOk;
+}
+
+}  // namespace
+
+Command keys_command(DataFolder data_folder) {
+  auto run = [data_folder](const Options& options) {
+    std::string what = options.words.empty() ? "" : options.words[0];
+    if (what != "create" && what != "list" && what != "revoke")
+      return complain_usage("keys needs one of the words create, list, revoke", "keys");
+    if (what != "revoke" && options.words.size() > 1) return complain_usage("keys " + what + " takes options only", "keys");
+    Result<std::string> folder = data_folder(options);
+    if (!folder.ok()) return complain(folder.error());
+    KeyFile file(KeyFile::in(*folder));
+    if (what == "create") return create(file, options, *folder);
+    return what == "list" ? list(file, options) : revoke(file, options);
+  };
+  return {.name = "keys",
+          .words = "create | list | revoke ID",
+          .summary = "makes, lists and revokes API keys",
+          .options = {{"name", "TEXT", "create: what the key is for"},
+                      {"tenant", "NAME", "create: the owner of what it makes (default \"default\")"},
+                      {"scopes", "LIST", "create: use, operate, audit, joined by commas (default use)"},
+                      {"data", "DIR", "the server's data folder"},
+                      {"config", "FILE", "the server's configuration, which names the data folder"},
+                      {"json", "", "as JSON"}},
+          .details = "  perdure keys create --name \"web app\" --tenant shop\n"
+                     "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
+                     "  perdure keys list\n"
+                     "  perdure keys revoke key_0123456789abcdef\n"
+                     "\n"
+                     "Works on DATA/keys.json, with or without a running server, which notices within a second. With the\n"
+                     "first key the server asks for one on every call. Only the SHA-256 of a key is kept.\n"
+                     "scopes: use makes and reads responses, operate sees accounts, lists and metrics, audit may read those.\n",
+          .run = run};
+}
+
+}  // namespace perdure::cli

@@ -1,0 +1,127 @@
+#include <csignal>
+#include <cstdio>
+#include <pthread.h>
+#include <thread>
+
+#include "async/asio_loop.h"
+#include "async/job_runner.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "http/asio_network.h"
+#include "simulate/supplier.h"
+
+namespace perdure::cli {
+namespace {
+
+Result<Address> parse_address(const std::string& text) {
+  size_t colon = text.rfind(':');
+  Address out{colon == std::string::npos ? "" : text.substr(0, colon), 0};
+  if (out.host.starts_with('[') && out.host.ends_with(']')) out.host = out.host.substr(1, out.host.size() - 2);
+  char* end = nullptr;
+  const char* port = colon == std::string::npos ? "" : text.c_str() + colon + 1;
+  long number = std::strtol(port, &end, 10);
+  if (out.host.empty() || *port == '\0' || *end != '\0' || number < 0 || number > 65535)
+    return Error{Code::kInvalid, "--listen: \"" + text + "\" is not host:port, like 127.0.0.1:9090"};
+  out.port = static_cast<int>(number);
+  return out;
+}
+
+int simulate(const Options& options) {
+  simulate::SupplierOptions supplier_options;
+  for (const auto& [name, value] : options.given) {
+    if (name == "listen" || name == "verbose") continue;
+    Result<void> set = simulate::set_option(supplier_options, name, name == "reasoning" ? "true" : value);
+    if (!set.ok()) return complain_usage("--" + set.error().message, "simulate");
+  }
+  if (!options.words.empty()) return complain_usage("simulate takes options only", "simulate");
+  Result<Address> address = parse_address(options.get("listen", "127.0.0.1:9090"));
+  if (!address.ok()) return complain_usage(address.error().message, "simulate");
+
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  Log log(stderr_log(options.has("verbose") ? Level::kDebug : Level::kWarn, LogFormat::kText, system_clock()));
+  AsioLoop loop;
+  std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
+  std::unique_ptr<Network> network = asio_network(loop, *resolver);
+  Result<std::unique_ptr<Listener>> listener = network->listen(*address, nullptr, false);
+  if (!listener.ok()) return complain(listener.error());
+  simulate::SimulatedSupplier supplier(loop, supplier_options, log);
+  HttpServer server(loop, std::move(*listener), supplier, {}, log);
+  int port = server.port();
+  loop.post([&] { server.start(); });
+  std::thread thread([&] { loop.run(); });
+  std::string host = address->host.find(':') == std::string::npos ? address->host : "[" + address->host + "]";
+  std::fprintf(stderr, "simulated supplier listening on http://%s:%d/v1, model %s\n", host.c_str(), port,
+               supplier_options.model.c_str());
+  int signal = 0;
+  ::sigwait(&set, &signal);
+  TaskGroup ending(loop);
+  loop.post([&] {
+    auto end = [](HttpServer& s, AsioLoop& l) -> Task<void> {
+      co_await s.stop(deadline_in(l, std::chrono::milliseconds(200)));
+      l.stop();
+    };
+    ending.spawn(end(server, loop));
+  });
+  thread.join();
+  return kOk;
+}
+
+}  // namespace
+
+Command simulate_command() {
+  return {.name = "simulate",
+          .words = "",
+          .summary = "a simulated supplier: an OpenAI-compatible endpoint with a scripted model, for tests and drills",
+          .options = {{"listen", "HOST:PORT", "where (default 127.0.0.1:9090; port 0 takes a free one)"},
+                      {"model", "NAMES", "names it answers to, joined by commas; * among them: any (default simulated-1)"},
+                      {"seed", "N", "of everything random in it (default 1)"},
+                      {"tokens-per-second", "N", "pace of an answer (default 0: as fast as possible)"},
+                      {"first-token", "TIME", "wait before the first token, like 300ms"},
+                      {"fault", "FAULT", "something that goes wrong; may stand several times, see below"},
+                      {"continuation", "HOW", "how it goes on with a broken answer: exact, overlap, restart, mixed"},
+                      {"reasoning", "", "shows reasoning before its answers"},
+                      {"bodies-kept", "N", "request bodies that GET /__stats?bodies=1 shows"},
+                      {"api-key", "KEY", "the key that callers must send"},
+                      {"verbose", "", "logs requests"}},
+          .details = "It says what it is told to say, counts, recalls words from its context, calls tools and fills JSON\n"
+                     "schemas. No model is behind it, nothing is sent anywhere.\n"
+                     "\n"
+                     "  perdure simulate --tokens-per-second 20\n"
+                     "  OPENAI_BASE_URL=http://127.0.0.1:9090/v1 perdure serve\n"
+                     "\n"
+                     "faults:\n"
+                     "  status=429,retry-after=2      answers with that status\n"
+                     "  cut-after-tokens=7            the connection breaks after that many tokens\n"
+                     "  cut-after-bytes=100           the same, in bytes\n"
+                     "  stall-after-tokens=3,for=5s   silence for that time; without `for`, for ever\n"
+                     "  malformed-after-tokens=4      an event that is broken JSON\n"
+                     "  error-after-tokens=4          an error event in the stream\n"
+                     "  end-after-tokens=4            the stream ends without its ending\n"
+                     "  trickle=2ms                   one byte at a time\n"
+                     "  slow-headers=2s               waits before it answers\n"
+                     "  close                         breaks the connection before it answers\n"
+                     "A number may be a range (1..40). In front may stand p=0.1: (how often) and times=2: (at most).\n"
+                     "\n"
+                     "  perdure simulate --fault p=0.2:cut-after-tokens=1..40 --fault times=1:status=429,retry-after=2\n",
+          .run = simulate};
+}
+
+Command version_command() {
+  return {.name = "version",
+          .words = "",
+          .summary = "prints the version",
+          .options = {{"json", "", "as JSON"}},
+          .details = {},
+          .run = [](const Options& options) {
+            print(options.has("json") ? "{\"version\":\"0.1.0\"}\n" : "perdure 0.1.0\n");
+            return static_cast<int>(kOk);
+          }};
+}
+
+}  // namespace perdure::cli
