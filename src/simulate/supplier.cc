@@ -18,6 +18,7 @@ namespace {
 using Kind = Fault::Kind;
 
 constexpr size_t kRequestsRemembered = 100'000;   // beyond, all counts begin again
+constexpr Duration kArrivalTime = std::chrono::milliseconds(20);
 constexpr size_t kBodyBytesKept = size_t{64} << 20;
 
 constexpr std::string_view kJson = "application/json";
@@ -90,7 +91,7 @@ class Body {
       const bool stays = co_await wait_until(state_.loop.now() + trickle_->fault.time);
       if (!stays) co_return false;
     }
-    if (cuts) cut();
+    if (cuts) co_await cut();
     co_return !cuts;
   }
 
@@ -100,10 +101,13 @@ class Body {
     co_return finished.ok();
   }
 
-  void cut() {
+  // What was written before gets a moment to arrive: a reset overtakes it otherwise, and the cut would not be where it was
+  // asked for.
+  Task<void> cut() {
+    ++state_.stats.faults;
+    if (reply_.begun()) static_cast<void>(co_await reply_.gone().wait(deadline_in(state_.loop, kArrivalTime)));
     reply_.abort();
     end = End::kFault;
-    ++state_.stats.faults;
   }
 
   // False: the client left first.
@@ -185,7 +189,7 @@ class Exchange {
       if (!stays) co_return false;
     }
     if (plan_.find(Kind::kClose) != nullptr) {
-      body_.cut();
+      co_await body_.cut();
       co_return false;
     }
     answer_ = answer(request_, state_.options.seed,
@@ -214,7 +218,7 @@ class Exchange {
   // Faults and pace before token number `index`, which is also how many there were; false: it is over.
   Task<bool> before_token(int64_t index, bool is_end) {
     if (plan_.at(Kind::kCutAfterTokens, index) != nullptr) {
-      body_.cut();
+      co_await body_.cut();
       co_return false;
     }
     if (const Fault* stall = plan_.at(Kind::kStallAfterTokens, index)) {
