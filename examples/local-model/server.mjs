@@ -3,7 +3,8 @@
 //
 // The model is a base model without a chat template: it continues text. Messages are therefore laid out as the transcript
 // of a conversation, and the answer ends where the transcript would hand over to the user. A last message of role
-// `assistant` is a prefill: the answer goes on where it stops.
+// `assistant` is a prefill: the answer goes on where it stops. A base model would not obey a user who asks it to go on with an
+// answer that broke off, so such a message is taken as that prefill.
 import http from "node:http";
 import {parseArgs} from "node:util";
 import {getLlama, TokenBias} from "node-llama-cpp";
@@ -87,21 +88,31 @@ function number(body, name, low, high, fallback) {
   return value;
 }
 
+const kGoOn = /\b(broke off|go on|continue)\b/i;
+
+function withoutGoOn(messages) {
+  const [before, last] = Array.isArray(messages) ? messages.slice(-2) : [];
+  const asksOn = before?.role === "assistant" && last?.role === "user" && kGoOn.test(textOf(last.content, "messages"));
+  return asksOn ? messages.slice(0, -1) : messages;
+}
+
 function parse(body) {
   const stop = body.stop == null ? [] : [body.stop].flat();
   if (!stop.every((s) => typeof s === "string" && s.length > 0)) throw new BadRequest("stop", "stop must be text");
   if (body.tools?.length) throw new BadRequest("tools", "this model cannot call tools");
-  const prompt = transcript(body.messages);
-  const prefill = body.messages.at(-1).role === "assistant";
+  const messages = withoutGoOn(body.messages);
+  const prompt = transcript(messages);
+  const prefill = messages.at(-1).role === "assistant";
   const tokens = model.tokenize(prompt, false);
   const bos = model.tokens.bos;
   if (bos != null) tokens.unshift(bos);
   const room = Math.floor(Number(options.context) / kSequences) - tokens.length;
   if (room < 16) throw new BadRequest("messages", `the conversation is too long for this model's ${options.context} tokens`);
-  const asked = textOf(body.messages.findLast((message) => message.role === "user")?.content, "messages");
+  const asked = textOf(messages.findLast((message) => message.role === "user")?.content, "messages");
+  const held = prefill ? model.tokenize(textOf(messages.at(-1).content, "messages"), false).length : 0;
   return {
     prefill, tokens, stop,
-    minTokens: /\blong\b/i.test(asked) && !prefill ? kLongTokensMin : 0,
+    minTokens: /\blong\b/i.test(asked) ? kLongTokensMin - held : 0,
     maxTokens: Math.min(room, number(body, "max_completion_tokens", 1, 1e6, body.max_tokens ?? 512)),
     temperature: number(body, "temperature", 0, 2, 0.7),
     topP: number(body, "top_p", 0, 1, 0.95),
