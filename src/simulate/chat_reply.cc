@@ -47,8 +47,10 @@ std::string render_completion(const ReplyHead& head, const Answer& answer, const
   append_head(json, head, "chat.completion");
   json.key("choices").begin_array().begin_object().field("index", 0);
   json.key("message").begin_object().field("role", "assistant");
-  if (answer.text.empty() && !answer.calls.empty()) json.key("content").null();
-  else json.field("content", answer.text);
+  if (answer.text.empty() && !answer.calls.empty())
+    json.key("content").null();
+  else
+    json.field("content", answer.text);
   json.key("refusal").null();
   if (!answer.reasoning.empty()) json.field("reasoning_content", answer.reasoning);
   if (!answer.calls.empty()) {
@@ -80,7 +82,11 @@ std::string render_reasoning_chunk(const ReplyHead& head, std::string_view text)
 
 std::string render_call_chunk(const ReplyHead& head, size_t index, const ToolCall& call) {
   return chunk(head, "", [&](json::Writer& json) {
-    json.key("tool_calls").begin_array().begin_object().field("index", static_cast<int64_t>(index)).field("id", call.id);
+    json.key("tool_calls")
+        .begin_array()
+        .begin_object()
+        .field("index", static_cast<int64_t>(index))
+        .field("id", call.id);
     json.field("type", "function").key("function");
     json.begin_object().field("name", call.name).field("arguments", "").end_object().end_object().end_array();
   });
@@ -106,7 +112,8 @@ std::string render_usage_chunk(const ReplyHead& head, const Usage& usage) {
   return json.take();
 }
 
-std::string render_error(std::string_view message, std::string_view type, std::string_view param, std::string_view code) {
+std::string render_error(std::string_view message, std::string_view type, std::string_view param,
+                         std::string_view code) {
   json::Writer json;
   json.begin_object().key("error").begin_object().field("message", message).field("type", type);
   append_optional(json, "param", param);

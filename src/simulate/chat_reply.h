@@ -24,12 +24,14 @@ std::string render_completion(const ReplyHead& head, const Answer& answer, const
 std::string render_first_chunk(const ReplyHead& head);  // the role
 std::string render_text_chunk(const ReplyHead& head, std::string_view text);
 std::string render_reasoning_chunk(const ReplyHead& head, std::string_view text);
-std::string render_call_chunk(const ReplyHead& head, size_t index, const ToolCall& call);  // id and name, no arguments yet
+std::string render_call_chunk(const ReplyHead& head, size_t index,
+                              const ToolCall& call);  // id and name, no arguments yet
 std::string render_arguments_chunk(const ReplyHead& head, size_t index, std::string_view text);
 std::string render_finish_chunk(const ReplyHead& head, Finish finish);
 std::string render_usage_chunk(const ReplyHead& head, const Usage& usage);
 
 // {"error": {...}}; empty `param` and `code` are null.
-std::string render_error(std::string_view message, std::string_view type, std::string_view param, std::string_view code);
+std::string render_error(std::string_view message, std::string_view type, std::string_view param,
+                         std::string_view code);
 
 }  // namespace perdure::simulate

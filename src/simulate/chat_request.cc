@@ -187,8 +187,9 @@ Message read_message(Reader& in, Value value, const std::string& path) {
 void check_pairing(Reader& in, const std::vector<Message>& messages) {
   for (size_t i = 0; i < messages.size() && !in.failed(); ++i) {
     if (messages[i].role == Role::kTool) {
-      in.fail("Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.",
-              "messages.[" + std::to_string(i) + "].role", "");
+      in.fail(
+          "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.",
+          "messages.[" + std::to_string(i) + "].role", "");
     }
     if (messages[i].calls.empty()) continue;
     std::vector<std::string_view> open;
@@ -211,9 +212,11 @@ void check_pairing(Reader& in, const std::vector<Message>& messages) {
     if (open.empty()) continue;
     std::string ids;
     for (const auto id : open) ids.append(ids.empty() ? "" : ", ").append(id);
-    in.fail("An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
-            "The following tool_call_ids did not have response messages: " + ids,
-            "messages", "");
+    in.fail(
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        "The following tool_call_ids did not have response messages: " +
+            ids,
+        "messages", "");
   }
 }
 
@@ -226,8 +229,11 @@ bool good_name(std::string_view name) {
 void read_tools(Reader& in, Value value, ChatRequest& out) {
   if (value.absent()) return;
   if (!value.is_array()) return in.wrong_type(value, "an array of objects", "tools");
-  if (value.size() == 0) return in.fail("Invalid 'tools': empty array. Expected an array with minimum length 1, but got an "
-                                        "empty array instead.", "tools", "empty_array");
+  if (value.size() == 0)
+    return in.fail(
+        "Invalid 'tools': empty array. Expected an array with minimum length 1, but got an "
+        "empty array instead.",
+        "tools", "empty_array");
   const auto elements = value.elements();
   for (size_t i = 0; i < elements.size() && !in.failed(); ++i) {
     const std::string path = index("tools", i);
@@ -245,7 +251,8 @@ void read_tools(Reader& in, Value value, ChatRequest& out) {
     in.optional_text(function["description"], path + ".function.description");
     in.optional_boolean(function["strict"], false, path + ".function.strict");
     const Value parameters = function["parameters"];
-    if (!parameters.absent() && in.object(parameters, path + ".function.parameters")) tool.parameters = parameters.raw();
+    if (!parameters.absent() && in.object(parameters, path + ".function.parameters"))
+      tool.parameters = parameters.raw();
     out.tools.push_back(std::move(tool));
   }
 }
@@ -270,7 +277,8 @@ void read_tool_choice(Reader& in, Value value, ChatRequest& out) {
   out.tool_choice = ToolChoice::kNamed;
   out.tool_named = in.text(value["function"]["name"], "tool_choice.function.name");
   if (!in.failed() && std::ranges::find(out.tools, out.tool_named, &Tool::name) == out.tools.end())
-    in.fail("Invalid value for 'tool_choice': no function named '" + out.tool_named + "' was specified in the 'tools' parameter.",
+    in.fail("Invalid value for 'tool_choice': no function named '" + out.tool_named +
+                "' was specified in the 'tools' parameter.",
             "tool_choice", "");
 }
 
@@ -289,8 +297,9 @@ void read_format(Reader& in, Value value, ChatRequest& out) {
   if (!in.object(described, "response_format.json_schema")) return;
   in.only(described, {"name", "description", "schema", "strict"}, "response_format.json_schema");
   if (!good_name(in.text(described["name"], "response_format.json_schema.name")))
-    in.fail("Invalid 'response_format.json_schema.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
-            "response_format.json_schema.name", "invalid_value");
+    in.fail(
+        "Invalid 'response_format.json_schema.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
+        "response_format.json_schema.name", "invalid_value");
   in.optional_text(described["description"], "response_format.json_schema.description");
   in.optional_boolean(described["strict"], false, "response_format.json_schema.strict");
   out.format = Format::kJsonSchema;
@@ -305,7 +314,8 @@ void read_stop(Reader& in, Value value, ChatRequest& out) {
     out.stop.emplace_back(value.text());
   } else if (value.is_array()) {
     if (value.size() > 4)
-      return in.fail("Invalid 'stop': array too long. Expected an array with maximum length 4.", "stop", "array_above_max_length");
+      return in.fail("Invalid 'stop': array too long. Expected an array with maximum length 4.", "stop",
+                     "array_above_max_length");
     const auto elements = value.elements();
     for (size_t i = 0; i < elements.size(); ++i) out.stop.push_back(in.text(elements[i], index("stop", i)));
   } else {
@@ -326,16 +336,46 @@ Result<ChatRequest> parse_chat_request(std::string body) {
   Reader in;
   ChatRequest out;
   if (!root.is_object()) return refused("The body of the request is not a JSON object.", "", "");
-  in.only(root, {"messages", "model", "store", "reasoning_effort", "metadata", "frequency_penalty", "logit_bias",
-                 "max_tokens", "max_completion_tokens", "n", "modalities", "presence_penalty", "response_format", "seed",
-                 "service_tier", "stop", "stream", "stream_options", "temperature", "top_p", "tools", "tool_choice",
-                 "parallel_tool_calls", "user", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-                 "verbosity", "logprobs", "top_logprobs", "add_generation_prompt", "continue_final_message"},
+  in.only(root,
+          {"messages",
+           "model",
+           "store",
+           "reasoning_effort",
+           "metadata",
+           "frequency_penalty",
+           "logit_bias",
+           "max_tokens",
+           "max_completion_tokens",
+           "n",
+           "modalities",
+           "presence_penalty",
+           "response_format",
+           "seed",
+           "service_tier",
+           "stop",
+           "stream",
+           "stream_options",
+           "temperature",
+           "top_p",
+           "tools",
+           "tool_choice",
+           "parallel_tool_calls",
+           "user",
+           "prompt_cache_key",
+           "prompt_cache_retention",
+           "safety_identifier",
+           "verbosity",
+           "logprobs",
+           "top_logprobs",
+           "add_generation_prompt",
+           "continue_final_message"},
           "");
   out.model = in.text(root["model"], "model");
   const Value messages = root["messages"];
-  if (messages.missing()) in.missing("messages");
-  else if (!messages.is_array()) in.wrong_type(messages, "an array of objects", "messages");
+  if (messages.missing())
+    in.missing("messages");
+  else if (!messages.is_array())
+    in.wrong_type(messages, "an array of objects", "messages");
   else if (messages.size() == 0)
     in.fail("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
             "messages", "empty_array");
@@ -347,8 +387,9 @@ Result<ChatRequest> parse_chat_request(std::string body) {
   read_tools(in, root["tools"], out);
   read_tool_choice(in, root["tool_choice"], out);
   if (!root["parallel_tool_calls"].absent() && out.tools.empty())
-    in.fail("Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified.",
-            "parallel_tool_calls", "");
+    in.fail(
+        "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified.",
+        "parallel_tool_calls", "");
   out.parallel_tool_calls = in.optional_boolean(root["parallel_tool_calls"], true, "parallel_tool_calls");
   read_format(in, root["response_format"], out);
   read_stop(in, root["stop"], out);
@@ -366,8 +407,8 @@ Result<ChatRequest> parse_chat_request(std::string body) {
   in.optional_number(root["top_p"], 0, 1, "top_p");
   in.optional_number(root["frequency_penalty"], -2, 2, "frequency_penalty");
   in.optional_number(root["presence_penalty"], -2, 2, "presence_penalty");
-  for (const char* name : {"user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-                           "verbosity"})
+  for (const char* name :
+       {"user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity"})
     in.optional_text(root[name], name);
   out.reasoning_effort = in.optional_text(root["reasoning_effort"], "reasoning_effort");
   for (const char* name : {"store", "add_generation_prompt", "continue_final_message"})

@@ -27,10 +27,10 @@ TEST(ChatRequest, ReadsWhatItKnows) {
   EXPECT_TRUE(request->include_usage);
 }
 
-
 TEST(ChatRequest, RefusesWhatOpenAiRefuses) {
   const std::string user = R"("model":"m","messages":[{"role":"user","content":"x"}])";
-  const std::string call = R"({"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]})";
+  const std::string call =
+      R"({"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]})";
   const std::vector<std::tuple<std::string, std::string, std::string>> refusals = {
       {"{", "", ""},
       {"[]", "", ""},
@@ -41,9 +41,10 @@ TEST(ChatRequest, RefusesWhatOpenAiRefuses) {
       {R"({"model":"m","messages":[{"role":"user"}]})", "messages[0].content", "missing_required_parameter"},
       {R"({"model":"m","messages":[{"role":"user","content":null}]})", "messages[0].content", "invalid_type"},
       {R"({"model":"m","messages":[{"role":"user","content":7}]})", "messages[0].content", "invalid_type"},
-      {R"({"model":"m","messages":[{"role":"user","content":"x","mood":"good"}]})", "messages[0].mood", "unknown_parameter"},
-      {R"({"model":"m","messages":[{"role":"user","content":[{"type":"input_text","text":"x"}]}]})", "messages[0].content[0].type",
-       "invalid_value"},
+      {R"({"model":"m","messages":[{"role":"user","content":"x","mood":"good"}]})", "messages[0].mood",
+       "unknown_parameter"},
+      {R"({"model":"m","messages":[{"role":"user","content":[{"type":"input_text","text":"x"}]}]})",
+       "messages[0].content[0].type", "invalid_value"},
       {"{" + user + R"(,"previous_response_id":"r"})", "previous_response_id", "unknown_parameter"},
       {"{" + user + R"(,"temperature":3})", "temperature", "decimal_above_max_value"},
       {"{" + user + R"(,"n":2})", "n", "integer_above_max_value"},
@@ -54,14 +55,17 @@ TEST(ChatRequest, RefusesWhatOpenAiRefuses) {
       {"{" + user + R"(,"tools":[]})", "tools", "empty_array"},
       {"{" + user + R"(,"tools":[{"type":"function","name":"f"}]})", "tools[0].name", "unknown_parameter"},
       {"{" + user + R"(,"tool_choice":"auto"})", "tool_choice", ""},
-      {"{" + user + R"(,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}}})",
+      {"{" + user +
+           R"(,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}}})",
        "tool_choice", ""},
       {"{" + user + R"(,"response_format":{"type":"yaml"}})", "response_format.type", "invalid_value"},
       {R"({"model":"m","messages":[{"role":"tool","tool_call_id":"1","content":"x"}]})", "messages.[0].role", ""},
       {R"({"model":"m","messages":[)" + call + R"(]})", "messages", ""},
-      {R"({"model":"m","messages":[)" + call + R"(,{"role":"user","content":"x"},{"role":"tool","tool_call_id":"1","content":"x"}]})",
+      {R"({"model":"m","messages":[)" + call +
+           R"(,{"role":"user","content":"x"},{"role":"tool","tool_call_id":"1","content":"x"}]})",
        "messages", ""},
-      {R"({"model":"m","messages":[)" + call + R"(,{"role":"tool","tool_call_id":"9","content":"x"}]})", "messages.[1].tool_call_id", ""},
+      {R"({"model":"m","messages":[)" + call + R"(,{"role":"tool","tool_call_id":"9","content":"x"}]})",
+       "messages.[1].tool_call_id", ""},
   };
   for (const auto& [body, param, reason] : refusals) {
     const auto request = parse_chat_request(body);

@@ -57,9 +57,7 @@ std::string shortest(double value) {
   return {buffer.data(), end};
 }
 
-std::string text_of(Duration time) {
-  return shortest(std::chrono::duration<double, std::milli>(time).count()) + "ms";
-}
+std::string text_of(Duration time) { return shortest(std::chrono::duration<double, std::milli>(time).count()) + "ms"; }
 
 bool counts(Kind kind) { return kind >= Kind::kCutAfterTokens && kind <= Kind::kEndAfterTokens; }
 
@@ -80,7 +78,8 @@ Result<Duration> parse_time(std::string_view text) {
   if (unit == "s") scale = 1e9;
   if (unit == "m") scale = 60e9;
   if (error != std::errc() || scale == 0 || !std::isfinite(value) || value < 0 || value * scale > 1e18)
-    return Error{.code = Code::kInvalid, .message = "\"" + std::string(text) + "\" is not a time such as 250ms, 2s or 1m"};
+    return Error{.code = Code::kInvalid,
+                 .message = "\"" + std::string(text) + "\" is not a time such as 250ms, 2s or 1m"};
   return Duration(static_cast<int64_t>(std::llround(value * scale)));
 }
 
@@ -118,7 +117,8 @@ Result<Fault> parse_fault(std::string_view text) {
   switch (fault.kind) {
     case Kind::kStatus: {
       int64_t status = 0;
-      if (!read_count(value, status) || status < 400 || status > 599) return wrong(whole, "status is between 400 and 599");
+      if (!read_count(value, status) || status < 400 || status > 599)
+        return wrong(whole, "status is between 400 and 599");
       fault.status = static_cast<int>(status);
       break;
     }
@@ -136,7 +136,8 @@ Result<Fault> parse_fault(std::string_view text) {
       if (has_value) return wrong(whole, "close takes no value");
       break;
     default:
-      if (!read_range(value, fault.after_min, fault.after_max)) return wrong(whole, "wants a number, or a range such as 1..40");
+      if (!read_range(value, fault.after_min, fault.after_max))
+        return wrong(whole, "wants a number, or a range such as 1..40");
   }
   while (!text.empty()) {
     std::string_view detail = take_until(text, ',');

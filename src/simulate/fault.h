@@ -12,8 +12,9 @@
 //   slow-headers=2s               waits before the head of the reply
 //   close                         connection aborted before the answer
 //
-// Numbers after tokens or bytes may be a range, `cut-after-tokens=1..40`, drawn per request. In front of a fault may stand
-// `p=0.1:` (its probability per request) and `times=2:` (it happens at most that often). Several are joined by `;`.
+// Numbers after tokens or bytes may be a range, `cut-after-tokens=1..40`, drawn per request. In front of a fault may
+// stand `p=0.1:` (its probability per request) and `times=2:` (it happens at most that often). Several are joined by
+// `;`.
 
 #include <string>
 #include <string_view>
@@ -26,8 +27,16 @@ namespace perdure::simulate {
 
 struct Fault {
   enum class Kind {
-    kStatus, kCutAfterTokens, kCutAfterBytes, kStallAfterTokens, kMalformedAfterTokens, kErrorAfterTokens, kEndAfterTokens,
-    kTrickle, kSlowHeaders, kClose,
+    kStatus,
+    kCutAfterTokens,
+    kCutAfterBytes,
+    kStallAfterTokens,
+    kMalformedAfterTokens,
+    kErrorAfterTokens,
+    kEndAfterTokens,
+    kTrickle,
+    kSlowHeaders,
+    kClose,
   };
   Kind kind = Kind::kClose;
   int status = 0;
@@ -35,7 +44,7 @@ struct Fault {
   int64_t retry_after_s = -1;            // -1: the reply says nothing
   Duration time{-1};                     // stall: -1 is for ever; trickle: the pause; slow headers: the wait
   double probability = 1;
-  int64_t times = -1;                    // -1: without limit
+  int64_t times = -1;  // -1: without limit
   bool operator==(const Fault&) const = default;
 };
 

@@ -17,8 +17,8 @@ class FaultPlan {
     int64_t after = 0;  // drawn from the fault's range
   };
 
-  // The first fault of each kind that comes up. Takes from `fault.times` of those; draws the same number of times whatever
-  // comes up.
+  // The first fault of each kind that comes up. Takes from `fault.times` of those; draws the same number of times
+  // whatever comes up.
   static FaultPlan draw(std::vector<Fault>& faults, SeededRandom random) {
     FaultPlan plan;
     for (Fault& fault : faults) {

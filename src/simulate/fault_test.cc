@@ -11,11 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Fault, ReadsWhatItWrites) {
-  for (const char* text :
-       {"status=429,retry-after=2", "status=500", "cut-after-tokens=7", "cut-after-tokens=1..40", "cut-after-bytes=100",
-        "stall-after-tokens=3", "stall-after-tokens=3,for=5000ms", "malformed-after-tokens=4", "error-after-tokens=4",
-        "end-after-tokens=0", "trickle", "trickle=2ms", "slow-headers=2000ms", "close", "p=0.1:close",
-        "p=0.25:times=3:status=503"}) {
+  for (const char* text : {"status=429,retry-after=2", "status=500", "cut-after-tokens=7", "cut-after-tokens=1..40",
+                           "cut-after-bytes=100", "stall-after-tokens=3", "stall-after-tokens=3,for=5000ms",
+                           "malformed-after-tokens=4", "error-after-tokens=4", "end-after-tokens=0", "trickle",
+                           "trickle=2ms", "slow-headers=2000ms", "close", "p=0.1:close", "p=0.25:times=3:status=503"}) {
     const auto fault = parse_fault(text);
     ASSERT_TRUE(fault.ok()) << text << ": " << fault.error().message;
     EXPECT_EQ(to_string(*fault), text);
@@ -27,9 +26,10 @@ TEST(Fault, ReadsWhatItWrites) {
 }
 
 TEST(Fault, SaysWhatIsWrong) {
-  for (const char* text : {"", "stutter", "status", "status=200", "status=4x", "cut-after-tokens", "cut-after-tokens=-1",
-                           "cut-after-tokens=9..3", "cut-after-tokens=3,for=2s", "stall-after-tokens=3,for=2", "p=2:close",
-                           "p=:close", "times=x:close", "slow-headers", "close=1", "trickle=fast", "trickle="}) {
+  for (const char* text :
+       {"", "stutter", "status", "status=200", "status=4x", "cut-after-tokens", "cut-after-tokens=-1",
+        "cut-after-tokens=9..3", "cut-after-tokens=3,for=2s", "stall-after-tokens=3,for=2", "p=2:close", "p=:close",
+        "times=x:close", "slow-headers", "close=1", "trickle=fast", "trickle="}) {
     const auto fault = parse_fault(text);
     ASSERT_FALSE(fault.ok()) << text;
     EXPECT_EQ(fault.error().code, Code::kInvalid);
@@ -43,7 +43,8 @@ TEST(FaultPlan, FollowsProbabilityTimesAndRange) {
   std::array<int, 5> positions = {};
   for (uint64_t i = 0; i < 4000; ++i) {
     const FaultPlan plan = FaultPlan::draw(faults, SeededRandom(i));
-    if (const auto* cut = plan.find(Fault::Kind::kCutAfterTokens)) ++cuts, ++positions.at(static_cast<size_t>(cut->after));
+    if (const auto* cut = plan.find(Fault::Kind::kCutAfterTokens))
+      ++cuts, ++positions.at(static_cast<size_t>(cut->after));
     refusals += plan.find(Fault::Kind::kStatus) != nullptr;
   }
   EXPECT_NEAR(cuts, 1000, 120);
@@ -54,10 +55,17 @@ TEST(FaultPlan, FollowsProbabilityTimesAndRange) {
 
 TEST(Options, AreSetByWord) {
   SupplierOptions options;
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"seed", "7"}, {"model", "a,b"}, {"tokens-per-second", "12.5"}, {"first-token", "50ms"}, {"api-key", "k"},
-           {"fault", "close"}, {"fault", "trickle;status=500"}, {"continuation", "mixed"}, {"reasoning", "true"},
-           {"bodies-kept", "3"}})
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"seed", "7"},
+                                                                  {"model", "a,b"},
+                                                                  {"tokens-per-second", "12.5"},
+                                                                  {"first-token", "50ms"},
+                                                                  {"api-key", "k"},
+                                                                  {"fault", "close"},
+                                                                  {"fault", "trickle;status=500"},
+                                                                  {"continuation", "mixed"},
+                                                                  {"reasoning", "true"},
+                                                                  {"bodies-kept", "3"}})
     ASSERT_TRUE(set_option(options, name, value).ok()) << name;
   EXPECT_EQ(options.seed, 7u);
   EXPECT_EQ(options.tokens_per_second, 12.5);
@@ -65,9 +73,15 @@ TEST(Options, AreSetByWord) {
   EXPECT_EQ(options.faults.size(), 3u);
   EXPECT_EQ(options.continuation, Continuation::kMixed);
   EXPECT_TRUE(options.reasoning);
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"seed", "-1"}, {"model", ""}, {"tokens-per-second", "nan"}, {"first-token", "50"}, {"fault", "x"},
-           {"continuation", "x"}, {"reasoning", "yes"}, {"colour", "red"}})
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"seed", "-1"},
+                                                                  {"model", ""},
+                                                                  {"tokens-per-second", "nan"},
+                                                                  {"first-token", "50"},
+                                                                  {"fault", "x"},
+                                                                  {"continuation", "x"},
+                                                                  {"reasoning", "yes"},
+                                                                  {"colour", "red"}})
     EXPECT_FALSE(set_option(options, name, value).ok()) << name;
 }
 

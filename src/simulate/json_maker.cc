@@ -11,11 +11,14 @@ namespace {
 
 using json::Value;
 
-constexpr int kDepthMax = 8;          // below it, whatever may be left out is
+constexpr int kDepthMax = 8;            // below it, whatever may be left out is
 constexpr int64_t kElementsMax = 1000;  // of one array, whatever minItems says
-constexpr int kNestingMax = 64;       // a schema that demands more gets null there
+constexpr int kNestingMax = 64;         // a schema that demands more gets null there
+constexpr int kValuesMax = 20'000;      // of the whole; beyond: null
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+}
 bool is_capital(char c) { return (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -34,10 +37,14 @@ std::vector<std::string> places_at(std::string_view text) {
     if (end == 0) return places;
     places.emplace_back(text.substr(0, end));
     text.remove_prefix(end);
-    if (text.starts_with(", and ")) text.remove_prefix(6);
-    else if (text.starts_with(" and ")) text.remove_prefix(5);
-    else if (text.starts_with(", ")) text.remove_prefix(2);
-    else return places;
+    if (text.starts_with(", and "))
+      text.remove_prefix(6);
+    else if (text.starts_with(" and "))
+      text.remove_prefix(5);
+    else if (text.starts_with(", "))
+      text.remove_prefix(2);
+    else
+      return places;
     if (text.starts_with("in ")) text.remove_prefix(3);
   }
 }
@@ -48,12 +55,13 @@ class Maker {
       : root_(root), mentions_(mentions), place_(place), random_(seed) {}
 
   void value(Value schema, std::string_view name, int depth) {
-    if (depth > kNestingMax) return static_cast<void>(out_.null());
+    if (depth > kNestingMax || ++values_ > kValuesMax) return static_cast<void>(out_.null());
     if (schema["$ref"].is_string()) return value(resolve(schema["$ref"].text()), name, depth + 1);
     if (!schema["const"].missing()) return static_cast<void>(out_.raw(schema["const"].raw()));
     if (schema["enum"].is_array() && schema["enum"].size() > 0) return one_of(schema["enum"]);
     for (const char* either : {"anyOf", "oneOf"})
-      if (schema[either].is_array() && schema[either].size() > 0) return value(choose(schema[either], depth), name, depth + 1);
+      if (schema[either].is_array() && schema[either].size() > 0)
+        return value(choose(schema[either], depth), name, depth + 1);
     if (schema["allOf"].is_array() && schema["allOf"].size() > 0 && schema["properties"].missing())
       return value(schema["allOf"].at(0), name, depth + 1);
     const std::string_view type = type_of(schema);
@@ -159,13 +167,14 @@ class Maker {
     const auto [least, most] = range_of(schema, 1);
     const int64_t low = static_cast<int64_t>(std::ceil(std::clamp(least, -9e18, 9e18)));
     const int64_t high = std::max(low, static_cast<int64_t>(std::floor(std::clamp(most, -9e18, 9e18))));
-    const int64_t step = std::max<int64_t>(1, schema["multipleOf"].integer().value_or(1));
+    const int64_t step = std::clamp<int64_t>(schema["multipleOf"].integer().value_or(1), 1, int64_t{1} << 40);
     while (number_ < mentions_.numbers.size()) {
       const int64_t mentioned = mentions_.numbers[number_++];
-      if (mentioned >= low && mentioned <= high && mentioned % step == 0) return static_cast<void>(out_.integer(mentioned));
+      if (mentioned >= low && mentioned <= high && mentioned % step == 0)
+        return static_cast<void>(out_.integer(mentioned));
     }
     const uint64_t width = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    int64_t drawn = low + static_cast<int64_t>(width == UINT64_MAX ? random_.u64() : random_.below(width + 1));
+    auto drawn = static_cast<int64_t>(static_cast<uint64_t>(low) + random_.below(width + 1));
     if (const int64_t over = ((drawn % step) + step) % step; over != 0)
       drawn = drawn - low >= over ? drawn - over : drawn + (step - over);
     out_.integer(drawn);
@@ -209,9 +218,11 @@ class Maker {
     }
     const auto least = static_cast<size_t>(std::clamp<int64_t>(schema["minLength"].integer().value_or(0), 0, 1 << 20));
     while (out.size() < least) out.append(out.empty() ? "" : " ").append(words(1));
-    // Bytes are at least as many as characters; what is cut here is ASCII, or cut before the character that is in the way.
+    // Bytes are at least as many as characters; what is cut here is ASCII, or cut before the character that is in the
+    // way.
     size_t most = out.size();
-    if (const auto limit = schema["maxLength"].integer(); limit && *limit >= 0) most = std::min(most, static_cast<size_t>(*limit));
+    if (const auto limit = schema["maxLength"].integer(); limit && *limit >= 0)
+      most = std::min(most, static_cast<size_t>(*limit));
     while (most > 0 && most < out.size() && (static_cast<unsigned char>(out[most]) & 0xC0) == 0x80) --most;
     out.resize(most);
     return out;
@@ -228,6 +239,7 @@ class Maker {
   size_t place_;
   SeededRandom random_;
   json::Writer out_;
+  int values_ = 0;
   size_t quoted_ = 0, number_ = 0;
   int64_t next_word_ = 1;
   bool place_used_ = false;
@@ -238,7 +250,8 @@ class Maker {
 Mentions find_mentions(std::string_view prompt) {
   Mentions found;
   found.prompt = prompt;
-  for (size_t at = prompt.find("in "); at != std::string_view::npos && found.places.empty(); at = prompt.find("in ", at + 1))
+  for (size_t at = prompt.find("in "); at != std::string_view::npos && found.places.empty();
+       at = prompt.find("in ", at + 1))
     if (at == 0 || !is_letter(prompt[at - 1])) found.places = places_at(prompt.substr(at + 3));
   for (size_t open = prompt.find('"'); open != std::string_view::npos;) {
     const size_t close = prompt.find('"', open + 1);

@@ -1,7 +1,7 @@
 #pragma once
 // Makes up JSON that satisfies a schema, from what a prompt mentions and a seed: tool arguments and structured output.
-// Understood: type (also a list), properties, required, items, enum, const, anyOf, oneOf, allOf, $ref into the schema, and the
-// limits of strings, numbers and arrays. Not understood: pattern, not, if; they are ignored.
+// Understood: type (also a list), properties, required, items, enum, const, anyOf, oneOf, allOf, $ref into the schema,
+// and the limits of strings, numbers and arrays. Not understood: pattern, not, if; they are ignored.
 
 #include <cstdint>
 #include <string>
@@ -15,8 +15,8 @@ namespace perdure::simulate {
 // What a prompt names that a field may want.
 struct Mentions {
   std::string_view prompt;
-  std::vector<std::string> places;   // after "in ": "in Paris and New York"
-  std::vector<std::string> quoted;   // "between quotes"
+  std::vector<std::string> places;  // after "in ": "in Paris and New York"
+  std::vector<std::string> quoted;  // "between quotes"
   std::vector<int64_t> numbers;
 };
 Mentions find_mentions(std::string_view prompt);

@@ -16,12 +16,13 @@ namespace {
 
 using Messages = std::span<const Message>;
 
-constexpr int kContinuationsMax = 64;     // beginnings of beginnings that are followed
-constexpr int64_t kCountMax = 100'000;    // numbers that are counted
+constexpr int kContinuationsMax = 64;   // beginnings of beginnings that are followed
+constexpr int64_t kCountMax = 100'000;  // numbers that are counted
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_word(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -76,7 +77,8 @@ std::string recalled(Messages messages, std::string_view what, bool one_word) {
       scan.rest = trimmed(scan.rest);
       size_t end = 0;
       if (one_word) {
-        while (end < scan.rest.size() && (is_word(scan.rest[end]) || scan.rest[end] == '-' || scan.rest[end] == '_')) ++end;
+        while (end < scan.rest.size() && (is_word(scan.rest[end]) || scan.rest[end] == '-' || scan.rest[end] == '_'))
+          ++end;
       } else {
         end = std::min(scan.rest.find_first_of(".,;!?\n"), scan.rest.size());
       }
@@ -112,7 +114,8 @@ std::optional<std::string> obeyed(std::string_view prompt, Messages before, uint
   Scan scan{trimmed(prompt)};
   scan.take("please ");
   const Scan start = scan;
-  for (const auto words : {"say exactly:", "reply with exactly:", "respond with exactly:", "answer with exactly:", "repeat after me:"}) {
+  for (const auto words :
+       {"say exactly:", "reply with exactly:", "respond with exactly:", "answer with exactly:", "repeat after me:"}) {
     scan = start;
     if (!scan.take(words)) continue;
     if (const auto said = unquoted(scan.rest); !said.empty()) return std::string(said);
@@ -171,12 +174,12 @@ std::optional<std::string> obeyed(std::string_view prompt, Messages before, uint
 
 std::string sentence(Messages messages, uint64_t seed) {
   static constexpr std::string_view kOpenings[] = {"I see", "So far there are", "This talk has", "I have read"};
-  static constexpr std::string_view kRemarks[] = {"and nothing in them tells me what to do", "and I have no better answer",
-                                                  "and that is all I can say", "and I would say more if I could"};
+  static constexpr std::string_view kRemarks[] = {"and nothing in them tells me what to do",
+                                                  "and I have no better answer", "and that is all I can say",
+                                                  "and I would say more if I could"};
   // System messages are not counted: whoever continues an answer may add one.
-  const auto count = std::ranges::count_if(messages, [](const Message& m) {
-    return m.role != Role::kSystem && m.role != Role::kDeveloper;
-  });
+  const auto count = std::ranges::count_if(
+      messages, [](const Message& m) { return m.role != Role::kSystem && m.role != Role::kDeveloper; });
   SeededRandom random(hash_of(messages.back().text, seed));
   std::string out(kOpenings[random.below(std::size(kOpenings))]);
   out += " " + std::to_string(count) + (count == 1 ? " message, " : " messages, ");
@@ -227,7 +230,8 @@ std::vector<ToolCall> made_calls(const ChatRequest& request, std::string_view pr
     // The position in the conversation makes ids differ where the same is asked twice.
     SeededRandom random(own ^ (position * 0x9e3779b97f4a7c15ull));
     std::string id = "call_";
-    for (int c = 0; c < 24; ++c) id += "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[random.below(62)];
+    for (int c = 0; c < 24; ++c)
+      id += "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[random.below(62)];
     calls.push_back({id, planned[i].tool->name, made_up(planned[i].tool->parameters, mentions, planned[i].place, own)});
   }
   return calls;
@@ -306,7 +310,8 @@ Answer compose(const ChatRequest& request, Messages messages, uint64_t seed, Mod
     const Message& held = messages[held_at];
     const bool asks_for_more = !prefill && last.role != Role::kTool && held.role == Role::kAssistant &&
                                held.calls.empty() && !obeyed(last.text, {}, seed);
-    if (held_at > 0 && !held.text.empty() && messages[held_at - 1].role != Role::kAssistant && (prefill || asks_for_more)) {
+    if (held_at > 0 && !held.text.empty() && messages[held_at - 1].role != Role::kAssistant &&
+        (prefill || asks_for_more)) {
       Answer whole = compose(request, messages.first(held_at), seed, options, depth + 1);
       const bool more_than_held = whole.text.size() > held.text.size() || !whole.calls.empty();
       if (whole.text.starts_with(held.text) && (prefill || more_than_held)) {
@@ -336,9 +341,12 @@ int64_t keep_tokens(std::string& text, int64_t& left, bool& cut) {
 
 std::string_view name_of(Finish finish) {
   switch (finish) {
-    case Finish::kStop: return "stop";
-    case Finish::kLength: return "length";
-    case Finish::kToolCalls: return "tool_calls";
+    case Finish::kStop:
+      return "stop";
+    case Finish::kLength:
+      return "length";
+    case Finish::kToolCalls:
+      return "tool_calls";
   }
   return "stop";
 }
@@ -348,7 +356,8 @@ Answer answer(const ChatRequest& request, uint64_t seed, ModelOptions options) {
   Answer out = compose(request, request.messages, seed, options, 0);
   if (options.reasoning && request.reasoning_effort != "none") {
     const uint64_t own = hash_of(request.messages.back().text, seed);
-    out.reasoning = "Let me think. " + numbered_words(8 + static_cast<int64_t>(own % 9), 1, own) + ". I know what to say.";
+    out.reasoning =
+        "Let me think. " + numbered_words(8 + static_cast<int64_t>(own % 9), 1, own) + ". I know what to say.";
   }
   int64_t left = request.tokens_max.value_or(INT64_MAX);
   bool cut = false;

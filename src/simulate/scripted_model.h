@@ -1,7 +1,8 @@
 #pragma once
-// The scripted model: what a simulated supplier answers, as a pure function of the request and a seed. It obeys the simple
-// prompts that README.md lists, calls the tools that it is offered, writes JSON for a schema, and says a seeded sentence to
-// everything else. System and developer messages are read for what is to be recalled, and do not change an answer otherwise.
+// The scripted model: what a simulated supplier answers, as a pure function of the request and a seed. It obeys the
+// simple prompts that README.md lists, calls the tools that it is offered, writes JSON for a schema, and says a seeded
+// sentence to everything else. System and developer messages are read for what is to be recalled, and do not change an
+// answer otherwise.
 //
 // Shown the beginning of an answer it goes on with it, whatever the words of whoever asks for that:
 //   [... user Q, assistant P]          P is a beginning of the answer to Q: what is missing

@@ -41,11 +41,14 @@ TEST(ScriptedModel, ObeysSimplePrompts) {
 }
 
 TEST(ScriptedModel, RecallsFromEarlierMessages) {
-  EXPECT_EQ(say({user("Remember the code word: heron-42. Reply with OK."), assistant("OK"), user("What is the code word?")}),
-            "The code word is heron-42.");
-  EXPECT_EQ(say({system_says("The code word is OTTER."), user("What is the code word? Reply with the word only.")}), "OTTER");
+  EXPECT_EQ(
+      say({user("Remember the code word: heron-42. Reply with OK."), assistant("OK"), user("What is the code word?")}),
+      "The code word is heron-42.");
+  EXPECT_EQ(say({system_says("The code word is OTTER."), user("What is the code word? Reply with the word only.")}),
+            "OTTER");
   EXPECT_EQ(say({user("What is the code word?")}), "I do not know the code word.");
-  EXPECT_EQ(say({user("My name is Ada. Hi"), assistant("Nice to meet you, Ada."), user("What is my name?")}), "Your name is Ada.");
+  EXPECT_EQ(say({user("My name is Ada. Hi"), assistant("Nice to meet you, Ada."), user("What is my name?")}),
+            "Your name is Ada.");
   EXPECT_EQ(say({user("What is my name?")}), "I do not know your name.");
 }
 
@@ -140,7 +143,8 @@ TEST(ScriptedModel, QuotesToolResults) {
 TEST(ScriptedModel, WritesJsonForASchema) {
   ChatRequest request = ask({user("Describe a person who is 41 years old, \"Ada\", in blue.")});
   request.format = Format::kJsonSchema;
-  request.schema = R"({"$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]},
+  request.schema =
+      R"({"$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]},
       "id":{"type":"integer","minimum":5,"maximum":9}},"required":["id","next"]}},
     "type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},
       "score":{"type":"number","minimum":0.5,"maximum":0.75},"happy":{"type":"boolean"},"colour":{"enum":["red","blue"]},
@@ -179,6 +183,25 @@ TEST(ScriptedModel, WritesJsonForASchema) {
   EXPECT_TRUE(json::Document::parse(answer(request, 1).text).ok());
 }
 
+TEST(ScriptedModel, BearsSchemasThatDemandTooMuch) {
+  ChatRequest request = ask({user("Go.")});
+  request.format = Format::kJsonSchema;
+  for (
+      const char* schema :
+      {R"({"$ref":"#"})", R"({"type":"object","properties":{"a":{"$ref":"#"},"b":{"$ref":"#"}},"required":["a","b"]})",
+       R"({"type":"array","minItems":1000000,"items":{"type":"array","minItems":1000000,"items":{"type":"string"}}})",
+       R"({"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807,"multipleOf":9223372036854775807})",
+       R"({"type":"integer","minimum":9,"maximum":3})",
+       R"({"type":"number","minimum":1e308,"exclusiveMaximum":-1e308})",
+       R"({"type":"string","minLength":-4,"maxLength":0})", R"({"$ref":"x/y//z"})", R"({"enum":[]})", R"({"type":7})",
+       R"({"type":["null"]})", R"({"anyOf":[{"type":"null"}]})", R"({"required":["a",7],"properties":[]})", R"({})"}) {
+    request.schema = schema;
+    const Answer made = answer(request, 3);
+    EXPECT_TRUE(json::Document::parse(made.text).ok()) << schema << ": " << made.text.substr(0, 200);
+    EXPECT_LT(made.text.size(), size_t{4} << 20);
+  }
+}
+
 TEST(ScriptedModel, HonoursStopAndLength) {
   ChatRequest request = ask({user("Count from 1 to 9.")});
   request.stop = {"7", ", 5"};
@@ -207,12 +230,14 @@ TEST(ScriptedModel, ThinksFirstWhereToldTo) {
 
 std::vector<ChatRequest> requests_to_cut() {
   std::vector<ChatRequest> requests;
-  for (const char* prompt : {"Count from 1 to 60.", "Say exactly: Grüße, 世界! Ok.", "Write 80 words about tides.", "Hm.",
-                             "Say exactly: a a a a a a a a a a a a a a a a."})
-    requests.push_back(ask({system_says("Be kind."), user("My name is Ada."), assistant("Nice to meet you, Ada."), user(prompt)}));
+  for (const char* prompt : {"Count from 1 to 60.", "Say exactly: Grüße, 世界! Ok.", "Write 80 words about tides.",
+                             "Hm.", "Say exactly: a a a a a a a a a a a a a a a a."})
+    requests.push_back(
+        ask({system_says("Be kind."), user("My name is Ada."), assistant("Nice to meet you, Ada."), user(prompt)}));
   ChatRequest json = ask({user("Describe a boat.")});
   json.format = Format::kJsonSchema;
-  json.schema = R"({"type":"object","properties":{"name":{"type":"string"},"crew":{"type":"array","items":{"type":"string"}}}})";
+  json.schema =
+      R"({"type":"object","properties":{"name":{"type":"string"},"crew":{"type":"array","items":{"type":"string"}}}})";
   requests.push_back(json);
   ChatRequest stopped = ask({user("Count from 1 to 30.")});
   stopped.stop = {"17"};

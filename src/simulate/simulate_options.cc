@@ -21,10 +21,14 @@ Error wrong(std::string_view name, std::string_view value, std::string_view want
 
 std::string_view name_of(Continuation continuation) {
   switch (continuation) {
-    case Continuation::kExact: return "exact";
-    case Continuation::kOverlap: return "overlap";
-    case Continuation::kRestart: return "restart";
-    case Continuation::kMixed: return "mixed";
+    case Continuation::kExact:
+      return "exact";
+    case Continuation::kOverlap:
+      return "overlap";
+    case Continuation::kRestart:
+      return "restart";
+    case Continuation::kMixed:
+      return "mixed";
   }
   return "exact";
 }

@@ -12,7 +12,8 @@
 
 namespace perdure::simulate {
 
-// How the scripted model goes on with an answer that it is shown the beginning of, followed by a message that asks for more.
+// How the scripted model goes on with an answer that it is shown the beginning of, followed by a message that asks for
+// more.
 enum class Continuation {
   kExact,    // emits what is missing
   kOverlap,  // repeats the last 3 to 8 words first
@@ -27,15 +28,15 @@ struct SupplierOptions {
   std::string model = "simulated-1";  // the names it answers to, joined by ','; a '*' among them: any
   double tokens_per_second = 0;       // 0: as fast as possible
   Duration first_token{};
-  std::string api_key;                // empty: none is asked for
+  std::string api_key;  // empty: none is asked for
   std::vector<Fault> faults;
   Continuation continuation = Continuation::kExact;
-  bool reasoning = false;             // reasoning_content before the text
-  size_t bodies_kept = 0;             // how many of the last request bodies GET /__stats?bodies=1 shows
+  bool reasoning = false;  // reasoning_content before the text
+  size_t bodies_kept = 0;  // how many of the last request bodies GET /__stats?bodies=1 shows
 };
 
-// Sets one option by its word: seed, model, tokens-per-second, first-token (time), api-key, fault (added to the others),
-// continuation, reasoning (true or false), bodies-kept. kInvalid with a message for the user otherwise.
+// Sets one option by its word: seed, model, tokens-per-second, first-token (time), api-key, fault (added to the
+// others), continuation, reasoning (true or false), bodies-kept. kInvalid with a message for the user otherwise.
 Result<void> set_option(SupplierOptions& options, std::string_view name, std::string_view value);
 
 }  // namespace perdure::simulate

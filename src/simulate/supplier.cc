@@ -17,7 +17,7 @@ namespace {
 
 using Kind = Fault::Kind;
 
-constexpr size_t kRequestsRemembered = 100'000;   // beyond, all counts begin again
+constexpr size_t kRequestsRemembered = 100'000;  // beyond, all counts begin again
 constexpr Duration kArrivalTime = std::chrono::milliseconds(20);
 constexpr size_t kBodyBytesKept = size_t{64} << 20;
 
@@ -101,8 +101,8 @@ class Body {
     co_return finished.ok();
   }
 
-  // What was written before gets a moment to arrive: a reset overtakes it otherwise, and the cut would not be where it was
-  // asked for.
+  // What was written before gets a moment to arrive: a reset overtakes it otherwise, and the cut would not be where it
+  // was asked for.
   Task<void> cut() {
     ++state_.stats.faults;
     if (reply_.begun()) static_cast<void>(co_await reply_.gone().wait(deadline_in(state_.loop, kArrivalTime)));
@@ -231,7 +231,8 @@ class Exchange {
     if (is_end) co_return true;
     Instant due = start_ + state_.options.first_token;
     if (state_.options.tokens_per_second > 0)
-      due += Duration(static_cast<int64_t>(static_cast<double>(index) / state_.options.tokens_per_second * 1e9));
+      due += Duration(
+          static_cast<int64_t>(std::min(static_cast<double>(index) / state_.options.tokens_per_second, 1e8) * 1e9));
     const bool stays = co_await body_.wait_until(due);
     co_return stays;
   }
@@ -313,7 +314,8 @@ class Exchange {
         co_await refuse_by_fault({.kind = Kind::kStatus, .status = 500});
         co_return false;
       }
-      broken = broken || plan_.at(Kind::kMalformedAfterTokens, i) != nullptr || plan_.at(Kind::kEndAfterTokens, i) != nullptr;
+      broken = broken || plan_.at(Kind::kMalformedAfterTokens, i) != nullptr ||
+               plan_.at(Kind::kEndAfterTokens, i) != nullptr;
     }
     if (broken) {
       ++state_.stats.faults;
@@ -373,8 +375,10 @@ struct SimulatedSupplier::Impl : State {
     }
     if (!has_model(chat_request->model)) {
       ++stats.refused;
-      co_await send_error(reply, 404, render_error("The model '" + chat_request->model + "' does not exist or you do not have access to it.",
-                                                   kInvalidRequest, "", "model_not_found"));
+      co_await send_error(
+          reply, 404,
+          render_error("The model '" + chat_request->model + "' does not exist or you do not have access to it.",
+                       kInvalidRequest, "", "model_not_found"));
       co_return;
     }
     std::vector<Fault> for_this_request;
@@ -383,7 +387,8 @@ struct SimulatedSupplier::Impl : State {
       auto parsed = parse_faults(header);
       if (!parsed.ok()) {
         ++stats.refused;
-        co_await send_error(reply, 400, render_error("x-simulate-fault: " + parsed.error().message, kInvalidRequest, "", ""));
+        co_await send_error(reply, 400,
+                            render_error("x-simulate-fault: " + parsed.error().message, kInvalidRequest, "", ""));
         co_return;
       }
       for_this_request = std::move(*parsed);
@@ -441,7 +446,8 @@ struct SimulatedSupplier::Impl : State {
       } else if (key == "bodies_kept" && value.integer().value_or(-1) >= 0) {
         kept = static_cast<size_t>(*value.integer());
       } else {
-        return Error{.code = Code::kInvalid, .message = "\"" + std::string(key) + "\" is not known here or of the wrong type.",
+        return Error{.code = Code::kInvalid,
+                     .message = "\"" + std::string(key) + "\" is not known here or of the wrong type.",
                      .param = std::string(key)};
       }
     }
@@ -459,7 +465,8 @@ struct SimulatedSupplier::Impl : State {
 
   Task<void> route(HttpRequest& request, HttpReply& reply) {
     if (!allowed(request)) {
-      co_await send_error(reply, 401, render_error("Incorrect API key provided.", kInvalidRequest, "", "invalid_api_key"));
+      co_await send_error(reply, 401,
+                          render_error("Incorrect API key provided.", kInvalidRequest, "", "invalid_api_key"));
       co_return;
     }
     const bool get = request.method == "GET", post = request.method == "POST";
@@ -473,18 +480,21 @@ struct SimulatedSupplier::Impl : State {
       co_await send_json(reply, what_is_set());
     } else if (post && request.path == "/__faults") {
       const auto done = set(request.body);
-      if (done.ok()) co_await send_json(reply, what_is_set());
-      else co_await send_error(reply, 400, render_error(done.error().message, kInvalidRequest, done.error().param, ""));
+      if (done.ok())
+        co_await send_json(reply, what_is_set());
+      else
+        co_await send_error(reply, 400, render_error(done.error().message, kInvalidRequest, done.error().param, ""));
     } else if (get && request.path == "/__stats") {
       const auto bodies_asked = request.query.find("bodies");
       co_await send_json(reply, what_was_seen(bodies_asked != request.query.end() && bodies_asked->second == "1"));
     } else {
       const bool known = request.path == "/v1/chat/completions" || request.path == "/v1/models" ||
                          request.path == "/__faults" || request.path == "/__stats";
-      co_await send_error(reply, known ? 405 : 404,
-                          render_error((known ? "Not allowed to " + request.method + " on " : std::string("Unknown request URL: ")) +
-                                           request.path + ".",
-                                       kInvalidRequest, "", known ? "" : "unknown_url"));
+      co_await send_error(
+          reply, known ? 405 : 404,
+          render_error((known ? "Not allowed to " + request.method + " on " : std::string("Unknown request URL: ")) +
+                           request.path + ".",
+                       kInvalidRequest, "", known ? "" : "unknown_url"));
     }
   }
 };

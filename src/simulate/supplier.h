@@ -1,8 +1,9 @@
 #pragma once
-// SimulatedSupplier: an OpenAI-compatible chat endpoint with a scripted model (scripted_model.h) behind it, for tests, drills
-// and benchmarks. An HttpHandler: an HttpServer brings it to the wire, over sockets or in deterministic simulation; it takes
-// time from its Loop only, and its randomness from options.seed and the request, so that answers do not depend on the order
-// in which requests arrive. Draws of faults also count how often the same request came, so that a retry draws anew.
+// SimulatedSupplier: an OpenAI-compatible chat endpoint with a scripted model (scripted_model.h) behind it, for tests,
+// drills and benchmarks. An HttpHandler: an HttpServer brings it to the wire, over sockets or in deterministic
+// simulation; it takes time from its Loop only, and its randomness from options.seed and the request, so that answers
+// do not depend on the order in which requests arrive. Draws of faults also count how often the same request came, so
+// that a retry draws anew.
 //
 //   POST /v1/chat/completions   JSON or SSE
 //   GET  /v1/models
@@ -10,8 +11,8 @@
 //   GET  /__faults              what is set
 //   GET  /__stats[?bodies=1]    what was seen
 //
-// A request header x-simulate-fault replaces the faults that are set for that one request. Lives on one Loop; whoever serves
-// it ends the requests (HttpServer::stop) before it is destroyed.
+// A request header x-simulate-fault replaces the faults that are set for that one request. Lives on one Loop; whoever
+// serves it ends the requests (HttpServer::stop) before it is destroyed.
 
 #include <memory>
 
@@ -33,12 +34,12 @@ class SimulatedSupplier final : public HttpHandler {
   void set_faults(std::vector<Fault> faults);
 
   struct Stats {
-    int64_t requests = 0;     // chat requests, whatever became of them
-    int64_t refused = 0;      // answered with 4xx because they were wrong
-    int64_t completed = 0;    // answered to the end
-    int64_t abandoned = 0;    // the client left before the end
-    int64_t faults = 0;       // faults that took effect
-    int64_t tokens = 0;       // emitted
+    int64_t requests = 0;   // chat requests, whatever became of them
+    int64_t refused = 0;    // answered with 4xx because they were wrong
+    int64_t completed = 0;  // answered to the end
+    int64_t abandoned = 0;  // the client left before the end
+    int64_t faults = 0;     // faults that took effect
+    int64_t tokens = 0;     // emitted
   };
   const Stats& stats() const;
 

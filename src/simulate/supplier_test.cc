@@ -25,15 +25,15 @@ struct Reply {
   int status = 0;
   Headers headers;
   std::string body;
-  bool whole = false;      // the body came to its end
+  bool whole = false;       // the body came to its end
   Duration first{}, all{};  // until the first byte of the body and until the last
   size_t reads = 0;
 };
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
-Task<Reply> fetch(Loop& loop, HttpClient& client, std::string method, std::string url, std::string body, HeaderList headers,
-                  Duration patience) {
+Task<Reply> fetch(Loop& loop, HttpClient& client, std::string method, std::string url, std::string body,
+                  HeaderList headers, Duration patience) {
   Reply out;
   HttpCall call;
   call.method = method;
@@ -77,7 +77,8 @@ class Bench {
 
   Reply get(std::string path) { return loop.run(fetch(loop, client_, "GET", "http://supplier" + path, "", {}, 1h)); }
   Reply post(std::string path, std::string body, HeaderList headers = {}, Duration patience = 1h) {
-    return loop.run(fetch(loop, client_, "POST", "http://supplier" + path, std::move(body), std::move(headers), patience));
+    return loop.run(
+        fetch(loop, client_, "POST", "http://supplier" + path, std::move(body), std::move(headers), patience));
   }
   Reply chat(std::string_view prompt, bool stream, std::string fault = {}, Duration patience = 1h) {
     HeaderList headers;
@@ -88,7 +89,8 @@ class Bench {
     json::Writer json;
     json.begin_object().field("model", "simulated-1").key("messages").begin_array();
     json.begin_object().field("role", "user").field("content", prompt).end_object().end_array();
-    if (stream) json.field("stream", true).key("stream_options").begin_object().field("include_usage", true).end_object();
+    if (stream)
+      json.field("stream", true).key("stream_options").begin_object().field("include_usage", true).end_object();
     json.end_object();
     return json.take();
   }
@@ -225,11 +227,13 @@ TEST(Supplier, RefusesInTheShapeOfOpenAi) {
   EXPECT_EQ(error_code(bench.chat("x", false)), "invalid_api_key");
   const HeaderList key = {{"authorization", "Bearer secret"}};
   EXPECT_EQ(bench.post("/v1/chat/completions", Bench::body_of("x", false), key).status, 200);
-  const Reply unknown = bench.post("/v1/chat/completions", R"({"model":"simulated-1","messages":[{"role":"user","content":"x"}],"a":1})", key);
+  const Reply unknown = bench.post("/v1/chat/completions",
+                                   R"({"model":"simulated-1","messages":[{"role":"user","content":"x"}],"a":1})", key);
   EXPECT_EQ(unknown.status, 400);
   EXPECT_EQ(error_code(unknown), "unknown_parameter");
   EXPECT_EQ(bench.post("/v1/chat/completions", "{", key).status, 400);
-  const Reply other = bench.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"x"}]})", key);
+  const Reply other =
+      bench.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"x"}]})", key);
   EXPECT_EQ(other.status, 404);
   EXPECT_EQ(error_code(other), "model_not_found");
   EXPECT_EQ(bench.post("/v1/embeddings", "{}", key).status, 404);
@@ -244,7 +248,8 @@ TEST(Supplier, ListsItsModels) {
   EXPECT_EQ(document->root()["data"].size(), 2u);
   EXPECT_EQ(bench.get("/v1/models/a").status, 200);
   EXPECT_EQ(bench.get("/v1/models/c").status, 404);
-  EXPECT_EQ(bench.post("/v1/chat/completions", R"({"model":"any","messages":[{"role":"user","content":"x"}]})").status, 200);
+  EXPECT_EQ(bench.post("/v1/chat/completions", R"({"model":"any","messages":[{"role":"user","content":"x"}]})").status,
+            200);
 }
 
 TEST(Supplier, FailsWithAStatus) {
@@ -405,6 +410,44 @@ TEST(Supplier, IsContinuedAcrossManyCuts) {
   EXPECT_EQ(held, answer(request, 1).text);
   EXPECT_TRUE(said.done);
   EXPECT_GT(bench.stats().faults, 5);
+}
+
+Task<void> serve_and_ask(AsioLoop& loop, Network& network, std::vector<Reply>& replies) {
+  SimulatedSupplier supplier(loop, {.tokens_per_second = 500}, Log());
+  HttpServer server(loop, *network.listen({"127.0.0.1", 0}, nullptr, false), supplier, HttpServerLimits{}, Log());
+  server.start();
+  HttpClient client(loop, network, ProxyRules{});
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/v1/chat/completions";
+  for (const char* fault : {"", "cut-after-tokens=4", "cut-after-bytes=333", "trickle", "status=429,retry-after=1"}) {
+    HeaderList headers = {{"x-simulate-fault", fault}};
+    Reply reply = co_await fetch(loop, client, "POST", url, Bench::body_of("Count from 1 to 5.", true), headers, 20s);
+    replies.push_back(std::move(reply));
+  }
+  client.close_idle();
+  co_await server.stop(deadline_in(loop, 1s));
+  loop.stop();
+}
+
+TEST(Supplier, IsTheSameOnSockets) {
+  std::vector<Reply> replies;
+  {
+    AsioLoop loop;
+    auto resolver = thread_runner("resolver");
+    auto network = asio_network(loop, *resolver);
+    TaskGroup group(loop);
+    group.spawn(serve_and_ask(loop, *network, replies));
+    loop.run();
+    resolver.reset();
+  }
+  ASSERT_EQ(replies.size(), 5u);
+  EXPECT_EQ(read_stream(replies[0].body).text, "1, 2, 3, 4, 5");
+  EXPECT_GE(replies[0].all, 16ms);
+  EXPECT_EQ(read_stream(replies[1].body).tokens, 4);
+  EXPECT_FALSE(replies[1].whole);
+  EXPECT_EQ(replies[2].body.size(), 333u);
+  EXPECT_FALSE(replies[2].whole);
+  EXPECT_TRUE(read_stream(replies[3].body).done);
+  EXPECT_EQ(replies[4].status, 429);
 }
 
 }  // namespace

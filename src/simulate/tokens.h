@@ -1,6 +1,6 @@
 #pragma once
-// Tokens of the scripted model: an optional space with up to four letters or digits, or one other character, or white space.
-// Cut from left to right by what follows only, so that text cut after a token splits on as the whole would have.
+// Tokens of the scripted model: an optional space with up to four letters or digits, or one other character, or white
+// space. Cut from left to right by what follows only, so that text cut after a token splits on as the whole would have.
 
 #include <cstddef>
 #include <cstdint>
