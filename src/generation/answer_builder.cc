@@ -29,8 +29,8 @@ void AnswerBuilder::begin_attempt() {
   if (!text.empty()) trimmer_.emplace(std::move(text));
 }
 
-bool AnswerBuilder::whole() const {
-  return std::ranges::any_of(answer_.items(), [](const Item& item) { return item.kind == ItemKind::kFunctionCall; });
+bool AnswerBuilder::closed() const {
+  return !answer_.items().empty() && !answer_.item_open() && answer_.items().back().kind != ItemKind::kReasoning;
 }
 
 std::string AnswerBuilder::visible_text() const {

@@ -29,7 +29,8 @@ class AnswerBuilder {
   std::vector<Delta> close(ItemStatus status);
 
   bool anything_visible() const { return !answer_.items().empty(); }
-  bool whole() const;                // the tool calls are out, so nothing is missing
+  // What is held ends with a message or a call that was closed, so no attempt is missing.
+  bool closed() const;
   std::string visible_text() const;  // of the message so far
   const AnswerItems& answer() const { return answer_; }
   Finish finish() const { return finish_; }

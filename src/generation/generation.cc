@@ -16,15 +16,19 @@ class Run {
         deadline_(deadline_in(loop, limits.total_time)) {}
 
   Task<std::optional<ResponseEnded>> go() {
-    // A server that crashed between the group of tool calls and the ending had everything already.
-    if (builder_.whole()) co_return end(ResponseStatus::kCompleted);
+    // A server that crashed between the last deltas and the ending had everything already: asking again would add to it.
+    if (input_.finished) co_return end_as(finish_of(*input_.finished));
+    if (builder_.closed()) {
+      bool cut_short = builder_.answer().items().back().status == ItemStatus::kIncomplete;
+      co_return cut_short ? end(ResponseStatus::kIncomplete, "interrupted") : end(ResponseStatus::kCompleted);
+    }
     int64_t number = input_.attempts;
     int64_t fruitless = 0;
     for (;;) {
       if (stop_.cancel.requested()) co_return co_await stopped();
       if (tokens_left() == 0) co_return co_await finish_early(ResponseStatus::kIncomplete, "max_output_tokens", {});
       Result<Placed> placed = router_.place(input_.request->model, number + 1);
-      if (!placed.ok()) co_return co_await finish_early(ResponseStatus::kFailed, "", placed.error());
+      if (!placed.ok()) co_return co_await give_up(placed.error());
       ++number;
       size_t visible_before = builder_.answer().bytes();
       Result<void> started = co_await sink_.attempt_started({.number = number, .provider = placed->provider->name(),
@@ -55,13 +59,7 @@ class Run {
       if (stop_.cancel.requested() && stop_.halt) co_return std::nullopt;
       Result<void> recorded = co_await sink_.attempt_ended(ended);
       if (!recorded.ok()) co_return std::nullopt;
-      if (outcome.ok()) {
-        switch (builder_.finish()) {
-          case Finish::kLength: co_return end(ResponseStatus::kIncomplete, "max_output_tokens");
-          case Finish::kContentFilter: co_return end(ResponseStatus::kIncomplete, "content_filter");
-          default: co_return end(ResponseStatus::kCompleted);
-        }
-      }
+      if (outcome.ok()) co_return end_as(builder_.finish());
       if (stop_.cancel.requested()) co_return co_await stopped();
       fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
       Error error = std::move(outcome).error();
@@ -70,10 +68,7 @@ class Run {
       Duration wait = backoff(fruitless, error, limits_.backoff_first, limits_.backoff_max, loop_.random());
       bool again = worth_another_attempt(error) && fruitless < limits_.fruitless_attempts_max &&
                    loop_.now() + wait < deadline_.at;
-      if (!again) {
-        if (builder_.anything_visible()) co_return co_await finish_early(ResponseStatus::kIncomplete, "interrupted", {});
-        co_return co_await finish_early(ResponseStatus::kFailed, "", error);
-      }
+      if (!again) co_return co_await give_up(error);
       (void)co_await stop_.cancel.wait({loop_.now() + wait});
     }
   }
@@ -116,6 +111,25 @@ class Run {
 
   ResponseEnded end(ResponseStatus status, std::string incomplete_reason = {}) {
     return {.status = status, .incomplete_reason = std::move(incomplete_reason), .usage = usage_};
+  }
+
+  static Finish finish_of(const std::string& reason) {
+    if (reason == "length") return Finish::kLength;
+    if (reason == "content_filter") return Finish::kContentFilter;
+    return Finish::kStop;
+  }
+
+  ResponseEnded end_as(Finish finish) {
+    switch (finish) {
+      case Finish::kLength: return end(ResponseStatus::kIncomplete, "max_output_tokens");
+      case Finish::kContentFilter: return end(ResponseStatus::kIncomplete, "content_filter");
+      default: return end(ResponseStatus::kCompleted);
+    }
+  }
+
+  Task<std::optional<ResponseEnded>> give_up(Error error) {
+    if (builder_.anything_visible()) co_return co_await finish_early(ResponseStatus::kIncomplete, "interrupted", {});
+    co_return co_await finish_early(ResponseStatus::kFailed, "", std::move(error));
   }
 
   Task<std::optional<ResponseEnded>> stopped() {

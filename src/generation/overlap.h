@@ -14,7 +14,7 @@ namespace perdure {
 
 class OverlapTrimmer {
  public:
-  static constexpr size_t kOverlapMin = 8;
+  static constexpr size_t kOverlapMin = 6;
   static constexpr size_t kWindow = 2048;
 
   explicit OverlapTrimmer(std::string held);

@@ -31,7 +31,12 @@ IndexKey idempotency_key(const CreateCall& call) {
   return {call.tenant, IndexKind::kIdempotency, call.route + "/" + call.idempotency_key};
 }
 
-std::string_view text_of(const Hash256& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+// What an idempotency entry remembers of the request: bound to the response, so that it tells nothing once that is gone.
+std::string fingerprint(const CreateCall& call, const ResponseId& id) {
+  std::string_view body(reinterpret_cast<const char*>(call.body_hash.data()), call.body_hash.size());
+  Hash256 hash = sha256(id.value + std::string(body));
+  return to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
 
 }  // namespace
 
@@ -69,7 +74,7 @@ Record ResponsesHost::end_record(const ResponseEnded& ended) { return {.time = l
 Batch ResponsesHost::end_batch(const Run& run, const ResponseEnded& ended, const ResponseId& id, uint64_t first) const {
   Batch batch;
   batch.unfinished = false;
-  IndexValue value{run.request().model, std::string(name_of(ended.status)), run.created(), 0};
+  IndexValue value{run.request().model, std::string(name_of(ended.status)), run.created(), 0, run.idempotency};
   batch.put.push_back({response_key(run.tenant(), id), {run.session(), first, value.encode()}});
   return batch;
 }
@@ -121,11 +126,12 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
 Task<Result<Created>> ResponsesHost::find_repeated(const CreateCall& call) {
   CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(idempotency_key(call)));
   if (!entry) co_return Created{};
-  std::string hash = to_hex(text_of(call.body_hash));
-  if (!entry->value.starts_with(hash + " "))
+  size_t space = entry->value.find(' ');
+  ResponseId id(entry->value.substr(space + 1));
+  if (entry->value.substr(0, space) != fingerprint(call, id))
     co_return Error{Code::kConflict, "this Idempotency-Key was used before with another request", "Idempotency-Key",
                     "idempotency_key_reused"};
-  co_return Created{ResponseId(entry->value.substr(hash.size() + 1)), true};
+  co_return Created{std::move(id), true};
 }
 
 Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optional<IndexEntry> previous) {
@@ -159,16 +165,18 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     }
     batch.unfinished = true;
     uint64_t first = row.head + 1;
-    IndexValue value{call.request.model, std::string(name_of(ResponseStatus::kInProgress)), now, 0};
+    IndexValue value{call.request.model, std::string(name_of(ResponseStatus::kInProgress)), now, 0,
+                     keyed ? idempotency_key(call).key : std::string()};
     batch.put.push_back({response_key(call.tenant, id), {row.id, first, value.encode()}, true});
     if (keyed)
-      batch.put.push_back({idempotency_key(call), {row.id, first, to_hex(text_of(call.body_hash)) + " " + id.value}, true});
+      batch.put.push_back({idempotency_key(call), {row.id, first, fingerprint(call, id) + " " + id.value}, true});
     if (limits_.retention.count() > 0) batch.timers.push_back({id.value, now + limits_.retention});
 
     auto journal = std::make_unique<Journal>(store_, lease_, row, key, loop_.random());
     auto run = std::make_shared<Run>(loop_, call.tenant, std::move(journal), limits_.run, log_);
     Record created{.time = now, .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
     run->identify(std::get<ResponseCreated>(created.body), now, first);
+    run->idempotency = value.idempotency;
     keep(run, id);
     GenerationInput input{.request = &run->request(), .context = prepared.context, .traceparent = call.traceparent};
     // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored answer
@@ -258,6 +266,9 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
                                    limits_.run, log_);
   run->identify({.id = last.id, .request = last.request, .key = last.key}, last.created, last.first_seq);
   for (const Record& record : loaded->last_records) CO_TRY_VOID(run->begin_with(record));
+  CO_TRY(IndexEntry entry, co_await entry_of(row->tenant, last.id));
+  CO_TRY(IndexValue value, IndexValue::decode(entry.value));
+  run->idempotency = value.idempotency;
   run->begin();
   keep(run, last.id);
   GenerationInput input{.request = &run->request(), .context = std::move(loaded->context), .held = last.answer,
@@ -266,11 +277,21 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   input.attempts = static_cast<int64_t>(last.placements.size());
   for (const Placement& placement : last.placements)
     if (placement.ended) input.usage += placement.ended->usage;
+  if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
+    input.finished = last.placements.back().ended->finish_reason;
   if (!last.placements.empty() && !last.placements.back().ended)
     CO_TRY_VOID(co_await run->attempt_ended({.number = input.attempts, .outcome = "abandoned", .error = "the server stopped"}));
   log_.info("response.recovered", {{"session", session.to_string()}, {"response", last.id.value},
                                    {"held_bytes", last.answer.bytes()}, {"attempts", input.attempts}});
   group_.spawn(drive(run, std::move(input)));
+  co_return true;
+}
+
+Task<Result<bool>> ResponsesHost::give_up_session(SessionId session) {
+  Batch batch;
+  batch.session = session;
+  batch.unfinished = false;
+  CO_TRY([[maybe_unused]] Committed done, co_await store_.commit(lease_, std::move(batch)));
   co_return true;
 }
 

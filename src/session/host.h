@@ -25,6 +25,8 @@ class ResponsesHost {
 
   Task<Result<Created>> create(CreateCall call, std::optional<IndexEntry> previous);
   Task<Result<bool>> recover(SessionId session);  // true: a response goes on
+  // A session that cannot be read is not tried again at every start; reading it says why.
+  Task<Result<bool>> give_up_session(SessionId session);
   Task<Result<Response>> get(TenantId tenant, ResponseId id, IndexEntry entry);
   Task<Result<VisibleRecords>> records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline);
   Task<Result<Response>> wait(TenantId tenant, ResponseId id);

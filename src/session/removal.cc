@@ -77,7 +77,9 @@ Task<Result<bool>> ResponsesHost::remove(TenantId tenant, ResponseId id) {
   }
   Record tombstone{.time = loop_.wall(), .body = ResponseDeleted{id}};
   Batch batch;
+  CO_TRY(IndexValue value, IndexValue::decode(entry.value));
   batch.remove.push_back({tenant, IndexKind::kResponse, id.value});
+  if (!value.idempotency.empty()) batch.remove.push_back({tenant, IndexKind::kIdempotency, value.idempotency});
   batch.remove_timers.push_back(id.value);
   // A later response of the same session may be in the making: then its run is the session's writer.
   if (auto busy = by_session_.find(entry.session); busy != by_session_.end()) {

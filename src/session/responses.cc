@@ -6,6 +6,8 @@
 namespace perdure {
 namespace {
 
+constexpr Duration kRecoveryInterval = std::chrono::seconds(2);
+constexpr std::chrono::milliseconds kHoldInterval = std::chrono::hours(24);
 constexpr Duration kExpiryInterval = std::chrono::seconds(60);
 
 }  // namespace
@@ -65,9 +67,17 @@ Task<Result<size_t>> Responses::recover() {
       if (goes_on.ok()) {
         recovered += *goes_on;
       } else {
-        // One damaged session does not keep the others from going on.
-        options_.log.error("recovery.failed", {{"session", session.to_string()}, {"class", to_string(goes_on.error().code)},
+        // One session does not keep the others from going on, and is not forgotten either.
+        Code code = goes_on.error().code;
+        options_.log.error("recovery.failed", {{"session", session.to_string()}, {"class", to_string(code)},
                                                {"why", goes_on.error().message}});
+        if (code == Code::kCorrupt || code == Code::kNotFound) {
+          Result<bool> given_up = co_await call_on(host->loop(), [=] { return host->give_up_session(session); });
+          if (!given_up.ok()) co_return std::move(given_up).error();
+        } else {
+          ResponsesHost* first = hosts_.front().get();
+          first->loop().post([this, first, session] { first->spawn(recover_later(session)); });
+        }
       }
     }
   }
@@ -75,11 +85,29 @@ Task<Result<size_t>> Responses::recover() {
   co_return recovered;
 }
 
+Task<void> Responses::recover_later(SessionId session) {
+  Loop& loop = hosts_.front()->loop();
+  ResponsesHost* host = &home(session);
+  while (!stopping_.requested()) {
+    (void)co_await stopping_.wait(deadline_in(loop, kRecoveryInterval));
+    if (stopping_.requested()) co_return;
+    Result<bool> goes_on = co_await call_on(host->loop(), [=] { return host->recover(session); });
+    if (goes_on.ok()) co_return;
+    options_.log.warn("recovery.waits", {{"session", session.to_string()}, {"class", to_string(goes_on.error().code)}});
+  }
+}
+
 Task<Result<size_t>> Responses::expire(WallTime now) {
   CO_TRY(std::vector<TimerRow> due, co_await options_.store.due(now, 256));
   size_t expired = 0;
   for (const TimerRow& timer : due) {
     CO_TRY(std::optional<SessionRow> row, co_await options_.store.session(timer.session));
+    if (row && row->legal_hold) {  // looked at again later, so that held ones do not stand in the way of others
+      Batch batch;
+      batch.session = timer.session;
+      batch.timers.push_back({timer.id, now + kHoldInterval});
+      CO_TRY([[maybe_unused]] Committed moved, co_await options_.store.commit(options_.lease, std::move(batch)));
+    }
     if (!row || row->legal_hold) continue;
     Result<void> removed = co_await remove(row->tenant, ResponseId(timer.id));
     if (removed.ok()) ++expired;

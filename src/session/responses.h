@@ -109,6 +109,7 @@ class Responses {
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
   Task<void> expire_by_itself();
+  Task<void> recover_later(SessionId session);
   Options options_;
   std::vector<std::unique_ptr<ResponsesHost>> hosts_;
   Cancellation stopping_;  // lives on the first loop

@@ -83,6 +83,7 @@ class Run final : public GenerationSink {
   int64_t text_deltas() const { return text_deltas_; }
 
   Cancellation& cancel() { return cancel_; }
+  std::string idempotency;  // key of the response's idempotency entry; empty: none
   bool halt = false;    // set before cancel: the server is stopping, leave the response unfinished
   bool done = false;    // see finish()
   // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
