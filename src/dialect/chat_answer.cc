@@ -10,7 +10,8 @@ namespace {
 constexpr size_t kCallsMax = 1024;
 
 Error malformed(std::string_view what) {
-  return {.code = Code::kCorrupt, .message = say("The supplier's answer is not of the Chat Completions dialect: {}.", what)};
+  return {.code = Code::kCorrupt,
+          .message = say("The supplier's answer is not of the Chat Completions dialect: {}.", what)};
 }
 
 int64_t count_of(json::Value value) { return std::clamp<int64_t>(value.integer().value_or(0), 0, int64_t{1} << 53); }
@@ -21,14 +22,16 @@ Usage usage_of(json::Value value) {
   usage.output_tokens = count_of(value["completion_tokens"]);
   usage.reasoning_tokens = count_of(value["completion_tokens_details"]["reasoning_tokens"]);
   // The second is DeepSeek's name, the third Moonshot's.
-  for (json::Value cached : {value["prompt_tokens_details"]["cached_tokens"], value["prompt_cache_hit_tokens"], value["cached_tokens"]}) {
+  for (json::Value cached :
+       {value["prompt_tokens_details"]["cached_tokens"], value["prompt_cache_hit_tokens"], value["cached_tokens"]}) {
     if (cached.integer()) {
       usage.cached_tokens = count_of(cached);
       break;
     }
   }
   // xAI counts what was reasoned beside the output, not in it; the total tells.
-  if (usage.reasoning_tokens > 0 && count_of(value["total_tokens"]) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
+  if (usage.reasoning_tokens > 0 &&
+      count_of(value["total_tokens"]) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
     usage.output_tokens += usage.reasoning_tokens;
   }
   return usage;
@@ -55,7 +58,8 @@ Result<void> add_parts(json::Value parts, std::vector<Piece>& out) {
     if (type == "refusal") add_text(Piece::Kind::kRefusal, part["refusal"].text(), out);
     if (type == "thinking") {
       add_text(Piece::Kind::kReasoning, part["thinking"].text(), out);
-      for (json::Value thought : part["thinking"].elements()) add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
+      for (json::Value thought : part["thinking"].elements())
+        add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
     }
   }
   return {};
@@ -70,7 +74,8 @@ Result<void> ChatAnswerReader::read(json::Value root, std::vector<Piece>& out) {
   if (root["type"].text() == "ping") return {};
   json::Value choices = root["choices"], usage = root["usage"];
   if (!choices.absent() && !choices.is_array()) return malformed("choices is not an array");
-  if (choices.absent() && !usage.is_object() && !root["object"].text().starts_with("chat.completion")) return malformed("there are no choices");
+  if (choices.absent() && !usage.is_object() && !root["object"].text().starts_with("chat.completion"))
+    return malformed("there are no choices");
 
   const std::string_view id = root["id"].text(), model = root["model"].text();
   if (!started_ && !(id.empty() && model.empty())) {
@@ -98,7 +103,8 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
   if (finish.absent() || finished_) return {};
   if (!finish.is_string()) return malformed("a finish reason is not a string");
   if (finish.text().empty()) return {};
-  if (std::ranges::any_of(calls_, [](const Call& call) { return !call.announced; })) return malformed("a tool call has no name");
+  if (std::ranges::any_of(calls_, [](const Call& call) { return !call.announced; }))
+    return malformed("a tool call has no name");
   finished_ = true;
   out.push_back({.kind = Piece::Kind::kFinish, .text = std::string(finish.text()), .finish = finish_of(finish.text())});
   return {};
@@ -127,8 +133,8 @@ Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& 
   return {};
 }
 
-// A call begins at an index not seen before. Some suppliers send several whole calls under one index: then it is the new id
-// that tells.
+// A call begins at an index not seen before. Some suppliers send several whole calls under one index: then it is the
+// new id that tells.
 ChatAnswerReader::Call& ChatAnswerReader::call_for(int64_t theirs, std::string_view id, std::string_view name) {
   for (size_t i = calls_.size(); i-- > 0;) {
     Call& call = calls_[i];
@@ -152,7 +158,8 @@ Result<void> ChatAnswerReader::tool_call(json::Value value, size_t position, std
   const int index = static_cast<int>(&call - calls_.data());
 
   json::Value arguments = function["arguments"];
-  if (!arguments.absent() && !arguments.is_string() && !arguments.is_object()) return malformed("a tool call's arguments are neither text nor an object");
+  if (!arguments.absent() && !arguments.is_string() && !arguments.is_object())
+    return malformed("a tool call's arguments are neither text nor an object");
   const std::string_view text = arguments.is_object() ? arguments.raw() : arguments.text();
   if (!call.announced) {
     if (name.empty()) {
@@ -161,7 +168,8 @@ Result<void> ChatAnswerReader::tool_call(json::Value value, size_t position, std
     }
     call.announced = true;
     out.push_back({.kind = Piece::Kind::kToolCall, .index = index, .call_id = call.id, .name = std::string(name)});
-    if (!call.early.empty()) out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = index});
+    if (!call.early.empty())
+      out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = index});
   }
   if (!text.empty()) out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::string(text), .index = index});
   return {};

@@ -1,6 +1,6 @@
 #pragma once
-// ChatAnswerReader: what one chunk, or one whole answer, of the Chat Completions dialect says. It takes the variations that
-// suppliers are known for, and it never repeats the start, a call's name or the finish.
+// ChatAnswerReader: what one chunk, or one whole answer, of the Chat Completions dialect says. It takes the variations
+// that suppliers are known for, and it never repeats the start, a call's name or the finish.
 
 #include <string>
 #include <vector>
@@ -22,7 +22,7 @@ class ChatAnswerReader {
     int64_t theirs = 0;  // the supplier's index
     std::string id;
     bool announced = false;
-    std::string early;   // arguments that came before the name
+    std::string early;  // arguments that came before the name
   };
   Result<void> choice(json::Value choice, json::Value usage, std::vector<Piece>& out);
   Result<void> message(json::Value message, std::vector<Piece>& out);

@@ -1,5 +1,6 @@
-// Canonical request -> body of POST /chat/completions. `user`, `safety_identifier`, `prompt_cache_key` and `metadata` are not
-// sent: whose request it is stays here. Neither are `store` and `service_tier`, which mean something to one supplier only.
+// Canonical request -> body of POST /chat/completions. `user`, `safety_identifier`, `prompt_cache_key` and `metadata`
+// are not sent: whose request it is stays here. Neither are `store` and `service_tier`, which mean something to one
+// supplier only.
 
 #include <algorithm>
 #include <map>
@@ -13,12 +14,17 @@ namespace {
 using json::Writer;
 
 Error unsayable(std::string param, std::string what) {
-  return {.code = Code::kInvalid, .message = "The model's supplier cannot be given " + what + ".", .param = std::move(param), .reason = "unsupported_parameter"};
+  return {.code = Code::kInvalid,
+          .message = "The model's supplier cannot be given " + what + ".",
+          .param = std::move(param),
+          .reason = "unsupported_parameter"};
 }
 
 // Where in the client's request an item of the context is: the context ends with the request's input.
 std::string param_of(const Request& request, size_t context_size, size_t index) {
-  const size_t history = request.previous_response_id.empty() || request.input.size() > context_size ? 0 : context_size - request.input.size();
+  const size_t history = request.previous_response_id.empty() || request.input.size() > context_size
+                             ? 0
+                             : context_size - request.input.size();
   return index < history ? "previous_response_id" : say("input[{}]", index - history);
 }
 
@@ -36,8 +42,8 @@ void write_text_message(Writer& out, std::string_view role, std::string_view tex
   out.begin_object().field("role", role).field("content", text).end_object();
 }
 
-// Writes the messages. An assistant's turn (its text, then its calls) is held until it is known to be whole; behind it come
-// the outputs of its calls, in the order of the calls, wherever the client put them.
+// Writes the messages. An assistant's turn (its text, then its calls) is held until it is known to be whole; behind it
+// come the outputs of its calls, in the order of the calls, wherever the client put them.
 class Messages {
  public:
   Messages(Writer& out, const Request& request, std::span<const Item> context, const ChatVariant& variant)
@@ -53,8 +59,10 @@ class Messages {
     for (const auto& [call_id, indexes] : outputs_) {
       const size_t used = used_[call_id];
       if (used < indexes.size()) {
-        return Error{.code = Code::kInvalid, .message = say("No tool call found for function call output with call_id {}.", call_id),
-                     .param = param(indexes[used]), .reason = "tool_call_not_found"};
+        return Error{.code = Code::kInvalid,
+                     .message = say("No tool call found for function call output with call_id {}.", call_id),
+                     .param = param(indexes[used]),
+                     .reason = "tool_call_not_found"};
       }
     }
     return {};
@@ -68,16 +76,18 @@ class Messages {
     return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
   }
 
-  // Instructions first, then system and developer messages, all before the conversation, where every supplier takes them.
-  // Suppliers that do not know developers often run templates with room for a single system message.
+  // Instructions first, then system and developer messages, all before the conversation, where every supplier takes
+  // them. Suppliers that do not know developers often run templates with room for a single system message.
   Result<void> write_system() {
     std::vector<std::pair<std::string_view, std::string>> messages;
-    if (request_.instructions && !request_.instructions->empty()) messages.emplace_back("developer", *request_.instructions);
+    if (request_.instructions && !request_.instructions->empty())
+      messages.emplace_back("developer", *request_.instructions);
     for (size_t i = 0; i < context_.size(); ++i) {
       const Item& item = context_[i];
       if (!is_system(item)) continue;
       for (size_t p = 0; p < item.content.size(); ++p) {
-        if (item.content[p].kind != PartKind::kInputText) return unsayable(say("{}.content[{}]", param(i), p), "images or files in a system message");
+        if (item.content[p].kind != PartKind::kInputText)
+          return unsayable(say("{}.content[{}]", param(i), p), "images or files in a system message");
       }
       std::string text = joined(item.content, "\n");
       if (!text.empty()) messages.emplace_back(name_of(item.role), std::move(text));
@@ -108,10 +118,13 @@ class Messages {
         calls_.push_back(index);
         return {};
       case ItemKind::kFunctionCallOutput:
-        if (std::ranges::any_of(calls_, [&](size_t call) { return context_[call].call_id == item.call_id; })) ++answered_;
+        if (std::ranges::any_of(calls_, [&](size_t call) { return context_[call].call_id == item.call_id; }))
+          ++answered_;
         return {};
-      case ItemKind::kReasoning: return {};  // of use to its issuer only, and this dialect has no place for it
-      case ItemKind::kCompaction: return unsayable(param(index), "a compaction item, which only its issuer can read");
+      case ItemKind::kReasoning:
+        return {};  // of use to its issuer only, and this dialect has no place for it
+      case ItemKind::kCompaction:
+        return unsayable(param(index), "a compaction item, which only its issuer can read");
     }
     return {};
   }
@@ -130,7 +143,8 @@ class Messages {
       for (size_t index : calls) {
         const Item& call = context_[index];
         out_.begin_object().field("id", call.call_id).field("type", "function").key("function").begin_object();
-        out_.field("name", call.name).field("arguments", call.arguments.empty() ? std::string_view("{}") : std::string_view(call.arguments));
+        out_.field("name", call.name)
+            .field("arguments", call.arguments.empty() ? std::string_view("{}") : std::string_view(call.arguments));
         out_.end_object().end_object();
       }
       out_.end_array();
@@ -150,7 +164,10 @@ class Messages {
     for (const Part& part : message.content) {
       if (part.text.empty()) continue;
       const bool refusal = part.kind == PartKind::kRefusal;
-      out_.begin_object().field("type", refusal ? "refusal" : "text").field(refusal ? "refusal" : "text", part.text).end_object();
+      out_.begin_object()
+          .field("type", refusal ? "refusal" : "text")
+          .field(refusal ? "refusal" : "text", part.text)
+          .end_object();
     }
     out_.end_array();
   }
@@ -160,12 +177,16 @@ class Messages {
     const auto& indexes = outputs_[call_id];
     size_t& used = used_[call_id];
     if (used == indexes.size()) {
-      return Error{.code = Code::kInvalid, .message = say("No tool output found for function call {}.", call_id), .param = "input", .reason = "tool_output_not_found"};
+      return Error{.code = Code::kInvalid,
+                   .message = say("No tool output found for function call {}.", call_id),
+                   .param = "input",
+                   .reason = "tool_output_not_found"};
     }
     const size_t index = indexes[used++];
     const Item& item = context_[index];
     for (size_t p = 0; p < item.content.size(); ++p) {
-      if (item.content[p].kind != PartKind::kInputText) return unsayable(say("{}.output[{}]", param(index), p), "images or files in the output of a tool");
+      if (item.content[p].kind != PartKind::kInputText)
+        return unsayable(say("{}.output[{}]", param(index), p), "images or files in the output of a tool");
     }
     out_.begin_object().field("role", "tool").field("tool_call_id", call_id);
     out_.field("content", item.output_is_text ? item.output : joined(item.content, "\n")).end_object();
@@ -196,7 +217,9 @@ class Messages {
 
   Result<void> write_user_part(const Part& part, const std::string& where) {
     switch (part.kind) {
-      case PartKind::kInputText: out_.begin_object().field("type", "text").field("text", part.text).end_object(); return {};
+      case PartKind::kInputText:
+        out_.begin_object().field("type", "text").field("text", part.text).end_object();
+        return {};
       case PartKind::kInputImage:
         if (part.url.empty()) return unsayable(where + ".file_id", "an image by its id");
         out_.begin_object().field("type", "image_url").key("image_url").begin_object().field("url", part.url);
@@ -204,12 +227,14 @@ class Messages {
         out_.end_object().end_object();
         return {};
       case PartKind::kInputFile:
-        if (part.file_data.empty()) return unsayable(where + (part.url.empty() ? ".file_id" : ".file_url"), "a file by its id or URL");
+        if (part.file_data.empty())
+          return unsayable(where + (part.url.empty() ? ".file_id" : ".file_url"), "a file by its id or URL");
         out_.begin_object().field("type", "file").key("file").begin_object();
         if (!part.filename.empty()) out_.field("filename", part.filename);
         out_.field("file_data", part.file_data).end_object().end_object();
         return {};
-      default: return unsayable(where, "a part of this type in a message of the user");
+      default:
+        return unsayable(where, "a part of this type in a message of the user");
     }
   }
 
@@ -243,25 +268,40 @@ void write_tools(Writer& out, const Request& request) {
   out.end_array();
   const ToolChoice& choice = request.tool_choice;
   switch (choice.mode) {
-    case ToolChoice::Mode::kAuto: break;
-    case ToolChoice::Mode::kNone: out.field("tool_choice", "none"); break;
-    case ToolChoice::Mode::kRequired: out.field("tool_choice", "required"); break;
+    case ToolChoice::Mode::kAuto:
+      break;
+    case ToolChoice::Mode::kNone:
+      out.field("tool_choice", "none");
+      break;
+    case ToolChoice::Mode::kRequired:
+      out.field("tool_choice", "required");
+      break;
     case ToolChoice::Mode::kFunction:
       out.key("tool_choice").begin_object().field("type", "function").key("function").begin_object();
       out.field("name", choice.function).end_object().end_object();
       break;
     // All tools stay in sight, for the supplier's prompt cache; what is called is checked when the answer comes.
-    case ToolChoice::Mode::kAllowed: out.field("tool_choice", choice.allowed_required ? "required" : "auto"); break;
+    case ToolChoice::Mode::kAllowed:
+      out.field("tool_choice", choice.allowed_required ? "required" : "auto");
+      break;
   }
   if (request.parallel_tool_calls) out.field("parallel_tool_calls", *request.parallel_tool_calls);
 }
 
 void write_format(Writer& out, const TextFormat& format) {
   switch (format.kind) {
-    case TextFormat::Kind::kText: return;
-    case TextFormat::Kind::kJsonObject: out.key("response_format").begin_object().field("type", "json_object").end_object(); return;
+    case TextFormat::Kind::kText:
+      return;
+    case TextFormat::Kind::kJsonObject:
+      out.key("response_format").begin_object().field("type", "json_object").end_object();
+      return;
     case TextFormat::Kind::kJsonSchema:
-      out.key("response_format").begin_object().field("type", "json_schema").key("json_schema").begin_object().field("name", format.name);
+      out.key("response_format")
+          .begin_object()
+          .field("type", "json_schema")
+          .key("json_schema")
+          .begin_object()
+          .field("name", format.name);
       if (format.description) out.field("description", *format.description);
       out.key("schema").raw(format.schema.empty() ? "{}" : std::string_view(format.schema));
       if (format.strict) out.field("strict", *format.strict);
@@ -275,23 +315,29 @@ void write_sampling(Writer& out, const Request& request, const ChatVariant& vari
   if (request.top_p) out.key("top_p").number(*request.top_p);
   if (request.presence_penalty) out.key("presence_penalty").number(*request.presence_penalty);
   if (request.frequency_penalty) out.key("frequency_penalty").number(*request.frequency_penalty);
-  if (request.max_output_tokens) out.field(variant.max_completion_tokens ? "max_completion_tokens" : "max_tokens", *request.max_output_tokens);
+  if (request.max_output_tokens)
+    out.field(variant.max_completion_tokens ? "max_completion_tokens" : "max_tokens", *request.max_output_tokens);
   if (!request.reasoning_effort.empty()) out.field("reasoning_effort", request.reasoning_effort);
   if (!request.verbosity.empty()) out.field("verbosity", request.verbosity);
 }
 
 }  // namespace
 
-Result<std::string> write_chat_request(const Request& request, std::span<const Item> context, const std::string& upstream_model,
-                                       const ChatVariant& variant, std::string_view held, std::string_view ask) {
+Result<std::string> write_chat_request(const Request& request, std::span<const Item> context,
+                                       const std::string& upstream_model, const ChatVariant& variant,
+                                       std::string_view held, std::string_view ask) {
   if (request.top_logprobs.value_or(0) > 0) return unsayable("top_logprobs", "'top_logprobs'");
-  if (std::ranges::find(request.include, "message.output_text.logprobs") != request.include.end()) return unsayable("include", "a wish for logprobs");
+  if (std::ranges::find(request.include, "message.output_text.logprobs") != request.include.end())
+    return unsayable("include", "a wish for logprobs");
   Writer out;
   out.begin_object().field("model", upstream_model).key("messages").begin_array();
   Messages messages(out, request, context, variant);
   TRY_VOID(messages.write());
   if (messages.empty()) {
-    return Error{.code = Code::kInvalid, .message = "The input holds nothing that a model could be given.", .param = "input", .reason = "invalid_value"};
+    return Error{.code = Code::kInvalid,
+                 .message = "The input holds nothing that a model could be given.",
+                 .param = "input",
+                 .reason = "invalid_value"};
   }
   if (!held.empty()) {
     write_text_message(out, "assistant", held);

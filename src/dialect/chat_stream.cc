@@ -16,7 +16,9 @@ Result<void> ChatStreamParser::chunk(const SseEvent& event, std::vector<Piece>& 
     return {};
   }
   auto document = json::Document::parse(std::string(data));
-  if (!document) return Error{.code = Code::kCorrupt, .message = "A chunk of the supplier's stream is not JSON: " + document.error().message};
+  if (!document)
+    return Error{.code = Code::kCorrupt,
+                 .message = "A chunk of the supplier's stream is not JSON: " + document.error().message};
   // Chunks come without a name; a named error may lack the `error` around it.
   if (event.event == "error" && document->root()["error"].absent()) return chat_error_of(document->root(), 0);
   return answer_.read(document->root(), out);
@@ -24,16 +26,19 @@ Result<void> ChatStreamParser::chunk(const SseEvent& event, std::vector<Piece>& 
 
 Result<void> ChatStreamParser::end() {
   if (done_ || answer_.finished()) return {};
-  return Error{.code = Code::kUnavailable, .message = "The supplier's stream ended before the answer did.", .reason = "cut"};
+  return Error{
+      .code = Code::kUnavailable, .message = "The supplier's stream ended before the answer did.", .reason = "cut"};
 }
 
 Result<std::vector<Piece>> parse_chat_answer(std::string body) {
   auto document = json::Document::parse(std::move(body));
-  if (!document) return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
+  if (!document)
+    return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
   std::vector<Piece> pieces;
   ChatAnswerReader reader;
   TRY_VOID(reader.read(document->root(), pieces));
-  if (!reader.finished()) return Error{.code = Code::kCorrupt, .message = "The supplier's answer has no finish reason."};
+  if (!reader.finished())
+    return Error{.code = Code::kCorrupt, .message = "The supplier's answer has no finish reason."};
   return pieces;
 }
 

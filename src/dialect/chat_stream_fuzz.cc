@@ -1,5 +1,5 @@
-// Any bytes as a supplier's stream: cut anywhere it gives the pieces of the whole, and calls begin before their arguments.
-// The first two bytes choose the cuts.
+// Any bytes as a supplier's stream: cut anywhere it gives the pieces of the whole, and calls begin before their
+// arguments. The first two bytes choose the cuts.
 
 #include <algorithm>
 #include <cstdint>
@@ -41,11 +41,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data + 2), size - 2);
   const Outcome whole = feed(bytes, [&] { return bytes.size(); });
   CHECK(whole == feed(bytes, [] { return size_t{1}; }), "byte by byte differs from whole");
-  CHECK(whole == feed(bytes, [&] { return static_cast<size_t>(random.below(data[1] % 32 + 2)); }), "pieces differ from whole");
+  CHECK(whole == feed(bytes, [&] { return static_cast<size_t>(random.below(data[1] % 32 + 2)); }),
+        "pieces differ from whole");
   int calls = 0;
   for (const Piece& piece : whole.pieces) {
-    if (piece.kind == Piece::Kind::kToolCall) CHECK(piece.index == calls++ && !piece.name.empty(), "calls out of order or without a name");
-    if (piece.kind == Piece::Kind::kToolArguments) CHECK(piece.index < calls && !piece.text.empty(), "arguments before their call");
+    if (piece.kind == Piece::Kind::kToolCall)
+      CHECK(piece.index == calls++ && !piece.name.empty(), "calls out of order or without a name");
+    if (piece.kind == Piece::Kind::kToolArguments)
+      CHECK(piece.index < calls && !piece.text.empty(), "arguments before their call");
   }
   (void)parse_chat_answer(std::string(bytes)).ok();
   (void)parse_chat_error(500, bytes.substr(0, 4), bytes);

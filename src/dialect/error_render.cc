@@ -7,11 +7,16 @@ std::string_view type_of(const Error& error) {
   switch (http_status(error)) {
     case 400:
     case 404:
-    case 409: return "invalid_request_error";
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 429: return "too_many_requests";
-    default: return "server_error";
+    case 409:
+      return "invalid_request_error";
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 429:
+      return "too_many_requests";
+    default:
+      return "server_error";
   }
 }
 
@@ -27,18 +32,26 @@ void write_error(json::Writer& out, const Error& error) {
 
 int http_status(const Error& error) {
   switch (error.code) {
-    case Code::kInvalid: return 400;
-    case Code::kDenied: return error.reason == "unauthenticated" ? 401 : 403;
-    case Code::kNotFound: return 404;
-    case Code::kConflict: return 409;
+    case Code::kInvalid:
+      return 400;
+    case Code::kDenied:
+      return error.reason == "unauthenticated" ? 401 : 403;
+    case Code::kNotFound:
+      return 404;
+    case Code::kConflict:
+      return 409;
     // "server_...": the limit is the server's, not the caller's.
-    case Code::kOverloaded: return error.reason.starts_with("server_") ? 503 : 429;
+    case Code::kOverloaded:
+      return error.reason.starts_with("server_") ? 503 : 429;
     case Code::kUnavailable:
     case Code::kUnknown:
-    case Code::kCancelled: return 503;
-    case Code::kDeadline: return 504;
+    case Code::kCancelled:
+      return 503;
+    case Code::kDeadline:
+      return 504;
     case Code::kCorrupt:
-    case Code::kInternal: return 500;
+    case Code::kInternal:
+      return 500;
   }
   return 500;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "dialect/request_reader.h"
-#include "dialect/say.h"
 #include "dialect/responses_request.h"
+#include "dialect/say.h"
 
 namespace perdure {
 namespace {
@@ -22,7 +22,8 @@ Result<Part> parse_text_part(RequestReader& in, PartKind kind) {
 
 Result<Part> parse_image(RequestReader& in) {
   Part part{.kind = PartKind::kInputImage};
-  if (!in.any("file_id").absent()) in.fail(not_supported(in.param("file_id"), "files by id; give the image as 'image_url'"));
+  if (!in.any("file_id").absent())
+    in.fail(not_supported(in.param("file_id"), "files by id; give the image as 'image_url'"));
   if (in.text("image_url", part.url, {.required = true, .length_max = kImageUrlMax, .not_empty = true}) &&
       !(part.url.starts_with("data:") || part.url.starts_with("https://") || part.url.starts_with("http://"))) {
     in.fail(invalid(in.param("image_url"), "invalid_value", "Invalid image: expected a data: URL or an http(s) URL."));
@@ -35,7 +36,8 @@ Result<Part> parse_image(RequestReader& in) {
 
 Result<Part> parse_file(RequestReader& in) {
   Part part{.kind = PartKind::kInputFile};
-  if (!in.any("file_id").absent()) in.fail(not_supported(in.param("file_id"), "files by id; give the file as 'file_data'"));
+  if (!in.any("file_id").absent())
+    in.fail(not_supported(in.param("file_id"), "files by id; give the file as 'file_data'"));
   in.text("filename", part.filename, {});
   in.text("file_data", part.file_data, {.length_max = kFileDataMax});
   in.text("file_url", part.url, {.length_max = kImageUrlMax});
@@ -60,18 +62,22 @@ Result<Part> parse_part(json::Value value, const std::string& path, Parts parts)
       if (type == "input_image") return parse_image(in);
       if (type == "input_file") return parse_file(in);
       return invalid(in.param("type"), "invalid_value",
-                     say("Invalid value for '{}': {}. Supported are 'input_text', 'input_image', 'input_file'.", in.param("type"), quoted(type)));
+                     say("Invalid value for '{}': {}. Supported are 'input_text', 'input_image', 'input_file'.",
+                         in.param("type"), quoted(type)));
     case Parts::kOutput:
       if (type == "output_text") return parse_text_part(in, PartKind::kOutputText);
       if (type == "refusal") return parse_text_part(in, PartKind::kRefusal);
-      return invalid(in.param("type"), "invalid_value",
-                     say("Invalid value for '{}': {}. Supported are 'output_text', 'refusal'.", in.param("type"), quoted(type)));
+      return invalid(
+          in.param("type"), "invalid_value",
+          say("Invalid value for '{}': {}. Supported are 'output_text', 'refusal'.", in.param("type"), quoted(type)));
     case Parts::kReasoning:
       if (type == "reasoning_text") return parse_text_part(in, PartKind::kReasoningText);
-      return invalid(in.param("type"), "invalid_value", say("Invalid value for '{}': {}. Supported is 'reasoning_text'.", in.param("type"), quoted(type)));
+      return invalid(in.param("type"), "invalid_value",
+                     say("Invalid value for '{}': {}. Supported is 'reasoning_text'.", in.param("type"), quoted(type)));
     case Parts::kSummary:
       if (type == "summary_text") return parse_text_part(in, PartKind::kSummaryText);
-      return invalid(in.param("type"), "invalid_value", say("Invalid value for '{}': {}. Supported is 'summary_text'.", in.param("type"), quoted(type)));
+      return invalid(in.param("type"), "invalid_value",
+                     say("Invalid value for '{}': {}. Supported is 'summary_text'.", in.param("type"), quoted(type)));
   }
   return Error{};
 }
@@ -88,7 +94,10 @@ void parse_parts(RequestReader& in, std::string_view name, json::Value array, Pa
 void parse_message(RequestReader& in, Item& item) {
   std::string role;
   in.text("role", role, {.required = true, .one_of = {"user", "assistant", "system", "developer"}});
-  item.role = role == "assistant" ? Role::kAssistant : role == "system" ? Role::kSystem : role == "developer" ? Role::kDeveloper : Role::kUser;
+  item.role = role == "assistant"   ? Role::kAssistant
+              : role == "system"    ? Role::kSystem
+              : role == "developer" ? Role::kDeveloper
+                                    : Role::kUser;
   const bool assistant = item.role == Role::kAssistant;
   if (in.text("phase", item.phase, {.one_of = {"commentary", "final_answer"}}) && !assistant) {
     in.fail(invalid(in.param("phase"), "invalid_value", "Only messages of the assistant have a 'phase'."));
@@ -96,16 +105,20 @@ void parse_message(RequestReader& in, Item& item) {
   json::Value content = in.any("content");
   if (content.is_string()) {
     if (longer_than(content.text(), kTextMax)) {
-      in.fail(invalid(in.param("content"), "string_above_max_length", say("Invalid '{}': longer than {} characters.", in.param("content"), kTextMax)));
+      in.fail(invalid(in.param("content"), "string_above_max_length",
+                      say("Invalid '{}': longer than {} characters.", in.param("content"), kTextMax)));
     }
-    item.content.push_back({.kind = assistant ? PartKind::kOutputText : PartKind::kInputText, .text = std::string(content.text())});
+    item.content.push_back(
+        {.kind = assistant ? PartKind::kOutputText : PartKind::kInputText, .text = std::string(content.text())});
   } else if (content.is_array()) {
     parse_parts(in, "content", content, assistant ? Parts::kOutput : Parts::kInput, item.content);
   } else if (content.absent()) {
-    in.fail(invalid(in.param("content"), "missing_required_parameter", say("Missing required parameter: '{}'.", in.param("content"))));
+    in.fail(invalid(in.param("content"), "missing_required_parameter",
+                    say("Missing required parameter: '{}'.", in.param("content"))));
   } else {
     in.fail(invalid(in.param("content"), "invalid_type",
-                    say("Invalid type for '{}': expected a string or an array, got {}.", in.param("content"), json::name_of(content.type()))));
+                    say("Invalid type for '{}': expected a string or an array, got {}.", in.param("content"),
+                        json::name_of(content.type()))));
   }
 }
 
@@ -121,16 +134,19 @@ void parse_function_call_output(RequestReader& in, Item& item) {
   if (output.is_string()) {
     item.output = output.text();
     if (longer_than(item.output, kTextMax)) {
-      in.fail(invalid(in.param("output"), "string_above_max_length", say("Invalid '{}': longer than {} characters.", in.param("output"), kTextMax)));
+      in.fail(invalid(in.param("output"), "string_above_max_length",
+                      say("Invalid '{}': longer than {} characters.", in.param("output"), kTextMax)));
     }
   } else if (output.is_array()) {
     item.output_is_text = false;
     parse_parts(in, "output", output, Parts::kInput, item.content);
   } else if (output.absent()) {
-    in.fail(invalid(in.param("output"), "missing_required_parameter", say("Missing required parameter: '{}'.", in.param("output"))));
+    in.fail(invalid(in.param("output"), "missing_required_parameter",
+                    say("Missing required parameter: '{}'.", in.param("output"))));
   } else {
     in.fail(invalid(in.param("output"), "invalid_type",
-                    say("Invalid type for '{}': expected a string or an array, got {}.", in.param("output"), json::name_of(output.type()))));
+                    say("Invalid type for '{}': expected a string or an array, got {}.", in.param("output"),
+                        json::name_of(output.type()))));
   }
 }
 
@@ -169,15 +185,20 @@ Result<Item> parse_input_item(json::Value value, const std::string& param) {
     type = !value["role"].absent() ? "message" : !value["id"].absent() ? "item_reference" : "";
   }
   if (in.failed()) return in.finish().error();
-  if (type.empty()) return invalid(in.param("type"), "missing_required_parameter", say("Missing required parameter: '{}'.", in.param("type")));
+  if (type.empty())
+    return invalid(in.param("type"), "missing_required_parameter",
+                   say("Missing required parameter: '{}'.", in.param("type")));
   const auto* known = std::ranges::find(kItemTypes, type, &ItemType::word);
-  if (known == std::ranges::end(kItemTypes)) return not_supported(in.param("type"), say("input items of type {}", quoted(type)));
+  if (known == std::ranges::end(kItemTypes))
+    return not_supported(in.param("type"), say("input items of type {}", quoted(type)));
 
   Item item{.kind = known->kind};
   in.text("id", item.id, {.length_max = 256});
   std::string status;
   in.text("status", status, {.one_of = {"in_progress", "completed", "incomplete"}});
-  item.status = status == "incomplete" ? ItemStatus::kIncomplete : status == "in_progress" ? ItemStatus::kInProgress : ItemStatus::kCompleted;
+  item.status = status == "incomplete"    ? ItemStatus::kIncomplete
+                : status == "in_progress" ? ItemStatus::kInProgress
+                                          : ItemStatus::kCompleted;
   in.ignore("created_by");  // who wrote an item that was read back: not part of what the model sees
   known->parse(in, item);
   TRY_VOID(in.finish());

@@ -38,7 +38,8 @@ bool is_name(std::string_view text) {
 }  // namespace
 
 Error invalid(std::string param, std::string reason, std::string message) {
-  return {.code = Code::kInvalid, .message = std::move(message), .param = std::move(param), .reason = std::move(reason)};
+  return {
+      .code = Code::kInvalid, .message = std::move(message), .param = std::move(param), .reason = std::move(reason)};
 }
 
 Error not_supported(std::string param, std::string what) {
@@ -47,7 +48,8 @@ Error not_supported(std::string param, std::string what) {
 }
 
 std::string quoted(std::string_view word) {
-  const bool plain = word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c > ' ' && c <= '~' && c != '\''; });
+  const bool plain =
+      word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c > ' ' && c <= '~' && c != '\''; });
   return plain ? say("'{}'", word) : "one that is no plain word";
 }
 
@@ -60,14 +62,17 @@ bool longer_than(std::string_view text, size_t characters) {
 RequestReader::RequestReader(json::Value object, std::string path) : object_(object), path_(std::move(path)) {
   if (object.is_object()) return;
   const std::string_view name = path_.empty() ? "the body" : std::string_view(path_);
-  error_ = invalid(path_, "invalid_type", say("Invalid type for {}: expected an object, got {}.", name, json::name_of(object.type())));
+  error_ = invalid(path_, "invalid_type",
+                   say("Invalid type for {}: expected an object, got {}.", name, json::name_of(object.type())));
 }
 
 std::string RequestReader::param(std::string_view name) const {
   return path_.empty() ? std::string(name) : say("{}.{}", path_, name);
 }
 
-std::string RequestReader::param(std::string_view name, size_t index) const { return say("{}[{}]", param(name), index); }
+std::string RequestReader::param(std::string_view name, size_t index) const {
+  return say("{}[{}]", param(name), index);
+}
 
 void RequestReader::fail(Error error) {
   if (!error_) error_ = std::move(error);
@@ -80,9 +85,11 @@ json::Value RequestReader::take(std::string_view name) {
 
 void RequestReader::expected(std::string_view name, json::Value value, std::string_view what) {
   if (value.absent()) {
-    return fail(invalid(param(name), "missing_required_parameter", say("Missing required parameter: '{}'.", param(name))));
+    return fail(
+        invalid(param(name), "missing_required_parameter", say("Missing required parameter: '{}'.", param(name))));
   }
-  fail(invalid(param(name), "invalid_type", say("Invalid type for '{}': expected {}, got {}.", param(name), what, json::name_of(value.type()))));
+  fail(invalid(param(name), "invalid_type",
+               say("Invalid type for '{}': expected {}, got {}.", param(name), what, json::name_of(value.type()))));
 }
 
 json::Value RequestReader::any(std::string_view name) { return take(name); }
@@ -114,13 +121,16 @@ bool RequestReader::text(std::string_view name, std::string& out, const TextRule
   if (text.empty() && (rule.not_empty || rule.name)) {
     fail(invalid(param(name), "empty_string", say("Invalid '{}': it must not be empty.", param(name))));
   } else if (longer_than(text, rule.length_max)) {
-    fail(invalid(param(name), "string_above_max_length", say("Invalid '{}': longer than {} characters.", param(name), rule.length_max)));
+    fail(invalid(param(name), "string_above_max_length",
+                 say("Invalid '{}': longer than {} characters.", param(name), rule.length_max)));
   } else if (rule.name && !is_name(text)) {
-    fail(invalid(param(name), "invalid_value", say("Invalid '{}': only letters, digits, '_' and '-' are allowed.", param(name))));
+    fail(invalid(param(name), "invalid_value",
+                 say("Invalid '{}': only letters, digits, '_' and '-' are allowed.", param(name))));
   } else if (rule.one_of.size() != 0 && std::ranges::find(rule.one_of, text) == rule.one_of.end()) {
     std::string words;
     for (std::string_view word : rule.one_of) words.append(words.empty() ? "" : ", ").append(quoted(word));
-    fail(invalid(param(name), "invalid_value", say("Invalid value for '{}': {}. Supported are {}.", param(name), quoted(text), words)));
+    fail(invalid(param(name), "invalid_value",
+                 say("Invalid value for '{}': {}. Supported are {}.", param(name), quoted(text), words)));
   }
   out = text;
   return true;
@@ -149,8 +159,12 @@ void RequestReader::integer(std::string_view name, std::optional<int64_t>& out, 
   if (value.absent()) return;
   out = value.integer();
   if (!out) return expected(name, value, "an integer");
-  if (*out < min) fail(invalid(param(name), "integer_below_min_value", say("Invalid '{}': it must be at least {}.", param(name), static_cast<int64_t>(min))));
-  if (*out > max) fail(invalid(param(name), "integer_above_max_value", say("Invalid '{}': it must be at most {}.", param(name), static_cast<int64_t>(max))));
+  if (*out < min)
+    fail(invalid(param(name), "integer_below_min_value",
+                 say("Invalid '{}': it must be at least {}.", param(name), static_cast<int64_t>(min))));
+  if (*out > max)
+    fail(invalid(param(name), "integer_above_max_value",
+                 say("Invalid '{}': it must be at most {}.", param(name), static_cast<int64_t>(max))));
 }
 
 void RequestReader::number(std::string_view name, std::optional<double>& out, double min, double max) {
@@ -158,8 +172,12 @@ void RequestReader::number(std::string_view name, std::optional<double>& out, do
   if (value.absent()) return;
   out = value.number();
   if (!out) return expected(name, value, "a number");
-  if (*out < min) fail(invalid(param(name), "decimal_below_min_value", say("Invalid '{}': it must be at least {}.", param(name), static_cast<int64_t>(min))));
-  if (*out > max) fail(invalid(param(name), "decimal_above_max_value", say("Invalid '{}': it must be at most {}.", param(name), static_cast<int64_t>(max))));
+  if (*out < min)
+    fail(invalid(param(name), "decimal_below_min_value",
+                 say("Invalid '{}': it must be at least {}.", param(name), static_cast<int64_t>(min))));
+  if (*out > max)
+    fail(invalid(param(name), "decimal_above_max_value",
+                 say("Invalid '{}': it must be at most {}.", param(name), static_cast<int64_t>(max))));
 }
 
 void RequestReader::raw_object(std::string_view name, std::string& out) {
@@ -173,7 +191,8 @@ void RequestReader::raw_array(std::string_view name, std::string& out) {
 }
 
 void RequestReader::check_depth(std::string_view name, std::string_view raw) {
-  if (depth_of(raw) > kRawDepthMax) fail(invalid(param(name), "invalid_value", say("Invalid '{}': nested too deeply.", param(name))));
+  if (depth_of(raw) > kRawDepthMax)
+    fail(invalid(param(name), "invalid_value", say("Invalid '{}': nested too deeply.", param(name))));
 }
 
 void RequestReader::refuse(std::string_view name) {

@@ -1,6 +1,7 @@
 #pragma once
 // RequestReader: reads one JSON object that a client sent. Every fault is kInvalid and names its field by its path; the
-// first one counts. A null is as good as nothing for optional fields, and for fields that are not known: it asks for nothing.
+// first one counts. A null is as good as nothing for optional fields, and for fields that are not known: it asks for
+// nothing.
 //
 //   RequestReader in(value, "tools[0]");
 //   in.text("name", tool.name, {.required = true, .length_max = 64});
@@ -32,7 +33,7 @@ struct TextRule {
   bool required = false;
   size_t length_max = kTextMax;
   bool not_empty = false;
-  bool name = false;                                // ^[a-zA-Z0-9_-]+$
+  bool name = false;                                    // ^[a-zA-Z0-9_-]+$
   std::initializer_list<std::string_view> one_of = {};  // empty: any
 };
 
@@ -41,9 +42,9 @@ class RequestReader {
   // `path` is empty for the body itself.
   RequestReader(json::Value object, std::string path);
 
-  json::Value any(std::string_view name);     // may be absent
-  json::Value array(std::string_view name);   // an array, or absent
-  json::Value object(std::string_view name);  // an object, or absent
+  json::Value any(std::string_view name);                                         // may be absent
+  json::Value array(std::string_view name);                                       // an array, or absent
+  json::Value object(std::string_view name);                                      // an object, or absent
   bool text(std::string_view name, std::string& out, const TextRule& rule = {});  // true: it was there
   void text(std::string_view name, std::optional<std::string>& out, const TextRule& rule = {});
   void boolean(std::string_view name, std::optional<bool>& out);

@@ -10,13 +10,18 @@ struct PartEvents {
   std::string_view text_name;  // of the field that holds the whole text in the *.done event
 };
 
-// Visible reasoning has the names of OpenAI's API and SDKs. Open Responses says response.reasoning.*; its own clients know both.
+// Visible reasoning has the names of OpenAI's API and SDKs. Open Responses says response.reasoning.*; its own clients
+// know both.
 PartEvents events_of(PartKind kind) {
   switch (kind) {
-    case PartKind::kRefusal: return {"response.refusal.delta", "response.refusal.done", "refusal"};
-    case PartKind::kReasoningText: return {"response.reasoning_text.delta", "response.reasoning_text.done", "text"};
-    case PartKind::kSummaryText: return {"response.reasoning_summary_text.delta", "response.reasoning_summary_text.done", "text"};
-    default: return {"response.output_text.delta", "response.output_text.done", "text"};
+    case PartKind::kRefusal:
+      return {"response.refusal.delta", "response.refusal.done", "refusal"};
+    case PartKind::kReasoningText:
+      return {"response.reasoning_text.delta", "response.reasoning_text.done", "text"};
+    case PartKind::kSummaryText:
+      return {"response.reasoning_summary_text.delta", "response.reasoning_summary_text.done", "text"};
+    default:
+      return {"response.output_text.delta", "response.output_text.done", "text"};
   }
 }
 
@@ -30,11 +35,14 @@ json::Writer whole_response(const Response& response) {
 
 std::string_view terminal_event(ResponseStatus status) {
   switch (status) {
-    case ResponseStatus::kCompleted: return "response.completed";
-    case ResponseStatus::kFailed: return "response.failed";
-    // Neither OpenAI's API nor Open Responses has an event for a cancelled response, but every client waits for one of the
-    // three terminal events. It did not fail, and what there is of it is incomplete; the resource says "cancelled".
-    default: return "response.incomplete";
+    case ResponseStatus::kCompleted:
+      return "response.completed";
+    case ResponseStatus::kFailed:
+      return "response.failed";
+    // Neither OpenAI's API nor Open Responses has an event for a cancelled response, but every client waits for one of
+    // the three terminal events. It did not fail, and what there is of it is incomplete; the resource says "cancelled".
+    default:
+      return "response.incomplete";
   }
 }
 
@@ -72,7 +80,8 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
     write_part(fields.key("part"), part);
     fields.end_object();
     const bool summary = place.part == PartKind::kSummaryText;
-    event(std::string(summary ? "response.reasoning_summary_part." : "response.content_part.").append(suffix), std::move(fields), out);
+    event(std::string(summary ? "response.reasoning_summary_part." : "response.content_part.").append(suffix),
+          std::move(fields), out);
   };
   const auto item_event = [&](std::string_view type, const Item& item) {
     json::Writer fields;
@@ -87,7 +96,8 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
       case Delta::Kind::kItemBegin: {
         place.item = place.items++;
         place.contents = place.summaries = 0;
-        Item begun{.kind = delta.item.kind, .id = delta.item.id, .status = ItemStatus::kInProgress, .role = delta.item.role};
+        Item begun{
+            .kind = delta.item.kind, .id = delta.item.id, .status = ItemStatus::kInProgress, .role = delta.item.role};
         begun.phase = delta.item.phase;
         begun.call_id = delta.item.call_id;
         begun.name = delta.item.name;
@@ -108,7 +118,8 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
       }
       case Delta::Kind::kPartEnd: {
         const Item& item = response_.output()[place.item];
-        const Part& part = place.part == PartKind::kSummaryText ? item.summary[place.summaries - 1] : item.content[place.contents - 1];
+        const Part& part =
+            place.part == PartKind::kSummaryText ? item.summary[place.summaries - 1] : item.content[place.contents - 1];
         const PartEvents names = events_of(place.part);
         json::Writer fields = fields_of_part(false);
         fields.field(names.text_name, part.text).end_object();
@@ -162,14 +173,18 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
       const auto& ended = std::get<ResponseEnded>(record.body);
       if (ended.status == ResponseStatus::kFailed) {  // an error in a stream is followed by response.failed
         RenderedEvent error{.sequence_number = next_, .type = "error", .data = {}};
-        error.data = render_error_event({.code = Code::kUnavailable, .message = ended.error_message, .reason = ended.error_code.empty() ? "server_error" : ended.error_code}, next_++);
+        error.data = render_error_event({.code = Code::kUnavailable,
+                                         .message = ended.error_message,
+                                         .reason = ended.error_code.empty() ? "server_error" : ended.error_code},
+                                        next_++);
         out.push_back(std::move(error));
       }
       event(terminal_event(ended.status), whole_response(response_), out);
       break;
     }
     case RecordKind::kAttemptEnded:
-    case RecordKind::kResponseDeleted: break;
+    case RecordKind::kResponseDeleted:
+      break;
   }
   return {};
 }

@@ -34,16 +34,23 @@ void write_tool(json::Writer& out, const Tool& tool) {
 
 void write_tool_choice(json::Writer& out, const ToolChoice& choice) {
   switch (choice.mode) {
-    case ToolChoice::Mode::kAuto: out.string("auto"); return;
-    case ToolChoice::Mode::kNone: out.string("none"); return;
-    case ToolChoice::Mode::kRequired: out.string("required"); return;
+    case ToolChoice::Mode::kAuto:
+      out.string("auto");
+      return;
+    case ToolChoice::Mode::kNone:
+      out.string("none");
+      return;
+    case ToolChoice::Mode::kRequired:
+      out.string("required");
+      return;
     case ToolChoice::Mode::kFunction:
       out.begin_object().field("type", "function").field("name", choice.function).end_object();
       return;
     case ToolChoice::Mode::kAllowed:
       out.begin_object().field("type", "allowed_tools").field("mode", choice.allowed_required ? "required" : "auto");
       out.key("tools").begin_array();
-      for (const auto& name : choice.allowed) out.begin_object().field("type", "function").field("name", name).end_object();
+      for (const auto& name : choice.allowed)
+        out.begin_object().field("type", "function").field("name", name).end_object();
       out.end_array().end_object();
       return;
   }
@@ -53,8 +60,12 @@ void write_text_field(json::Writer& out, const Request& request) {
   const TextFormat& format = request.format;
   out.begin_object().key("format").begin_object();
   switch (format.kind) {
-    case TextFormat::Kind::kText: out.field("type", "text"); break;
-    case TextFormat::Kind::kJsonObject: out.field("type", "json_object"); break;
+    case TextFormat::Kind::kText:
+      out.field("type", "text");
+      break;
+    case TextFormat::Kind::kJsonObject:
+      out.field("type", "json_object");
+      break;
     case TextFormat::Kind::kJsonSchema:
       out.field("type", "json_schema").field("name", format.name).key("description");
       format.description ? out.string(*format.description) : out.null();
@@ -131,7 +142,7 @@ void write_response(json::Writer& out, const Response& response) {
   for (const Tool& tool : request.tools) write_tool(out, tool);
   out.end_array().field("top_logprobs", request.top_logprobs.value_or(0)).field("truncation", request.truncation);
   out.key("usage");
-  response.ended && response.ended->usage.known ? write_usage(out, response.ended->usage) : void(out.null());
+  response.ended&& response.ended->usage.known ? write_usage(out, response.ended->usage) : void(out.null());
   if (!request.user.empty()) out.field("user", request.user);
   out.key("metadata").begin_object();
   for (const auto& [name, value] : request.metadata) out.field(name, value);

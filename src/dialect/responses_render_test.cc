@@ -23,14 +23,42 @@ std::string rendered(const Response& response) {
 
 // What Open Responses demands of the resource beyond the presence of every field.
 void expect_resource(json::Value r) {
-  for (const char* name : {"id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id", "instructions", "output", "error",
-                           "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs",
-                           "temperature", "reasoning", "usage", "max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata",
-                           "safety_identifier", "prompt_cache_key"}) {
+  for (const char* name : {"id",
+                           "object",
+                           "created_at",
+                           "completed_at",
+                           "status",
+                           "incomplete_details",
+                           "model",
+                           "previous_response_id",
+                           "instructions",
+                           "output",
+                           "error",
+                           "tools",
+                           "tool_choice",
+                           "truncation",
+                           "parallel_tool_calls",
+                           "text",
+                           "top_p",
+                           "presence_penalty",
+                           "frequency_penalty",
+                           "top_logprobs",
+                           "temperature",
+                           "reasoning",
+                           "usage",
+                           "max_output_tokens",
+                           "max_tool_calls",
+                           "store",
+                           "background",
+                           "service_tier",
+                           "metadata",
+                           "safety_identifier",
+                           "prompt_cache_key"}) {
     EXPECT_FALSE(r[name].missing()) << name;
   }
-  const std::set<std::string_view> nullable = {"completed_at", "incomplete_details", "previous_response_id", "instructions", "error", "reasoning", "usage",
-                                               "max_output_tokens", "max_tool_calls", "safety_identifier", "prompt_cache_key"};
+  const std::set<std::string_view> nullable = {
+      "completed_at", "incomplete_details", "previous_response_id", "instructions",      "error",           "reasoning",
+      "usage",        "max_output_tokens",  "max_tool_calls",       "safety_identifier", "prompt_cache_key"};
   for (const auto& member : r.members()) {
     if (!nullable.contains(member.key)) EXPECT_FALSE(member.value.null()) << member.key;
   }
@@ -39,7 +67,8 @@ void expect_resource(json::Value r) {
   EXPECT_TRUE(r["metadata"].is_object());
   EXPECT_TRUE(r["text"]["format"].is_object());
   for (json::Value tool : r["tools"].elements()) {
-    for (const char* name : {"type", "name", "description", "parameters", "strict"}) EXPECT_FALSE(tool[name].missing()) << name;
+    for (const char* name : {"type", "name", "description", "parameters", "strict"})
+      EXPECT_FALSE(tool[name].missing()) << name;
   }
   for (json::Value item : r["output"].elements()) {
     for (const char* name : {"type", "id", "status"}) EXPECT_TRUE(item[name].is_string()) << name;
@@ -62,7 +91,10 @@ class Story {
  public:
   explicit Story(Request request) { add(ResponseCreated{ResponseId("resp_1"), std::move(request), KeyId()}); }
   Story& add(decltype(Record::body) body) {
-    records_.push_back({.seq = records_.size() + 1, .time = WallTime(std::chrono::milliseconds(1'700'000'000'900 + 1000 * static_cast<int64_t>(records_.size()))), .body = std::move(body)});
+    records_.push_back(
+        {.seq = records_.size() + 1,
+         .time = WallTime(std::chrono::milliseconds(1'700'000'000'900 + 1000 * static_cast<int64_t>(records_.size()))),
+         .body = std::move(body)});
     return *this;
   }
   Story& deltas(std::vector<Delta> list) { return add(Deltas{std::move(list)}); }
@@ -85,8 +117,10 @@ class Story {
 Story whole_story(ResponseStatus status = ResponseStatus::kCompleted) {
   Story story(Request{.model = "m"});
   story.add(AttemptStarted{}).deltas(sample_deltas()).add(AttemptEnded{.outcome = "completed"});
-  story.add(ResponseEnded{.status = status, .incomplete_reason = status == ResponseStatus::kIncomplete ? "interrupted" : "",
-                          .error_code = status == ResponseStatus::kFailed ? "server_error" : "", .error_message = status == ResponseStatus::kFailed ? "It broke." : "",
+  story.add(ResponseEnded{.status = status,
+                          .incomplete_reason = status == ResponseStatus::kIncomplete ? "interrupted" : "",
+                          .error_code = status == ResponseStatus::kFailed ? "server_error" : "",
+                          .error_message = status == ResponseStatus::kFailed ? "It broke." : "",
                           .usage = {10, 2, 30, 4, true}});
   return story;
 }
@@ -111,12 +145,13 @@ void expect_events(const std::vector<RenderedEvent>& events) {
 TEST(WriteResponse, HasEveryFieldWithDefaults) {
   const std::string text = rendered(Story(Request{.model = "m"}).response());
   expect_resource(parse(text).root());
-  EXPECT_EQ(text,
-            R"({"id":"resp_1","object":"response","created_at":1700000000,"completed_at":null,"status":"in_progress","background":false,"error":null,)"
-            R"("incomplete_details":null,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"model":"m","output":[],)"
-            R"("parallel_tool_calls":true,"previous_response_id":null,"prompt_cache_key":null,"reasoning":null,"safety_identifier":null,)"
-            R"("service_tier":"default","store":true,"temperature":1,"top_p":1,"presence_penalty":0,"frequency_penalty":0,)"
-            R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"truncation":"disabled","usage":null,"metadata":{}})");
+  EXPECT_EQ(
+      text,
+      R"({"id":"resp_1","object":"response","created_at":1700000000,"completed_at":null,"status":"in_progress","background":false,"error":null,)"
+      R"("incomplete_details":null,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"model":"m","output":[],)"
+      R"("parallel_tool_calls":true,"previous_response_id":null,"prompt_cache_key":null,"reasoning":null,"safety_identifier":null,)"
+      R"("service_tier":"default","store":true,"temperature":1,"top_p":1,"presence_penalty":0,"frequency_penalty":0,)"
+      R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"truncation":"disabled","usage":null,"metadata":{}})");
 }
 
 TEST(WriteResponse, EchoesWhatWasAsked) {
@@ -132,8 +167,11 @@ TEST(WriteResponse, EchoesWhatWasAsked) {
   EXPECT_EQ(r["background"].boolean(), true);
   EXPECT_EQ(r["tools"].at(0)["strict"].boolean(), true);
   EXPECT_TRUE(r["tools"].at(1)["parameters"].null());
-  EXPECT_EQ(r["tool_choice"].raw(), R"({"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"look"}]})");
-  EXPECT_EQ(r["text"].raw(), R"({"format":{"type":"json_schema","name":"shape","description":"A shape.","schema":{"type":"object"},"strict":false},"verbosity":"low"})");
+  EXPECT_EQ(r["tool_choice"].raw(),
+            R"({"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"look"}]})");
+  EXPECT_EQ(
+      r["text"].raw(),
+      R"({"format":{"type":"json_schema","name":"shape","description":"A shape.","schema":{"type":"object"},"strict":false},"verbosity":"low"})");
   EXPECT_EQ(r["reasoning"].raw(), R"({"effort":"high","summary":"auto"})");
   EXPECT_EQ(r["metadata"].raw(), R"({"a":"1","b":""})");
   EXPECT_EQ(r["temperature"].raw(), "0.1");
@@ -147,8 +185,9 @@ TEST(WriteResponse, SaysHowItEnded) {
     expect_resource(document.root());
     EXPECT_EQ(document.root()["status"].text(), "completed");
     EXPECT_EQ(document.root()["completed_at"].integer(), 1700000004);
-    EXPECT_EQ(document.root()["usage"].raw(),
-              R"({"input_tokens":10,"input_tokens_details":{"cached_tokens":2},"output_tokens":30,"output_tokens_details":{"reasoning_tokens":4},"total_tokens":40})");
+    EXPECT_EQ(
+        document.root()["usage"].raw(),
+        R"({"input_tokens":10,"input_tokens_details":{"cached_tokens":2},"output_tokens":30,"output_tokens_details":{"reasoning_tokens":4},"total_tokens":40})");
   }
   const json::Document failed = parse(rendered(whole_story(ResponseStatus::kFailed).response()));
   EXPECT_EQ(failed.root()["error"].raw(), R"({"code":"server_error","message":"It broke."})");
@@ -163,30 +202,60 @@ TEST(WriteResponse, SaysHowItEnded) {
 TEST(EventRenderer, TellsAResponseInOrder) {
   const auto events = whole_story().events();
   expect_events(events);
-  EXPECT_EQ(types(events), (std::vector<std::string>{
-                               "response.created", "response.in_progress",
-                               "response.output_item.added",
-                               "response.reasoning_summary_part.added", "response.reasoning_summary_text.delta", "response.reasoning_summary_text.done", "response.reasoning_summary_part.done",
-                               "response.content_part.added", "response.reasoning_text.delta", "response.reasoning_text.done", "response.content_part.done",
-                               "response.output_item.done",
-                               "response.output_item.added",
-                               "response.content_part.added", "response.output_text.delta", "response.output_text.delta", "response.output_text.delta", "response.output_text.done", "response.content_part.done",
-                               "response.content_part.added", "response.refusal.delta", "response.refusal.done", "response.content_part.done",
-                               "response.output_item.done",
-                               "response.output_item.added", "response.function_call_arguments.delta", "response.function_call_arguments.delta", "response.function_call_arguments.done",
-                               "response.output_item.done",
-                               "response.completed"}));
-  EXPECT_EQ(events[2].data, R"({"type":"response.output_item.added","sequence_number":2,"output_index":0,"item":{"type":"reasoning","id":"rs_1","status":"in_progress","summary":[]}})");
-  EXPECT_EQ(events[3].data, R"({"type":"response.reasoning_summary_part.added","sequence_number":3,"item_id":"rs_1","output_index":0,"summary_index":0,"part":{"type":"summary_text","text":""}})");
-  EXPECT_EQ(events[12].data,
-            R"({"type":"response.output_item.added","sequence_number":12,"output_index":1,"item":{"type":"message","id":"msg_1","status":"in_progress","role":"assistant","phase":"final_answer","content":[]}})");
-  EXPECT_EQ(events[13].data,
-            R"({"type":"response.content_part.added","sequence_number":13,"item_id":"msg_1","output_index":1,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}})");
-  EXPECT_EQ(events[15].data, R"({"type":"response.output_text.delta","sequence_number":15,"item_id":"msg_1","output_index":1,"content_index":0,"logprobs":[],"delta":"lo"})");
-  EXPECT_EQ(events[21].data, R"({"type":"response.refusal.done","sequence_number":21,"item_id":"msg_1","output_index":1,"content_index":1,"refusal":"no"})");
-  EXPECT_EQ(events[27].data, R"({"type":"response.function_call_arguments.done","sequence_number":27,"item_id":"fc_1","output_index":2,"name":"look","arguments":"{\"a\":1"})");
-  EXPECT_EQ(events[28].data,
-            R"({"type":"response.output_item.done","sequence_number":28,"output_index":2,"item":{"type":"function_call","id":"fc_1","status":"incomplete","call_id":"call_1","name":"look","arguments":"{\"a\":1"}})");
+  EXPECT_EQ(types(events), (std::vector<std::string>{"response.created",
+                                                     "response.in_progress",
+                                                     "response.output_item.added",
+                                                     "response.reasoning_summary_part.added",
+                                                     "response.reasoning_summary_text.delta",
+                                                     "response.reasoning_summary_text.done",
+                                                     "response.reasoning_summary_part.done",
+                                                     "response.content_part.added",
+                                                     "response.reasoning_text.delta",
+                                                     "response.reasoning_text.done",
+                                                     "response.content_part.done",
+                                                     "response.output_item.done",
+                                                     "response.output_item.added",
+                                                     "response.content_part.added",
+                                                     "response.output_text.delta",
+                                                     "response.output_text.delta",
+                                                     "response.output_text.delta",
+                                                     "response.output_text.done",
+                                                     "response.content_part.done",
+                                                     "response.content_part.added",
+                                                     "response.refusal.delta",
+                                                     "response.refusal.done",
+                                                     "response.content_part.done",
+                                                     "response.output_item.done",
+                                                     "response.output_item.added",
+                                                     "response.function_call_arguments.delta",
+                                                     "response.function_call_arguments.delta",
+                                                     "response.function_call_arguments.done",
+                                                     "response.output_item.done",
+                                                     "response.completed"}));
+  EXPECT_EQ(
+      events[2].data,
+      R"({"type":"response.output_item.added","sequence_number":2,"output_index":0,"item":{"type":"reasoning","id":"rs_1","status":"in_progress","summary":[]}})");
+  EXPECT_EQ(
+      events[3].data,
+      R"({"type":"response.reasoning_summary_part.added","sequence_number":3,"item_id":"rs_1","output_index":0,"summary_index":0,"part":{"type":"summary_text","text":""}})");
+  EXPECT_EQ(
+      events[12].data,
+      R"({"type":"response.output_item.added","sequence_number":12,"output_index":1,"item":{"type":"message","id":"msg_1","status":"in_progress","role":"assistant","phase":"final_answer","content":[]}})");
+  EXPECT_EQ(
+      events[13].data,
+      R"({"type":"response.content_part.added","sequence_number":13,"item_id":"msg_1","output_index":1,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}})");
+  EXPECT_EQ(
+      events[15].data,
+      R"({"type":"response.output_text.delta","sequence_number":15,"item_id":"msg_1","output_index":1,"content_index":0,"logprobs":[],"delta":"lo"})");
+  EXPECT_EQ(
+      events[21].data,
+      R"({"type":"response.refusal.done","sequence_number":21,"item_id":"msg_1","output_index":1,"content_index":1,"refusal":"no"})");
+  EXPECT_EQ(
+      events[27].data,
+      R"({"type":"response.function_call_arguments.done","sequence_number":27,"item_id":"fc_1","output_index":2,"name":"look","arguments":"{\"a\":1"})");
+  EXPECT_EQ(
+      events[28].data,
+      R"({"type":"response.output_item.done","sequence_number":28,"output_index":2,"item":{"type":"function_call","id":"fc_1","status":"incomplete","call_id":"call_1","name":"look","arguments":"{\"a\":1"}})");
 }
 
 // However the deltas are spread over records, and however many attempts they took, the client sees the same.
@@ -195,8 +264,12 @@ TEST(EventRenderer, DoesNotShowHowRecordsWereCut) {
   const auto deltas = sample_deltas();
   for (size_t cut = 0; cut <= deltas.size(); ++cut) {
     Story story(Request{.model = "m"});
-    story.add(AttemptStarted{}).deltas({deltas.begin(), deltas.begin() + static_cast<ptrdiff_t>(cut)}).add(AttemptEnded{.outcome = "cut"});
-    story.add(AttemptStarted{.number = 2, .continuation = true}).deltas({deltas.begin() + static_cast<ptrdiff_t>(cut), deltas.end()}).add(AttemptEnded{.number = 2, .outcome = "completed"});
+    story.add(AttemptStarted{})
+        .deltas({deltas.begin(), deltas.begin() + static_cast<ptrdiff_t>(cut)})
+        .add(AttemptEnded{.outcome = "cut"});
+    story.add(AttemptStarted{.number = 2, .continuation = true})
+        .deltas({deltas.begin() + static_cast<ptrdiff_t>(cut), deltas.end()})
+        .add(AttemptEnded{.number = 2, .outcome = "completed"});
     story.add(ResponseEnded{.usage = {10, 2, 30, 4, true}});
     const auto events = story.events();
     expect_events(events);
@@ -226,7 +299,8 @@ TEST(EventRenderer, EndsInTheEventsThatClientsWaitFor) {
   ASSERT_GE(failed.size(), 2u);
   EXPECT_EQ(failed[failed.size() - 2].type, "error");
   const json::Document error = parse(failed[failed.size() - 2].data);
-  EXPECT_EQ(error.root()["error"].raw(), R"({"message":"It broke.","type":"server_error","param":null,"code":"server_error"})");
+  EXPECT_EQ(error.root()["error"].raw(),
+            R"({"message":"It broke.","type":"server_error","param":null,"code":"server_error"})");
   EXPECT_EQ(failed.back().type, "response.failed");
   EXPECT_EQ(whole_story(ResponseStatus::kIncomplete).events().back().type, "response.incomplete");
   const auto cancelled = whole_story(ResponseStatus::kCancelled).events();
@@ -252,27 +326,53 @@ TEST(Errors, AreMappedInOnePlace) {
     int status;
     std::string text;
   } cases[] = {
-      {{.code = Code::kInvalid, .message = "M.", .param = "input[0]", .reason = "invalid_value"}, 400,
+      {{.code = Code::kInvalid, .message = "M.", .param = "input[0]", .reason = "invalid_value"},
+       400,
        R"({"error":{"message":"M.","type":"invalid_request_error","param":"input[0]","code":"invalid_value"}})"},
-      {{.code = Code::kDenied, .message = "M.", .reason = "unauthenticated"}, 401, R"({"error":{"message":"M.","type":"authentication_error","param":null,"code":"unauthenticated"}})"},
-      {{.code = Code::kDenied, .message = "M."}, 403, R"({"error":{"message":"M.","type":"permission_error","param":null,"code":null}})"},
-      {{.code = Code::kNotFound, .message = "M."}, 404, R"({"error":{"message":"M.","type":"invalid_request_error","param":null,"code":null}})"},
-      {{.code = Code::kConflict, .message = "M."}, 409, R"({"error":{"message":"M.","type":"invalid_request_error","param":null,"code":null}})"},
-      {{.code = Code::kOverloaded, .message = "M.", .reason = "rate_limit_exceeded"}, 429, R"({"error":{"message":"M.","type":"too_many_requests","param":null,"code":"rate_limit_exceeded"}})"},
-      {{.code = Code::kOverloaded, .message = "M.", .reason = "server_busy"}, 503, R"({"error":{"message":"M.","type":"server_error","param":null,"code":"server_busy"}})"},
-      {{.code = Code::kUnavailable, .message = "M."}, 503, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
-      {{.code = Code::kUnknown, .message = "M."}, 503, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
-      {{.code = Code::kDeadline, .message = "M."}, 504, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
-      {{.code = Code::kCancelled, .message = "M."}, 503, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
-      {{.code = Code::kCorrupt, .message = "M."}, 500, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
-      {{.code = Code::kInternal, .message = "M."}, 500, R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kDenied, .message = "M.", .reason = "unauthenticated"},
+       401,
+       R"({"error":{"message":"M.","type":"authentication_error","param":null,"code":"unauthenticated"}})"},
+      {{.code = Code::kDenied, .message = "M."},
+       403,
+       R"({"error":{"message":"M.","type":"permission_error","param":null,"code":null}})"},
+      {{.code = Code::kNotFound, .message = "M."},
+       404,
+       R"({"error":{"message":"M.","type":"invalid_request_error","param":null,"code":null}})"},
+      {{.code = Code::kConflict, .message = "M."},
+       409,
+       R"({"error":{"message":"M.","type":"invalid_request_error","param":null,"code":null}})"},
+      {{.code = Code::kOverloaded, .message = "M.", .reason = "rate_limit_exceeded"},
+       429,
+       R"({"error":{"message":"M.","type":"too_many_requests","param":null,"code":"rate_limit_exceeded"}})"},
+      {{.code = Code::kOverloaded, .message = "M.", .reason = "server_busy"},
+       503,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":"server_busy"}})"},
+      {{.code = Code::kUnavailable, .message = "M."},
+       503,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kUnknown, .message = "M."},
+       503,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kDeadline, .message = "M."},
+       504,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kCancelled, .message = "M."},
+       503,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kCorrupt, .message = "M."},
+       500,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
+      {{.code = Code::kInternal, .message = "M."},
+       500,
+       R"({"error":{"message":"M.","type":"server_error","param":null,"code":null}})"},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(http_status(c.error), c.status);
     EXPECT_EQ(render_openai_error(c.error), c.text);
   }
-  EXPECT_EQ(render_error_event({.code = Code::kUnavailable, .message = "M."}, 7),
-            R"({"type":"error","sequence_number":7,"error":{"message":"M.","type":"server_error","param":null,"code":null}})");
+  EXPECT_EQ(
+      render_error_event({.code = Code::kUnavailable, .message = "M."}, 7),
+      R"({"type":"error","sequence_number":7,"error":{"message":"M.","type":"server_error","param":null,"code":null}})");
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ Result<Tool> parse_tool(json::Value value, const std::string& path) {
   if (in.failed()) return in.finish().error();
   if (type != "function") return not_supported(in.param("type"), say("tools of type {}", quoted(type)));
   if (value["function"].is_object()) {
-    return invalid(in.param("function"), "unknown_parameter", "Unknown parameter: 'function'. In the Responses API 'name' and 'parameters' are fields of the tool itself.");
+    return invalid(
+        in.param("function"), "unknown_parameter",
+        "Unknown parameter: 'function'. In the Responses API 'name' and 'parameters' are fields of the tool itself.");
   }
   Tool tool;
   in.text("name", tool.name, {.required = true, .length_max = kNameMax, .name = true});
@@ -36,7 +38,8 @@ void parse_tools(RequestReader& in, Request& request) {
     auto tool = parse_tool(elements[i], in.param("tools", i));
     if (!tool) return in.fail(std::move(tool).error());
     if (has_tool(request, tool->name)) {
-      return in.fail(invalid(in.param("tools", i) + ".name", "invalid_value", say("Two tools have the name {}.", quoted(tool->name))));
+      return in.fail(invalid(in.param("tools", i) + ".name", "invalid_value",
+                             say("Two tools have the name {}.", quoted(tool->name))));
     }
     request.tools.push_back(*std::move(tool));
   }
@@ -51,7 +54,8 @@ Result<std::string> parse_function_choice(json::Value value, const std::string& 
   if (type != "function") return not_supported(in.param("type"), say("a tool choice of type {}", quoted(type)));
   in.text("name", name, {.required = true, .length_max = kNameMax, .name = true});
   TRY_VOID(in.finish());
-  if (!has_tool(request, name)) return invalid(path, "invalid_value", say("Tool choice {} is not among 'tools'.", quoted(name)));
+  if (!has_tool(request, name))
+    return invalid(path, "invalid_value", say("Tool choice {} is not among 'tools'.", quoted(name)));
   return name;
 }
 
@@ -68,12 +72,16 @@ Result<ToolChoice> parse_tool_choice(json::Value value, const Request& request) 
       choice.mode = ToolChoice::Mode::kRequired;
       if (request.tools.empty()) return invalid(path, "invalid_value", "Tool choice 'required' needs 'tools'.");
     } else {
-      return invalid(path, "invalid_value", say("Invalid value for 'tool_choice': {}. Supported are 'auto', 'none', 'required'.", quoted(word)));
+      return invalid(
+          path, "invalid_value",
+          say("Invalid value for 'tool_choice': {}. Supported are 'auto', 'none', 'required'.", quoted(word)));
     }
     return choice;
   }
   if (!value.is_object()) {
-    return invalid(path, "invalid_type", say("Invalid type for 'tool_choice': expected a string or an object, got {}.", json::name_of(value.type())));
+    return invalid(
+        path, "invalid_type",
+        say("Invalid type for 'tool_choice': expected a string or an object, got {}.", json::name_of(value.type())));
   }
   if (value["type"].text() != "allowed_tools") {
     TRY(choice.function, parse_function_choice(value, path, request));
@@ -109,7 +117,9 @@ Result<TextFormat> parse_format(json::Value value) {
     in.text("name", format.name, {.required = true, .length_max = kNameMax, .name = true});
     in.text("description", format.description);
     in.raw_object("schema", format.schema);
-    if (format.schema.empty()) in.fail(invalid("text.format.schema", "missing_required_parameter", "Missing required parameter: 'text.format.schema'."));
+    if (format.schema.empty())
+      in.fail(invalid("text.format.schema", "missing_required_parameter",
+                      "Missing required parameter: 'text.format.schema'."));
     in.boolean("strict", format.strict);
   }
   TRY_VOID(in.finish());
@@ -147,7 +157,8 @@ void parse_include(RequestReader& in, Request& request) {
   const auto elements = in.array("include").elements();
   for (size_t i = 0; i < elements.size(); ++i) {
     if (!elements[i].is_string()) {
-      return in.fail(invalid(in.param("include", i), "invalid_type", say("Invalid type for '{}': expected a string.", in.param("include", i))));
+      return in.fail(invalid(in.param("include", i), "invalid_type",
+                             say("Invalid type for '{}': expected a string.", in.param("include", i))));
     }
     const std::string_view word = elements[i].text();
     if (word != "reasoning.encrypted_content" && word != "message.output_text.logprobs") {
@@ -159,13 +170,20 @@ void parse_include(RequestReader& in, Request& request) {
 
 void parse_metadata(RequestReader& in, Request& request) {
   const auto members = in.object("metadata").members();
-  if (members.size() > 16) return in.fail(invalid("metadata", "object_above_max_properties", "Invalid 'metadata': more than 16 keys."));
+  if (members.size() > 16)
+    return in.fail(invalid("metadata", "object_above_max_properties", "Invalid 'metadata': more than 16 keys."));
   for (const auto& [key, value] : members) {
-    if (longer_than(key, 64)) return in.fail(invalid("metadata", "string_above_max_length", "Invalid 'metadata': a key longer than 64 characters."));
+    if (longer_than(key, 64))
+      return in.fail(
+          invalid("metadata", "string_above_max_length", "Invalid 'metadata': a key longer than 64 characters."));
     const std::string param = "metadata." + std::string(key);
-    if (!value.is_string()) return in.fail(invalid(param, "invalid_type", "Invalid 'metadata': values must be strings."));
-    if (longer_than(value.text(), 512)) return in.fail(invalid(param, "string_above_max_length", "Invalid 'metadata': a value longer than 512 characters."));
-    const auto same = std::ranges::find(request.metadata, key, [](const auto& pair) -> std::string_view { return pair.first; });
+    if (!value.is_string())
+      return in.fail(invalid(param, "invalid_type", "Invalid 'metadata': values must be strings."));
+    if (longer_than(value.text(), 512))
+      return in.fail(
+          invalid(param, "string_above_max_length", "Invalid 'metadata': a value longer than 512 characters."));
+    const auto same =
+        std::ranges::find(request.metadata, key, [](const auto& pair) -> std::string_view { return pair.first; });
     if (same != request.metadata.end()) {
       same->second = value.text();
     } else {
@@ -178,7 +196,8 @@ void parse_input(RequestReader& in, Request& request) {
   json::Value input = in.any("input");
   if (input.is_string()) {
     if (longer_than(input.text(), kTextMax)) {
-      return in.fail(invalid("input", "string_above_max_length", say("Invalid 'input': longer than {} characters.", kTextMax)));
+      return in.fail(
+          invalid("input", "string_above_max_length", say("Invalid 'input': longer than {} characters.", kTextMax)));
     }
     Item message{.role = Role::kUser};
     message.content.push_back({.text = std::string(input.text())});
@@ -191,7 +210,9 @@ void parse_input(RequestReader& in, Request& request) {
       request.input.push_back(*std::move(item));
     }
   } else if (!input.absent()) {
-    return in.fail(invalid("input", "invalid_type", say("Invalid type for 'input': expected a string or an array, got {}.", json::name_of(input.type()))));
+    return in.fail(
+        invalid("input", "invalid_type",
+                say("Invalid type for 'input': expected a string or an array, got {}.", json::name_of(input.type()))));
   }
   if (request.input.empty() && request.previous_response_id.empty()) {
     in.fail(invalid("input", "missing_required_parameter", "One of 'input' and 'previous_response_id' must be given."));
@@ -203,7 +224,9 @@ void parse_input(RequestReader& in, Request& request) {
 Result<Request> parse_responses_request(json::Value body) {
   Request request;
   RequestReader in(body, "");
-  for (std::string_view name : {"conversation", "prompt", "context_management", "moderation", "prompt_cache_retention", "prompt_cache_options"}) in.refuse(name);
+  for (std::string_view name :
+       {"conversation", "prompt", "context_management", "moderation", "prompt_cache_retention", "prompt_cache_options"})
+    in.refuse(name);
   in.text("model", request.model, {.required = true, .length_max = 256, .not_empty = true});
   in.text("instructions", request.instructions);
   in.text("previous_response_id", request.previous_response_id, {.length_max = 256, .not_empty = true});
@@ -213,7 +236,8 @@ Result<Request> parse_responses_request(json::Value body) {
     TRY(request.tool_choice, parse_tool_choice(choice, request));
   }
   if (auto text = parse_text(in.object("text"), request); !text) in.fail(std::move(text).error());
-  if (auto reasoning = parse_reasoning_options(in.object("reasoning"), request); !reasoning) in.fail(std::move(reasoning).error());
+  if (auto reasoning = parse_reasoning_options(in.object("reasoning"), request); !reasoning)
+    in.fail(std::move(reasoning).error());
   in.number("temperature", request.temperature, 0, 2);
   in.number("top_p", request.top_p, 0, 1);
   in.number("presence_penalty", request.presence_penalty, -2, 2);
@@ -234,7 +258,8 @@ Result<Request> parse_responses_request(json::Value body) {
   in.boolean("stream", request.stream);
   if (auto options = parse_stream_options(in.object("stream_options")); !options) in.fail(std::move(options).error());
   if (request.background && !request.store) {
-    in.fail(invalid("background", "invalid_value", "A background response must be stored: 'background' needs 'store' to be true."));
+    in.fail(invalid("background", "invalid_value",
+                    "A background response must be stored: 'background' needs 'store' to be true."));
   }
   TRY_VOID(in.finish());
   return request;

@@ -13,7 +13,9 @@ Result<Request> parse(std::string text) {
 
 // A body with `fields` beside a model and an input.
 std::string with(std::string_view fields) { return R"({"model":"m","input":"hi",)" + std::string(fields) + "}"; }
-std::string with_item(std::string_view item) { return R"({"model":"m","input":[{"role":"user","content":"a"},)" + std::string(item) + "]}"; }
+std::string with_item(std::string_view item) {
+  return R"({"model":"m","input":[{"role":"user","content":"a"},)" + std::string(item) + "]}";
+}
 
 TEST(ResponsesRequest, AStringIsAMessageOfTheUser) {
   auto request = parse(R"({"model":"m","input":"hello"})");
@@ -24,7 +26,8 @@ TEST(ResponsesRequest, AStringIsAMessageOfTheUser) {
 }
 
 TEST(ResponsesRequest, MessagesNeedNoType) {
-  auto request = parse(R"({"model":"m","input":[{"role":"developer","content":"a"},{"role":"assistant","content":"b","id":null,"phase":null},
+  auto request = parse(
+      R"({"model":"m","input":[{"role":"developer","content":"a"},{"role":"assistant","content":"b","id":null,"phase":null},
     {"type":"message","role":"assistant","id":"msg_7","status":"incomplete","phase":"commentary","content":[{"type":"output_text","text":"c","annotations":[],"logprobs":[]}]}]})");
   ASSERT_TRUE(request.ok()) << request.error().message;
   ASSERT_EQ(request->input.size(), 3u);
@@ -63,7 +66,8 @@ TEST(ResponsesRequest, ReadsEveryItem) {
 }
 
 TEST(ResponsesRequest, ReadsEveryOption) {
-  auto request = parse(with(R"("instructions":"i","previous_response_id":"resp_0","stream":true,"store":true,"background":true,
+  auto request =
+      parse(with(R"("instructions":"i","previous_response_id":"resp_0","stream":true,"store":true,"background":true,
     "tools":[{"type":"function","name":"f","description":"d","parameters":{ "a" : 1.00 },"strict":null},{"type":"function","name":"g"}],
     "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"g"}]},"parallel_tool_calls":false,
     "text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"},"strict":true},"verbosity":"high"},
@@ -75,7 +79,8 @@ TEST(ResponsesRequest, ReadsEveryOption) {
   EXPECT_EQ(request->tools[0].description, "d");
   EXPECT_FALSE(request->tools[0].strict.has_value());
   EXPECT_EQ(request->tools[1].parameters, "");
-  EXPECT_EQ(request->tool_choice, (ToolChoice{.mode = ToolChoice::Mode::kAllowed, .allowed_required = true, .allowed = {"g"}}));
+  EXPECT_EQ(request->tool_choice,
+            (ToolChoice{.mode = ToolChoice::Mode::kAllowed, .allowed_required = true, .allowed = {"g"}}));
   EXPECT_EQ(request->format.kind, TextFormat::Kind::kJsonSchema);
   EXPECT_EQ(request->format.schema, R"({"type":"object"})");
   EXPECT_EQ(request->temperature, 0);
@@ -87,7 +92,8 @@ TEST(ResponsesRequest, ReadsEveryOption) {
 }
 
 TEST(ResponsesRequest, ANullAsksForNothing) {
-  auto request = parse(with(R"("instructions":null,"previous_response_id":null,"tools":null,"tool_choice":null,"text":null,"reasoning":null,"temperature":null,
+  auto request = parse(with(
+      R"("instructions":null,"previous_response_id":null,"tools":null,"tool_choice":null,"text":null,"reasoning":null,"temperature":null,
     "max_output_tokens":null,"metadata":null,"stream":null,"store":null,"include":null,"conversation":null,"prompt":null,"truncation":null,"never_heard_of":null)"));
   ASSERT_TRUE(request.ok()) << request.error().message << request.error().param;
   Request expected{.model = "m"};
@@ -101,7 +107,9 @@ TEST(ResponsesRequest, ReadsEveryFormOfToolChoice) {
   EXPECT_EQ(parse(with(tools + R"("none")"))->tool_choice.mode, ToolChoice::Mode::kNone);
   EXPECT_EQ(parse(with(tools + R"("required")"))->tool_choice.mode, ToolChoice::Mode::kRequired);
   EXPECT_EQ(parse(with(tools + R"({"type":"function","name":"f"})"))->tool_choice.function, "f");
-  EXPECT_EQ(parse(with(tools + R"({"type":"allowed_tools","tools":[{"type":"function","name":"f"}]})"))->tool_choice.allowed, std::vector<std::string>{"f"});
+  EXPECT_EQ(
+      parse(with(tools + R"({"type":"allowed_tools","tools":[{"type":"function","name":"f"}]})"))->tool_choice.allowed,
+      std::vector<std::string>{"f"});
 }
 
 TEST(ResponsesRequest, AContinuationNeedsNoInput) {
@@ -151,26 +159,37 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {with(R"("background":true,"store":false)"), "background", "invalid_value"},
       {with(R"("reasoning":{"effort":"huge"})"), "reasoning.effort", "invalid_value"},
       {with(R"("reasoning":{"mode":"x"})"), "reasoning.mode", "unknown_parameter"},
-      {with(R"("stream_options":{"include_obfuscation":true})"), "stream_options.include_obfuscation", "unsupported_parameter"},
+      {with(R"("stream_options":{"include_obfuscation":true})"), "stream_options.include_obfuscation",
+       "unsupported_parameter"},
       {with(R"("text":{"format":{"type":"xml"}})"), "text.format.type", "invalid_value"},
-      {with(R"("text":{"format":{"type":"json_schema","name":"n"}})"), "text.format.schema", "missing_required_parameter"},
-      {with(R"("text":{"format":{"type":"json_schema","schema":{}}})"), "text.format.name", "missing_required_parameter"},
+      {with(R"("text":{"format":{"type":"json_schema","name":"n"}})"), "text.format.schema",
+       "missing_required_parameter"},
+      {with(R"("text":{"format":{"type":"json_schema","schema":{}}})"), "text.format.name",
+       "missing_required_parameter"},
       {with(R"("text":{"verbosity":"loud"})"), "text.verbosity", "invalid_value"},
       {with(R"("tools":{})"), "tools", "invalid_type"},
-      {with(R"("tools":[{"type":"function","name":"f"},{"type":"web_search"}])"), "tools[1].type", "unsupported_parameter"},
+      {with(R"("tools":[{"type":"function","name":"f"},{"type":"web_search"}])"), "tools[1].type",
+       "unsupported_parameter"},
       {with(R"("tools":[{"type":"function","function":{"name":"f"}}])"), "tools[0].function", "unknown_parameter"},
       {with(R"("tools":[{"type":"function","name":"a b"}])"), "tools[0].name", "invalid_value"},
-      {with("\"tools\":[{\"type\":\"function\",\"name\":\"" + long_name + "\"}]"), "tools[0].name", "string_above_max_length"},
+      {with("\"tools\":[{\"type\":\"function\",\"name\":\"" + long_name + "\"}]"), "tools[0].name",
+       "string_above_max_length"},
       {with(R"("tools":[{"type":"function","name":"f","parameters":[]}])"), "tools[0].parameters", "invalid_type"},
-      {with("\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":" + deep + "}]"), "tools[0].parameters", "invalid_value"},
-      {with(R"("tools":[{"type":"function","name":"f"},{"type":"function","name":"f"}])"), "tools[1].name", "invalid_value"},
-      {with(R"("tools":[{"type":"function","name":"f","defer_loading":true}])"), "tools[0].defer_loading", "unknown_parameter"},
+      {with("\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":" + deep + "}]"), "tools[0].parameters",
+       "invalid_value"},
+      {with(R"("tools":[{"type":"function","name":"f"},{"type":"function","name":"f"}])"), "tools[1].name",
+       "invalid_value"},
+      {with(R"("tools":[{"type":"function","name":"f","defer_loading":true}])"), "tools[0].defer_loading",
+       "unknown_parameter"},
       {with(R"("tool_choice":"required")"), "tool_choice", "invalid_value"},
       {with(R"("tool_choice":"any")"), "tool_choice", "invalid_value"},
       {with(R"("tool_choice":{"type":"function","name":"f"})"), "tool_choice", "invalid_value"},
       {with(R"("tool_choice":{"type":"web_search"})"), "tool_choice.type", "unsupported_parameter"},
-      {with(R"("tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]})"), "tool_choice.tools", "invalid_value"},
-      {with(R"("tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"g"}]})"),
+      {with(
+           R"("tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]})"),
+       "tool_choice.tools", "invalid_value"},
+      {with(
+           R"("tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"g"}]})"),
        "tool_choice.tools[0]", "invalid_value"},
       {with_item(R"({})"), "input[1].type", "missing_required_parameter"},
       {with_item(R"({"id":"msg_1"})"), "input[1].type", "unsupported_parameter"},
@@ -181,18 +200,29 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {with_item(R"({"role":"user","content":{}})"), "input[1].content", "invalid_type"},
       {with_item(R"({"role":"user","content":"a","phase":"commentary"})"), "input[1].phase", "invalid_value"},
       {with_item(R"({"role":"user","content":"a","extra":1})"), "input[1].extra", "unknown_parameter"},
-      {with_item(R"({"role":"user","content":[{"type":"output_text","text":"a"}]})"), "input[1].content[0].type", "invalid_value"},
-      {with_item(R"({"role":"user","content":[{"type":"input_text"}]})"), "input[1].content[0].text", "missing_required_parameter"},
-      {with_item(R"({"role":"assistant","content":[{"type":"input_text","text":"a"}]})"), "input[1].content[0].type", "invalid_value"},
-      {with_item(R"({"role":"user","content":[{"type":"input_image","file_id":"file_1"}]})"), "input[1].content[0].file_id", "unsupported_parameter"},
-      {with_item(R"({"role":"user","content":[{"type":"input_image","image_url":"file:///etc/passwd"}]})"), "input[1].content[0].image_url", "invalid_value"},
-      {with_item(R"({"role":"user","content":[{"type":"input_file","file_id":"file_1"}]})"), "input[1].content[0].file_id", "unsupported_parameter"},
-      {with_item(R"({"role":"user","content":[{"type":"input_video","video_url":"x"}]})"), "input[1].content[0].type", "invalid_value"},
-      {with_item(R"({"type":"function_call","call_id":"","name":"f","arguments":""})"), "input[1].call_id", "empty_string"},
-      {with_item(R"({"type":"function_call","call_id":"c","name":"f"})"), "input[1].arguments", "missing_required_parameter"},
+      {with_item(R"({"role":"user","content":[{"type":"output_text","text":"a"}]})"), "input[1].content[0].type",
+       "invalid_value"},
+      {with_item(R"({"role":"user","content":[{"type":"input_text"}]})"), "input[1].content[0].text",
+       "missing_required_parameter"},
+      {with_item(R"({"role":"assistant","content":[{"type":"input_text","text":"a"}]})"), "input[1].content[0].type",
+       "invalid_value"},
+      {with_item(R"({"role":"user","content":[{"type":"input_image","file_id":"file_1"}]})"),
+       "input[1].content[0].file_id", "unsupported_parameter"},
+      {with_item(R"({"role":"user","content":[{"type":"input_image","image_url":"file:///etc/passwd"}]})"),
+       "input[1].content[0].image_url", "invalid_value"},
+      {with_item(R"({"role":"user","content":[{"type":"input_file","file_id":"file_1"}]})"),
+       "input[1].content[0].file_id", "unsupported_parameter"},
+      {with_item(R"({"role":"user","content":[{"type":"input_video","video_url":"x"}]})"), "input[1].content[0].type",
+       "invalid_value"},
+      {with_item(R"({"type":"function_call","call_id":"","name":"f","arguments":""})"), "input[1].call_id",
+       "empty_string"},
+      {with_item(R"({"type":"function_call","call_id":"c","name":"f"})"), "input[1].arguments",
+       "missing_required_parameter"},
       {with_item(R"({"type":"function_call_output","call_id":"c"})"), "input[1].output", "missing_required_parameter"},
-      {with_item(R"({"type":"function_call_output","call_id":"c","output":[{"type":"input_image","image_url":7}]})"), "input[1].output[0].image_url", "invalid_type"},
-      {with_item(R"({"type":"reasoning","summary":[{"type":"text","text":""}]})"), "input[1].summary[0].type", "invalid_value"},
+      {with_item(R"({"type":"function_call_output","call_id":"c","output":[{"type":"input_image","image_url":7}]})"),
+       "input[1].output[0].image_url", "invalid_type"},
+      {with_item(R"({"type":"reasoning","summary":[{"type":"text","text":""}]})"), "input[1].summary[0].type",
+       "invalid_value"},
       {with_item(R"({"type":"compaction"})"), "input[1].encrypted_content", "missing_required_parameter"},
   };
   for (const auto& c : cases) {

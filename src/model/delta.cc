@@ -7,13 +7,18 @@ namespace {
 
 bool may_hold(ItemKind item, PartKind part) {
   switch (item) {
-    case ItemKind::kMessage: return part == PartKind::kOutputText || part == PartKind::kRefusal;
-    case ItemKind::kReasoning: return part == PartKind::kReasoningText || part == PartKind::kSummaryText;
-    default: return false;
+    case ItemKind::kMessage:
+      return part == PartKind::kOutputText || part == PartKind::kRefusal;
+    case ItemKind::kReasoning:
+      return part == PartKind::kReasoningText || part == PartKind::kSummaryText;
+    default:
+      return false;
   }
 }
 
-std::vector<Part>& parts_of(Item& item, PartKind kind) { return kind == PartKind::kSummaryText ? item.summary : item.content; }
+std::vector<Part>& parts_of(Item& item, PartKind kind) {
+  return kind == PartKind::kSummaryText ? item.summary : item.content;
+}
 
 }  // namespace
 
@@ -21,7 +26,8 @@ Result<void> AnswerItems::step(Place& place, const Delta& delta) {
   switch (delta.kind) {
     case Delta::Kind::kItemBegin:
       if (place.item_open) return corrupt("delta: an item begins within an item");
-      if (delta.item.kind != ItemKind::kMessage && delta.item.kind != ItemKind::kFunctionCall && delta.item.kind != ItemKind::kReasoning) {
+      if (delta.item.kind != ItemKind::kMessage && delta.item.kind != ItemKind::kFunctionCall &&
+          delta.item.kind != ItemKind::kReasoning) {
         return corrupt("delta: an item of a kind that no model writes");
       }
       place = {.item_open = true, .item = delta.item.kind};
@@ -33,7 +39,8 @@ Result<void> AnswerItems::step(Place& place, const Delta& delta) {
       place.part = delta.part;
       return {};
     case Delta::Kind::kText:
-      if (!place.part_open && !(place.item_open && place.item == ItemKind::kFunctionCall)) return corrupt("delta: text out of place");
+      if (!place.part_open && !(place.item_open && place.item == ItemKind::kFunctionCall))
+        return corrupt("delta: text out of place");
       return {};
     case Delta::Kind::kPartEnd:
       if (!place.part_open) return corrupt("delta: the end of no part");
@@ -60,15 +67,20 @@ void AnswerItems::put(const Delta& delta) {
       items_.push_back(std::move(item));
       break;
     }
-    case Delta::Kind::kPartBegin: parts_of(items_.back(), delta.part).push_back(Part{.kind = delta.part}); break;
+    case Delta::Kind::kPartBegin:
+      parts_of(items_.back(), delta.part).push_back(Part{.kind = delta.part});
+      break;
     case Delta::Kind::kText: {
       Item& item = items_.back();
       (item.kind == ItemKind::kFunctionCall ? item.arguments : parts_of(item, place_.part).back().text) += delta.text;
       bytes_ += delta.text.size();
       break;
     }
-    case Delta::Kind::kPartEnd: break;
-    case Delta::Kind::kItemEnd: items_.back().status = delta.status; break;
+    case Delta::Kind::kPartEnd:
+      break;
+    case Delta::Kind::kItemEnd:
+      items_.back().status = delta.status;
+      break;
   }
 }
 

@@ -25,11 +25,17 @@ void write_part(json::Writer& out, const Part& part) {
   switch (part.kind) {
     case PartKind::kInputText:
     case PartKind::kReasoningText:
-    case PartKind::kSummaryText: out.field("text", part.text); break;
-    case PartKind::kOutputText:
-      out.field("text", part.text).key("annotations").raw(part.annotations.empty() ? "[]" : std::string_view(part.annotations));
+    case PartKind::kSummaryText:
+      out.field("text", part.text);
       break;
-    case PartKind::kRefusal: out.field("refusal", part.text); break;
+    case PartKind::kOutputText:
+      out.field("text", part.text)
+          .key("annotations")
+          .raw(part.annotations.empty() ? "[]" : std::string_view(part.annotations));
+      break;
+    case PartKind::kRefusal:
+      out.field("refusal", part.text);
+      break;
     case PartKind::kInputImage:
       out.key("image_url");
       part.url.empty() ? out.null() : out.string(part.url);
@@ -54,12 +60,17 @@ Result<Part> read_part(json::Value value) {
   switch (part.kind) {
     case PartKind::kInputText:
     case PartKind::kReasoningText:
-    case PartKind::kSummaryText: in.text("text", part.text); break;
+    case PartKind::kSummaryText:
+      in.text("text", part.text);
+      break;
     case PartKind::kOutputText:
       in.text("text", part.text);
-      if (json::Value annotations = in.array("annotations"); annotations.size() != 0) part.annotations = annotations.raw();
+      if (json::Value annotations = in.array("annotations"); annotations.size() != 0)
+        part.annotations = annotations.raw();
       break;
-    case PartKind::kRefusal: in.text("refusal", part.text); break;
+    case PartKind::kRefusal:
+      in.text("refusal", part.text);
+      break;
     case PartKind::kInputImage:
       if (json::Value url = in.any("image_url"); url.is_string()) {
         part.url = url.text();

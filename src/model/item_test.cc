@@ -30,13 +30,16 @@ TEST(Item, WhatWasWrittenIsReadBack) {
 
 TEST(Item, HasTheFormOfOpenResponses) {
   const auto items = sample_items();
-  EXPECT_EQ(written(items[1]),
-            R"({"type":"message","id":"msg_2","status":"incomplete","role":"assistant","phase":"commentary","content":[)"
-            R"({"type":"output_text","text":"text","annotations":[{"type":"url_citation"}]},)"
-            R"({"type":"output_text","text":"","annotations":[]},{"type":"refusal","refusal":"no"}]})");
-  EXPECT_EQ(written(items[2]),
-            R"({"type":"function_call","id":"fc_1","status":"completed","call_id":"call_1","name":"look","arguments":"{\"a\": 1"})");
-  EXPECT_EQ(written(Item{.kind = ItemKind::kReasoning, .id = "rs"}), R"({"type":"reasoning","id":"rs","status":"completed","summary":[]})");
+  EXPECT_EQ(
+      written(items[1]),
+      R"({"type":"message","id":"msg_2","status":"incomplete","role":"assistant","phase":"commentary","content":[)"
+      R"({"type":"output_text","text":"text","annotations":[{"type":"url_citation"}]},)"
+      R"({"type":"output_text","text":"","annotations":[]},{"type":"refusal","refusal":"no"}]})");
+  EXPECT_EQ(
+      written(items[2]),
+      R"({"type":"function_call","id":"fc_1","status":"completed","call_id":"call_1","name":"look","arguments":"{\"a\": 1"})");
+  EXPECT_EQ(written(Item{.kind = ItemKind::kReasoning, .id = "rs"}),
+            R"({"type":"reasoning","id":"rs","status":"completed","summary":[]})");
   json::Writer out;
   write_part(out, {.kind = PartKind::kInputImage, .url = "data:,"});
   EXPECT_EQ(out.text(), R"({"type":"input_image","image_url":"data:,","detail":"auto"})");
@@ -44,7 +47,9 @@ TEST(Item, HasTheFormOfOpenResponses) {
 
 TEST(Item, WhatIsNotCanonicalIsCorrupt) {
   for (const char* text : {
-           R"([])", R"({"type":"message"})", R"({"type":"other","id":"a","status":"completed"})",
+           R"([])",
+           R"({"type":"message"})",
+           R"({"type":"other","id":"a","status":"completed"})",
            R"({"type":"message","id":"a","status":"done","role":"user","content":[]})",
            R"({"type":"message","id":"a","status":"completed","role":"user","content":"text"})",
            R"({"type":"message","id":"a","status":"completed","role":"user","content":[],"more":1})",
@@ -67,7 +72,8 @@ Result<Request> reread(const Request& request) {
 
 TEST(Request, WhatWasWrittenIsReadBack) {
   std::vector<Request> requests = {sample_request(), Request{.model = "m"}, Request{.model = "m", .instructions = ""}};
-  requests.push_back({.model = "m", .tool_choice = {.mode = ToolChoice::Mode::kFunction, .function = "f"}, .store = false});
+  requests.push_back(
+      {.model = "m", .tool_choice = {.mode = ToolChoice::Mode::kFunction, .function = "f"}, .store = false});
   requests.push_back({.model = "m", .format = {.kind = TextFormat::Kind::kJsonObject}});
   for (const Request& request : requests) {
     auto back = reread(request);

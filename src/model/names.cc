@@ -14,22 +14,27 @@ constexpr Name<ItemKind> kItemKinds[] = {
 };
 constexpr Name<Role> kRoles[] = {
     {Role::kUser, "user"}, {Role::kAssistant, "assistant"}, {Role::kSystem, "system"}, {Role::kDeveloper, "developer"}};
-constexpr Name<ItemStatus> kItemStatuses[] = {
-    {ItemStatus::kInProgress, "in_progress"}, {ItemStatus::kCompleted, "completed"}, {ItemStatus::kIncomplete, "incomplete"}};
+constexpr Name<ItemStatus> kItemStatuses[] = {{ItemStatus::kInProgress, "in_progress"},
+                                              {ItemStatus::kCompleted, "completed"},
+                                              {ItemStatus::kIncomplete, "incomplete"}};
 constexpr Name<PartKind> kPartKinds[] = {
-    {PartKind::kInputText, "input_text"},   {PartKind::kOutputText, "output_text"}, {PartKind::kRefusal, "refusal"},
-    {PartKind::kInputImage, "input_image"}, {PartKind::kInputFile, "input_file"},   {PartKind::kReasoningText, "reasoning_text"},
+    {PartKind::kInputText, "input_text"},     {PartKind::kOutputText, "output_text"},
+    {PartKind::kRefusal, "refusal"},          {PartKind::kInputImage, "input_image"},
+    {PartKind::kInputFile, "input_file"},     {PartKind::kReasoningText, "reasoning_text"},
     {PartKind::kSummaryText, "summary_text"},
 };
 constexpr Name<RecordKind> kRecordKinds[] = {
-    {RecordKind::kResponseCreated, "response_created"}, {RecordKind::kAttemptStarted, "attempt_started"},
-    {RecordKind::kDeltas, "deltas"},                    {RecordKind::kAttemptEnded, "attempt_ended"},
-    {RecordKind::kResponseEnded, "response_ended"},     {RecordKind::kResponseDeleted, "response_deleted"},
+    {RecordKind::kResponseCreated, "response_created"},
+    {RecordKind::kAttemptStarted, "attempt_started"},
+    {RecordKind::kDeltas, "deltas"},
+    {RecordKind::kAttemptEnded, "attempt_ended"},
+    {RecordKind::kResponseEnded, "response_ended"},
+    {RecordKind::kResponseDeleted, "response_deleted"},
 };
 constexpr Name<ResponseStatus> kResponseStatuses[] = {
-    {ResponseStatus::kQueued, "queued"},         {ResponseStatus::kInProgress, "in_progress"},
-    {ResponseStatus::kCompleted, "completed"},   {ResponseStatus::kIncomplete, "incomplete"},
-    {ResponseStatus::kFailed, "failed"},         {ResponseStatus::kCancelled, "cancelled"},
+    {ResponseStatus::kQueued, "queued"},       {ResponseStatus::kInProgress, "in_progress"},
+    {ResponseStatus::kCompleted, "completed"}, {ResponseStatus::kIncomplete, "incomplete"},
+    {ResponseStatus::kFailed, "failed"},       {ResponseStatus::kCancelled, "cancelled"},
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 //   4 part ends
 //   5 item ends     status: a byte
 //
-// count, lengths: LEB128; a string: its length, then its bytes. Other records are small or already JSON, so they are one object of canonical JSON.
+// count, lengths: LEB128; a string: its length, then its bytes. Other records are small or already JSON, so they are
+// one object of canonical JSON.
 
 #include <limits>
 #include <type_traits>
@@ -88,7 +89,9 @@ std::string encode_deltas(const std::vector<Delta>& deltas) {
         put_string(out, delta.item.call_id);
         put_string(out, delta.item.name);
         break;
-      case Delta::Kind::kPartBegin: out += static_cast<char>(delta.part); break;
+      case Delta::Kind::kPartBegin:
+        out += static_cast<char>(delta.part);
+        break;
       case Delta::Kind::kText: {
         size_t end = i;
         while (end < deltas.size() && deltas[end].kind == Delta::Kind::kText) ++end;
@@ -98,8 +101,11 @@ std::string encode_deltas(const std::vector<Delta>& deltas) {
         i = end;
         continue;
       }
-      case Delta::Kind::kPartEnd: break;
-      case Delta::Kind::kItemEnd: out += static_cast<char>(delta.status); break;
+      case Delta::Kind::kPartEnd:
+        break;
+      case Delta::Kind::kItemEnd:
+        out += static_cast<char>(delta.status);
+        break;
     }
     ++i;
   }
@@ -122,7 +128,9 @@ Result<Deltas> decode_deltas(std::string_view payload) {
         out.deltas.push_back(Delta::item_begin(std::move(item)));
         break;
       }
-      case Delta::Kind::kPartBegin: out.deltas.push_back(Delta::part_begin(in.word(part_kinds()))); break;
+      case Delta::Kind::kPartBegin:
+        out.deltas.push_back(Delta::part_begin(in.word(part_kinds())));
+        break;
       case Delta::Kind::kText: {
         const uint64_t count = in.varint();
         if (count == 0 || count > in.left()) return corrupt("deltas: a count of texts that cannot be");
@@ -134,9 +142,14 @@ Result<Deltas> decode_deltas(std::string_view payload) {
         }
         break;
       }
-      case Delta::Kind::kPartEnd: out.deltas.push_back(Delta::part_end()); break;
-      case Delta::Kind::kItemEnd: out.deltas.push_back(Delta::item_end(in.word(item_statuses()))); break;
-      default: return corrupt("deltas: an operation that is not known here");
+      case Delta::Kind::kPartEnd:
+        out.deltas.push_back(Delta::part_end());
+        break;
+      case Delta::Kind::kItemEnd:
+        out.deltas.push_back(Delta::item_end(in.word(item_statuses())));
+        break;
+      default:
+        return corrupt("deltas: an operation that is not known here");
     }
   }
   if (!in.good()) return corrupt("deltas: the bytes end too early or are not a number or word");
@@ -299,7 +312,8 @@ Result<Record> decode_payload(uint64_t seq, WallTime time, RecordKind kind, uint
       TRY(record.body, decode_started(root));
       return record;
     }
-    case RecordKind::kDeltas: break;
+    case RecordKind::kDeltas:
+      break;
     case RecordKind::kAttemptEnded: {
       TRY(record.body, decode_attempt_ended(root));
       return record;

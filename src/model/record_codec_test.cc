@@ -28,7 +28,8 @@ TEST(RecordCodec, TextCostsLittleMoreThanItself) {
   EXPECT_LE(encode_payload({.body = deltas}).size(), 6 * 1000 + 8u);
 }
 
-// Every payload of a released codec stays readable. To add a sample: put it into sample_records(); the test prints its line.
+// Every payload of a released codec stays readable. To add a sample: put it into sample_records(); the test prints its
+// line.
 TEST(RecordCodec, ReleasedPayloadsStayReadable) {
   const auto samples = sample_records();
   std::ifstream file("tests/compat/records_1.txt");
@@ -37,7 +38,8 @@ TEST(RecordCodec, ReleasedPayloadsStayReadable) {
   for (std::string name, hex; file >> name >> hex;) golden[name] = hex == "-" ? "" : hex;
   for (const auto& [name, record] : samples) {
     const std::string payload = encode_payload(record);
-    ASSERT_TRUE(golden.contains(name)) << "tests/compat/records_1.txt lacks:\n" << name << ' ' << (payload.empty() ? "-" : to_hex(payload));
+    ASSERT_TRUE(golden.contains(name)) << "tests/compat/records_1.txt lacks:\n"
+                                       << name << ' ' << (payload.empty() ? "-" : to_hex(payload));
     auto bytes = from_hex(golden[name]);
     ASSERT_TRUE(bytes.ok()) << name;
     auto back = decode_payload(record.seq, record.time, record.kind(), 1, *bytes);
@@ -74,12 +76,18 @@ TEST(RecordCodec, LyingLengthsAreCorrupt) {
   using namespace std::string_literals;
   const Record deltas{.body = Deltas{}};
   const std::string cases[] = {
-      "\x03\xff\xff\xff\xff\xff\xff\xff\xff\x7f"s,  // as many texts as an int64 can count
-      "\x03\x01\xff\xff\xff\xff\x7f"s,              // a text longer than the payload
+      "\x03\xff\xff\xff\xff\xff\xff\xff\xff\x7f"s,          // as many texts as an int64 can count
+      "\x03\x01\xff\xff\xff\xff\x7f"s,                      // a text longer than the payload
       "\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"s,  // no end of a number
-      "\x03\x01\x80\x00"s,                          // a number spelt too long
-      "\x03\x00"s,                                  // a run of no texts
-      "\x03"s, "\x01"s, "\x01\x01"s, "\x02\x09"s, "\x05\x00"s, "\x06"s, "\x00"s,
+      "\x03\x01\x80\x00"s,                                  // a number spelt too long
+      "\x03\x00"s,                                          // a run of no texts
+      "\x03"s,
+      "\x01"s,
+      "\x01\x01"s,
+      "\x02\x09"s,
+      "\x05\x00"s,
+      "\x06"s,
+      "\x00"s,
       "\x01\x01\x02\xff\xff\xff\xff\x7f"s,
   };
   for (const auto& payload : cases) {
@@ -98,7 +106,8 @@ TEST(RecordCodec, UnknownCodecsKindsAndFieldsAreCorrupt) {
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"({"id":null})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"([])").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseEnded, 1, R"({"status":"done"})").ok());
-  EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseEnded, 1, R"({"status":"failed","usage":{"input_tokens":-1}})").ok());
+  EXPECT_FALSE(
+      decode_payload(1, {}, RecordKind::kResponseEnded, 1, R"({"status":"failed","usage":{"input_tokens":-1}})").ok());
   EXPECT_TRUE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"({"id":"r"})").ok());
 }
 

@@ -1,4 +1,5 @@
-// Any bytes as a payload: decoding is total, and what was decoded is encoded and decoded to itself. The first byte is the kind.
+// Any bytes as a payload: decoding is total, and what was decoded is encoded and decoded to itself. The first byte is
+// the kind.
 
 #include <cstdint>
 #include <string_view>
@@ -24,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Response response;
   if (kind != RecordKind::kResponseCreated) {
     CHECK(apply(response, {.seq = 0, .body = ResponseCreated{ResponseId("r"), {}, {}}}).ok(), "created");
-    if (kind != RecordKind::kAttemptStarted) CHECK(apply(response, {.seq = 1, .body = AttemptStarted{}}).ok(), "started");
+    if (kind != RecordKind::kAttemptStarted)
+      CHECK(apply(response, {.seq = 1, .body = AttemptStarted{}}).ok(), "started");
   }
   (void)apply(response, *record).ok();
   return 0;

@@ -5,11 +5,15 @@ namespace perdure {
 namespace {
 
 using Mode = ToolChoice::Mode;
-constexpr Name<Mode> kModeWords[] = {{Mode::kAuto, "auto"}, {Mode::kNone, "none"}, {Mode::kRequired, "required"},
-                                 {Mode::kFunction, "function"}, {Mode::kAllowed, "allowed"}};
+constexpr Name<Mode> kModeWords[] = {{Mode::kAuto, "auto"},
+                                     {Mode::kNone, "none"},
+                                     {Mode::kRequired, "required"},
+                                     {Mode::kFunction, "function"},
+                                     {Mode::kAllowed, "allowed"}};
 constexpr std::span<const Name<Mode>> kModes = kModeWords;
 using Format = TextFormat::Kind;
-constexpr Name<Format> kFormatWords[] = {{Format::kText, "text"}, {Format::kJsonObject, "json_object"}, {Format::kJsonSchema, "json_schema"}};
+constexpr Name<Format> kFormatWords[] = {
+    {Format::kText, "text"}, {Format::kJsonObject, "json_object"}, {Format::kJsonSchema, "json_schema"}};
 constexpr std::span<const Name<Format>> kFormats = kFormatWords;
 
 void write_optional(json::Writer& out, std::string_view name, const std::string& text) {

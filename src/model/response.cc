@@ -25,8 +25,10 @@ struct Apply {
   Result<void> operator()(const AttemptStarted& r) const {
     if (is_terminal(response.status)) return corrupt("record: an attempt after the end");
     if (attempt_open()) return corrupt("record: an attempt within an attempt");
-    if (r.number != static_cast<int64_t>(response.placements.size()) + 1) return corrupt("record: attempts are not in order");
-    response.placements.push_back({.started = r, .ended = {}, .began = record.time, .output_from = response.answer.bytes()});
+    if (r.number != static_cast<int64_t>(response.placements.size()) + 1)
+      return corrupt("record: attempts are not in order");
+    response.placements.push_back(
+        {.started = r, .ended = {}, .began = record.time, .output_from = response.answer.bytes()});
     response.status = ResponseStatus::kInProgress;
     return {};
   }
@@ -37,7 +39,8 @@ struct Apply {
     return response.answer.apply(r.deltas);
   }
   Result<void> operator()(const AttemptEnded& r) const {
-    if (!attempt_open() || r.number != response.placements.back().started.number) return corrupt("record: an attempt that is not open ended");
+    if (!attempt_open() || r.number != response.placements.back().started.number)
+      return corrupt("record: an attempt that is not open ended");
     response.placements.back().ended = r;
     response.placements.back().finished = record.time;
     return {};

@@ -37,11 +37,13 @@ TEST(AnswerItems, KeepTheOrder) {
   const Delta reasoning = Delta::item_begin({.kind = ItemKind::kReasoning});
   const Delta output = Delta::item_begin({.kind = ItemKind::kFunctionCallOutput});
   const Delta compaction = Delta::item_begin({.kind = ItemKind::kCompaction});
-  const Delta text_part = Delta::part_begin(PartKind::kOutputText), thought_part = Delta::part_begin(PartKind::kReasoningText);
+  const Delta text_part = Delta::part_begin(PartKind::kOutputText),
+              thought_part = Delta::part_begin(PartKind::kReasoningText);
   const Delta input_part = Delta::part_begin(PartKind::kInputText);
   const Delta text = Delta::append("x"), part_end = Delta::part_end();
   const Delta item_end = Delta::item_end(ItemStatus::kCompleted), no_end = Delta::item_end(ItemStatus::kInProgress);
-  const std::vector<Delta> all = {message, call, reasoning, output, compaction, text_part, thought_part, input_part, text, part_end, item_end, no_end};
+  const std::vector<Delta> all = {message,      call,       reasoning, output,   compaction, text_part,
+                                  thought_part, input_part, text,      part_end, item_end,   no_end};
   const struct {
     std::vector<Delta> before, allowed;
   } states[] = {
@@ -62,7 +64,8 @@ TEST(AnswerItems, KeepTheOrder) {
       const auto items = answer.items();
       const bool allowed = std::ranges::find(state.allowed, delta) != state.allowed.end();
       auto applied = answer.apply(delta);
-      EXPECT_EQ(applied.ok(), allowed) << "after " << state.before.size() << " deltas, kind " << static_cast<int>(delta.kind);
+      EXPECT_EQ(applied.ok(), allowed) << "after " << state.before.size() << " deltas, kind "
+                                       << static_cast<int>(delta.kind);
       if (!applied) {
         EXPECT_EQ(applied.error().code, Code::kCorrupt);
         EXPECT_EQ(answer.items(), items);
@@ -83,9 +86,12 @@ TEST(AnswerItems, TakeAllDeltasOrNone) {
 class ResponseTest : public testing::Test {
  protected:
   Result<void> add(decltype(Record::body) body) {
-    return apply(response_, {.seq = ++seq_, .time = WallTime(std::chrono::milliseconds(1000 * seq_)), .body = std::move(body)});
+    return apply(response_,
+                 {.seq = ++seq_, .time = WallTime(std::chrono::milliseconds(1000 * seq_)), .body = std::move(body)});
   }
-  Result<void> create(bool background = false) { return add(ResponseCreated{ResponseId("r"), {.model = "m", .background = background}, KeyId("k")}); }
+  Result<void> create(bool background = false) {
+    return add(ResponseCreated{ResponseId("r"), {.model = "m", .background = background}, KeyId("k")});
+  }
   Response response_;
   uint64_t seq_ = 10;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// StrictReader: reads one canonical JSON object. What is missing, of another type or not known is kCorrupt: canonical JSON
-// was written by this program, so anything else means that bytes were lost or that a newer version wrote them.
+// StrictReader: reads one canonical JSON object. What is missing, of another type or not known is kCorrupt: canonical
+// JSON was written by this program, so anything else means that bytes were lost or that a newer version wrote them.
 //
 //   StrictReader in(value, "item");
 //   in.text("id", item.id);
@@ -23,8 +23,8 @@ class StrictReader {
   // `what` is for messages and must outlive the reader.
   StrictReader(json::Value object, std::string_view what);
 
-  json::Value any(std::string_view name);    // may be missing
-  json::Value array(std::string_view name);  // missing reads as an array without elements
+  json::Value any(std::string_view name);     // may be missing
+  json::Value array(std::string_view name);   // missing reads as an array without elements
   json::Value object(std::string_view name);  // may be missing
 
   void text(std::string_view name, std::string& out);           // required

@@ -21,7 +21,8 @@ inline std::vector<Item> sample_items() {
                        {.kind = PartKind::kOutputText},
                        {.kind = PartKind::kRefusal, .text = "no"}};
   items.push_back(assistant);
-  items.push_back({.kind = ItemKind::kFunctionCall, .id = "fc_1", .call_id = "call_1", .name = "look", .arguments = "{\"a\": 1"});
+  items.push_back(
+      {.kind = ItemKind::kFunctionCall, .id = "fc_1", .call_id = "call_1", .name = "look", .arguments = "{\"a\": 1"});
   items.push_back({.kind = ItemKind::kFunctionCallOutput, .id = "fco_1", .call_id = "call_1", .output = "42"});
   Item parts{.kind = ItemKind::kFunctionCallOutput, .id = "fco_2", .call_id = "call_1", .output_is_text = false};
   parts.content = {{.text = "one"}, {.text = "two"}};
@@ -36,9 +37,17 @@ inline std::vector<Item> sample_items() {
 
 inline Request sample_request() {
   Request r{.model = "default", .instructions = "Be brief.", .input = sample_items()};
-  r.tools = {{.name = "look", .description = "Looks.", .parameters = R"({"type":"object","n":1e400,"big":12345678901234567890})", .strict = true}, {.name = "bare"}};
+  r.tools = {{.name = "look",
+              .description = "Looks.",
+              .parameters = R"({"type":"object","n":1e400,"big":12345678901234567890})",
+              .strict = true},
+             {.name = "bare"}};
   r.tool_choice = {.mode = ToolChoice::Mode::kAllowed, .allowed_required = true, .allowed = {"look"}};
-  r.format = {.kind = TextFormat::Kind::kJsonSchema, .name = "shape", .description = "A shape.", .schema = R"({"type":"object"})", .strict = false};
+  r.format = {.kind = TextFormat::Kind::kJsonSchema,
+              .name = "shape",
+              .description = "A shape.",
+              .schema = R"({"type":"object"})",
+              .strict = false};
   r.verbosity = "low";
   r.temperature = 0.1;
   r.top_p = 1;
@@ -83,7 +92,11 @@ inline std::vector<Delta> sample_deltas() {
       Delta::append("no"),
       Delta::part_end(),
       Delta::item_end(ItemStatus::kCompleted),
-      Delta::item_begin({.kind = ItemKind::kFunctionCall, .id = "fc_1", .role = Role::kAssistant, .call_id = "call_1", .name = "look"}),
+      Delta::item_begin({.kind = ItemKind::kFunctionCall,
+                         .id = "fc_1",
+                         .role = Role::kAssistant,
+                         .call_id = "call_1",
+                         .name = "look"}),
       Delta::append("{\"a\":"),
       Delta::append("1"),
       Delta::item_end(ItemStatus::kIncomplete),
@@ -101,11 +114,13 @@ inline std::map<std::string, Record> sample_records() {
   out["deltas_full"] = {3, t, Deltas{sample_deltas()}};
   out["deltas_none"] = {3, t, Deltas{}};
   out["deltas_text"] = {3, t, Deltas{{Delta::append("a"), Delta::append(""), Delta::append("bc")}}};
-  out["attempt_ended_full"] = {4, t, AttemptEnded{2, "cut", "length", "chatcmpl-1", "unavailable: reset", 503, 17, {10, 2, 30, 4, true}}};
+  out["attempt_ended_full"] = {
+      4, t, AttemptEnded{2, "cut", "length", "chatcmpl-1", "unavailable: reset", 503, 17, {10, 2, 30, 4, true}}};
   out["attempt_ended_bare"] = {4, t, AttemptEnded{1, "completed", "", "", "", 0, 0, {}}};
   out["ended_completed"] = {5, t, ResponseEnded{ResponseStatus::kCompleted, "", "", "", {10, 0, 30, 0, true}}};
   out["ended_failed"] = {5, t, ResponseEnded{ResponseStatus::kFailed, "", "server_error", "It failed.", {}}};
-  out["ended_incomplete"] = {5, t, ResponseEnded{ResponseStatus::kIncomplete, "max_output_tokens", "", "", {0, 0, 0, 0, true}}};
+  out["ended_incomplete"] = {
+      5, t, ResponseEnded{ResponseStatus::kIncomplete, "max_output_tokens", "", "", {0, 0, 0, 0, true}}};
   out["ended_cancelled"] = {5, t, ResponseEnded{ResponseStatus::kCancelled, "", "", "", {}}};
   out["deleted"] = {6, t, ResponseDeleted{ResponseId("resp_1")}};
   return out;
