@@ -176,7 +176,7 @@ class Maker {
     const uint64_t width = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
     auto drawn = static_cast<int64_t>(static_cast<uint64_t>(low) + random_.below(width + 1));
     if (const int64_t over = ((drawn % step) + step) % step; over != 0)
-      drawn = drawn - low >= over ? drawn - over : drawn + (step - over);
+      drawn = drawn - over >= low ? drawn - over : drawn + (step - over);
     out_.integer(drawn);
   }
 
