@@ -26,8 +26,9 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-// One asynchronous Asio operation, awaited. `start` hands the operation a handler; cancel() ends this operation and no other
-// one of the same socket. The handler runs within AsioLoop::run(), so Loop::current() is set when the coroutine goes on.
+// One asynchronous Asio operation, awaited. `start` hands the operation a handler; cancel() ends this operation and no
+// other one of the same socket. The handler runs within AsioLoop::run(), so Loop::current() is set when the coroutine
+// goes on.
 struct Outcome {
   error_code error;
   size_t bytes = 0;
@@ -132,7 +133,8 @@ class AsioStream final : public Stream {
     handshake_over_.notify_all();
     if (outcome.error) {
       std::string reason = outcome.error.message();
-      if (long verdict = SSL_get_verify_result(ssl()); verdict != X509_V_OK) reason = X509_verify_cert_error_string(verdict);
+      if (long verdict = SSL_get_verify_result(ssl()); verdict != X509_V_OK)
+        reason = X509_verify_cert_error_string(verdict);
       Error error = failure(outcome, "TLS handshake: " + reason);
       if (!aborted_) close();
       co_return error;
@@ -186,7 +188,8 @@ class AsioStream final : public Stream {
       // As if the peer's close_notify had come already: ours is sent and nothing is waited for, so that the end of the
       // connection follows at once. What the peer still sends is dropped anyway.
       SSL_set_shutdown(ssl(), SSL_get_shutdown(ssl()) | SSL_RECEIVED_SHUTDOWN);
-      (void)co_await operation(loop_, writing_, deadline, [this](auto handler) { tls_->async_shutdown(std::move(handler)); });
+      (void)co_await operation(loop_, writing_, deadline,
+                               [this](auto handler) { tls_->async_shutdown(std::move(handler)); });
       if (aborted_) co_return;
     }
     error_code ignored;
@@ -266,8 +269,7 @@ class AsioStream final : public Stream {
   static Error aborted() { return {Code::kCancelled, "the connection was aborted"}; }
   Error failure(const Outcome& outcome, std::string reason) const {
     if (outcome.late) return {Code::kDeadline, "the connection took too long"};
-    if (outcome.interrupted || aborted_)
-      return {Code::kCancelled, "the operation was ended"};
+    if (outcome.interrupted || aborted_) return {Code::kCancelled, "the operation was ended"};
     return {Code::kUnavailable, std::move(reason)};
   }
 
@@ -368,12 +370,14 @@ class AsioNetwork final : public Network {
       hook.emplace(options.cancel, [&connecting] {
         if (connecting != nullptr) connecting->interrupt();
       });
-      if (options.cancel != nullptr && options.cancel->requested()) co_return Error{Code::kCancelled, "connecting was cancelled"};
+      if (options.cancel != nullptr && options.cancel->requested())
+        co_return Error{Code::kCancelled, "connecting was cancelled"};
       Outcome outcome = co_await operation(loop_, connecting, mine, [&socket, &endpoints, i](auto handler) {
         socket.async_connect(endpoints[i], std::move(handler));
       });
       hook.reset();
-      if (options.cancel != nullptr && options.cancel->requested()) co_return Error{Code::kCancelled, "connecting was cancelled"};
+      if (options.cancel != nullptr && options.cancel->requested())
+        co_return Error{Code::kCancelled, "connecting was cancelled"};
       if (!outcome.error) {
         std::unique_ptr<Stream> stream = std::make_unique<AsioStream>(loop_, std::move(socket), to_text(endpoints[i]));
         if (!options.tls) co_return std::move(stream);
@@ -394,7 +398,7 @@ class AsioNetwork final : public Network {
                                                   Deadline deadline) override {
     auto* secured = dynamic_cast<AsioStream*>(stream.get());
     CHECK(secured != nullptr, "a stream of another network");
-    CO_TRY(SSL_CTX* context, client_context(options.ca_file));
+    CO_TRY(SSL_CTX * context, client_context(options.ca_file));
     secured->secure(context, Tls::client);
     CO_TRY_VOID(expect_server(secured->ssl(), options.server_name));
     std::optional<Cancellation::Hook> hook;
@@ -469,10 +473,12 @@ class AsioNetwork final : public Network {
     Cancellation::Hook hook(cancel, [&resolution] { resolution->changed.notify_all(); });
     while (!resolution->done) {
       if (cancel != nullptr && cancel->requested()) co_return Error{Code::kCancelled, "connecting was cancelled"};
-      if (!co_await resolution->changed.wait(deadline)) co_return Error{Code::kDeadline, "resolving " + to.host + " took too long"};
+      if (!co_await resolution->changed.wait(deadline))
+        co_return Error{Code::kDeadline, "resolving " + to.host + " took too long"};
     }
     if (resolution->endpoints.empty())
-      co_return Error{Code::kUnavailable, "resolving " + to.host + ": " + (resolution->problem.empty() ? "no address" : resolution->problem)};
+      co_return Error{Code::kUnavailable, "resolving " + to.host + ": " +
+                                              (resolution->problem.empty() ? "no address" : resolution->problem)};
     co_return std::move(resolution->endpoints);
   }
 

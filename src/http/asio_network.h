@@ -1,9 +1,9 @@
 #pragma once
 // The production Network: TCP and TLS sockets of the machine, over an AsioLoop.
 //
-// The loop and the resolver outlive the Network and its Streams; the resolver's jobs end (the runner is destroyed) before the
-// loop does. TLS handshakes of accepted connections happen within their first read or write, so that a slow client holds up
-// only itself.
+// The loop and the resolver outlive the Network and its Streams; the resolver's jobs end (the runner is destroyed)
+// before the loop does. TLS handshakes of accepted connections happen within their first read or write, so that a slow
+// client holds up only itself.
 
 #include <memory>
 

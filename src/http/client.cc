@@ -44,7 +44,10 @@ struct HttpClient::Impl {
   Timer sweep;
 
   Impl(Loop& l, Network& n, ProxyRules p, HttpClientLimits li)
-      : loop(l), network(n), proxies(std::move(p)), limits(li),
+      : loop(l),
+        network(n),
+        proxies(std::move(p)),
+        limits(li),
         sweep(l, [](void* self) { static_cast<Impl*>(self)->close_old(); }, this) {}
 
   ConnectionPtr take_idle(const PoolKey& key) {
@@ -82,7 +85,8 @@ struct HttpClient::Impl {
     if (oldest != Instant::max()) sweep.arm(oldest + limits.idle_time);
   }
 
-  Task<Result<ConnectionPtr>> connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline, Cancellation* cancel);
+  Task<Result<ConnectionPtr>> connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline,
+                                      Cancellation* cancel);
   Task<Result<void>> open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline, Cancellation* cancel);
 };
 
@@ -104,7 +108,8 @@ Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
   if (!call.headers.has("host")) append_field(out, "Host", call.url.authority());
   if (!call.headers.has("accept-encoding")) out += "Accept-Encoding: identity\r\n";
   for (const auto& [name, value] : call.headers.fields()) {
-    if (!is_token(name) || !is_header_value(value)) return Error{Code::kInvalid, "a header holds characters that it must not"};
+    if (!is_token(name) || !is_header_value(value))
+      return Error{Code::kInvalid, "a header holds characters that it must not"};
     if (!is_framing_field(name)) append_field(out, name, value);
   }
   if (!call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH") {
@@ -116,7 +121,8 @@ Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
   return out;
 }
 
-// Reads until the head of the final answer is there; interim ones (1xx) are passed over. `heard`: a byte of an answer came.
+// Reads until the head of the final answer is there; interim ones (1xx) are passed over. `heard`: a byte of an answer
+// came.
 Task<Result<std::unique_ptr<MessageParser>>> read_head(ClientConnection& connection, MessageParser::Kind kind,
                                                        size_t header_bytes_max, Deadline deadline, bool& heard) {
   auto parser = std::make_unique<MessageParser>(kind, header_bytes_max);
@@ -146,9 +152,12 @@ Task<Result<std::unique_ptr<MessageParser>>> read_head(ClientConnection& connect
 
 class Answer final : public HttpAnswer {
  public:
-  Answer(std::shared_ptr<HttpClient::Impl> client, PoolKey key, ConnectionPtr connection, std::unique_ptr<MessageParser> parser,
-         bool reusable, Cancellation* cancel)
-      : client_(std::move(client)), key_(std::move(key)), connection_(std::move(connection)), parser_(std::move(parser)),
+  Answer(std::shared_ptr<HttpClient::Impl> client, PoolKey key, ConnectionPtr connection,
+         std::unique_ptr<MessageParser> parser, bool reusable, Cancellation* cancel)
+      : client_(std::move(client)),
+        key_(std::move(key)),
+        connection_(std::move(connection)),
+        parser_(std::move(parser)),
         reusable_(reusable && parser_->head().keep_alive),
         hook_(cancel, [this] {
           cancelled_ = true;
@@ -167,7 +176,8 @@ class Answer final : public HttpAnswer {
       if (cancelled_) co_return cancelled_error();
       std::string_view arrived = connection_->input.view();
       connection_->input.consume(parser_->put(arrived.substr(0, kReadBytesMax), into));
-      if (parser_->state() == MessageParser::State::kFailed) co_return fail({Code::kCorrupt, "the answer's body is not valid HTTP/1.1"});
+      if (parser_->state() == MessageParser::State::kFailed)
+        co_return fail({Code::kCorrupt, "the answer's body is not valid HTTP/1.1"});
       if (parser_->state() == MessageParser::State::kDone) settle();
       if (into.size() > before) co_return true;
       if (done_) co_return false;
@@ -221,33 +231,39 @@ class Answer final : public HttpAnswer {
 
 }  // namespace
 
-Task<Result<void>> HttpClient::Impl::open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline, Cancellation* cancel) {
+Task<Result<void>> HttpClient::Impl::open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline,
+                                                 Cancellation* cancel) {
   Cancellation::Hook hook(cancel, [&connection] { connection.stream->abort(); });
   std::string host = url.address.host.find(':') != std::string::npos ? "[" + url.address.host + "]" : url.address.host;
   host += ":" + std::to_string(url.address.port);
   std::string request = "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
   CO_TRY_VOID(co_await connection.stream->write_all(request, deadline));
   bool heard = false;
-  CO_TRY(auto parser, co_await read_head(connection, MessageParser::Kind::kAnswerWithoutBody, limits.header_bytes_max, deadline, heard));
+  CO_TRY(auto parser, co_await read_head(connection, MessageParser::Kind::kAnswerWithoutBody, limits.header_bytes_max,
+                                         deadline, heard));
   if (int status = parser->head().status; status / 100 != 2)
     co_return Error{Code::kUnavailable, "the proxy refused the tunnel with status " + std::to_string(status)};
   if (!connection.input.view().empty()) co_return Error{Code::kCorrupt, "the proxy sent bytes ahead of the tunnel"};
   co_return Result<void>();
 }
 
-Task<Result<ConnectionPtr>> HttpClient::Impl::connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline,
-                                                      Cancellation* cancel) {
+Task<Result<ConnectionPtr>> HttpClient::Impl::connect(const HttpCall& call, const std::optional<Url>& proxy,
+                                                      Deadline deadline, Cancellation* cancel) {
   deadline = deadline.sooner(deadline_in(loop, limits.connect_time));
   auto connection = std::make_unique<ClientConnection>();
   const Url& url = call.url;
-  ConnectOptions secure{.tls = url.tls, .server_name = url.tls ? url.address.host : std::string(), .ca_file = call.ca_file, .cancel = cancel};
+  ConnectOptions secure{.tls = url.tls,
+                        .server_name = url.tls ? url.address.host : std::string(),
+                        .ca_file = call.ca_file,
+                        .cancel = cancel};
   if (!proxy) {
     CO_TRY(connection->stream, co_await network.connect(url.address, secure, deadline));
     co_return std::move(connection);
   }
   if (proxy->address.host.empty()) co_return Error{Code::kInvalid, "the proxy's URL is not valid"};
   if (url.tls && proxy->tls) co_return Error{Code::kInvalid, "https through an https proxy is not supported"};
-  ConnectOptions to_proxy{.tls = proxy->tls, .server_name = proxy->tls ? proxy->address.host : std::string(), .cancel = cancel};
+  ConnectOptions to_proxy{
+      .tls = proxy->tls, .server_name = proxy->tls ? proxy->address.host : std::string(), .cancel = cancel};
   CO_TRY(connection->stream, co_await network.connect(proxy->address, to_proxy, deadline));
   if (url.tls) {
     auto opened = co_await open_tunnel(*connection, url, deadline, cancel);
@@ -275,7 +291,8 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(HttpCall call, Deadli
   std::optional<Url> proxy = impl->proxies.proxy_for(call.url);
   CO_TRY(std::string request, render_head(call, proxy && !call.url.tls));
   request += call.body;
-  PoolKey key{call.url.tls, call.url.address, proxy ? proxy->authority() : std::string(), call.ca_file};
+  PoolKey key{call.url.tls, call.url.address,
+              proxy ? (proxy->tls ? "https://" : "http://") + proxy->authority() : std::string(), call.ca_file};
   if (proxy && !call.url.tls) key.address = proxy->address;  // one connection to a proxy serves every http host
   auto kind = call.method == "HEAD" ? MessageParser::Kind::kAnswerWithoutBody : MessageParser::Kind::kAnswer;
   for (bool replacing = false;; replacing = true) {
@@ -315,8 +332,8 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(HttpCall call, Deadli
     }
     if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
     if (parser) {
-      co_return std::unique_ptr<HttpAnswer>(
-          std::make_unique<Answer>(impl, std::move(key), std::move(connection), std::move(parser), whole_request, cancel));
+      co_return std::unique_ptr<HttpAnswer>(std::make_unique<Answer>(impl, std::move(key), std::move(connection),
+                                                                     std::move(parser), whole_request, cancel));
     }
     bool stale = connection->reused && !heard && error.code == Code::kUnavailable;
     connection.reset();

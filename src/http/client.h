@@ -1,8 +1,9 @@
 #pragma once
-// HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. A pooled connection that turns out dead
-// before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Any status is an answer;
-// errors mean that there was none: kUnavailable (refused, cut, reset), kCorrupt (not HTTP), kDeadline, kCancelled, kInvalid. Sends
-// `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and CONNECT for https.
+// HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. A pooled connection that turns out
+// dead before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Any status is an
+// answer; errors mean that there was none: kUnavailable (refused, cut, reset), kCorrupt (not HTTP), kDeadline,
+// kCancelled, kInvalid. Sends `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and
+// CONNECT for https.
 
 #include <memory>
 #include <optional>
@@ -18,15 +19,15 @@ namespace perdure {
 struct Url {
   bool tls = false;
   Address address;
-  std::string path;  // with query, at least "/"
+  std::string path;               // with query, at least "/"
   std::string authority() const;  // host[:port] for the Host header, IPv6 in brackets
 };
 Result<Url> parse_url(std::string_view text);  // http and https only; no credentials inside
 
 // Which proxy serves which host, as the usual environment variables say (http_proxy, https_proxy, all_proxy, no_proxy).
 struct ProxyRules {
-  std::string http, https;            // URLs, empty: direct
-  std::vector<std::string> direct;    // no_proxy suffixes; "*": all; loopback is always direct
+  std::string http, https;          // URLs, empty: direct
+  std::vector<std::string> direct;  // no_proxy suffixes; "*": all; loopback is always direct
   // A proxy that cannot be understood gives a Url without a host, so that it is not passed by: send() fails then.
   std::optional<Url> proxy_for(const Url& url) const;
 };
@@ -52,7 +53,8 @@ class HttpAnswer {
   virtual ~HttpAnswer() = default;
   int status = 0;
   Headers headers;
-  // Appends what has arrived to `into` (at most 64 KiB a call); false at the end of a body that is whole. kUnavailable: cut.
+  // Appends what has arrived to `into` (at most 64 KiB a call); false at the end of a body that is whole. kUnavailable:
+  // cut.
   virtual Task<Result<bool>> read(std::string& into, Deadline deadline) = 0;
   virtual void abort() = 0;
 };
@@ -61,8 +63,8 @@ class HttpClient {
  public:
   HttpClient(Loop& loop, Network& network, ProxyRules proxies, HttpClientLimits limits = {});
   ~HttpClient();
-  // `cancel` may be null; it ends the call, also later reads of the answer, with kCancelled. The deadline covers the call up to
-  // the answer's head.
+  // `cancel` may be null; it ends the call, also later reads of the answer, with kCancelled. The deadline covers the
+  // call up to the answer's head.
   Task<Result<std::unique_ptr<HttpAnswer>>> send(HttpCall call, Deadline deadline, Cancellation* cancel);
   void close_idle();
 

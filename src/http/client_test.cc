@@ -45,8 +45,8 @@ class Client : public testing::Test {
     if (listener) listener->close();
     loop.run(servers.join());
   }
-  // Each connection gets its answers in order, one for each request head; "" closes instead of answering; a trailing "$"
-  // closes after the answer.
+  // Each connection gets its answers in order, one for each request head; "" closes instead of answering; a trailing
+  // "$" closes after the answer.
   void serve(std::vector<std::vector<std::string>> connections, int port = 80) {
     listener = there.listen({"", port}, nullptr, false).value();
     servers.spawn(accept(std::move(connections)));
@@ -55,7 +55,8 @@ class Client : public testing::Test {
     for (size_t i = 0;; ++i) {
       auto stream = co_await listener->accept();
       if (!stream.ok()) co_return;
-      servers.spawn(converse(std::move(stream).value(), i < connections.size() ? connections[i] : std::vector<std::string>{}));
+      servers.spawn(
+          converse(std::move(stream).value(), i < connections.size() ? connections[i] : std::vector<std::string>{}));
     }
   }
   Task<void> converse(std::unique_ptr<Stream> stream, std::vector<std::string> answers) {
@@ -118,14 +119,19 @@ class Client : public testing::Test {
     }
     co_return got;
   }
-  Got get(std::string url, std::string body = {}, Duration time = 60s) { return loop.run(call(std::move(url), std::move(body), time, nullptr)); }
+  Got get(std::string url, std::string body = {}, Duration time = 60s) {
+    return loop.run(call(std::move(url), std::move(body), time, nullptr));
+  }
 };
 
-std::string whole(std::string body) { return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body; }
+std::string whole(std::string body) {
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
 
 TEST_F(Client, ReadsEveryFramingAndKeepsConnections) {
-  serve({{whole("one"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n4\r\n and\r\n0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
-          "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\n\r\nuntil the end$"},
+  serve({{whole("one"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n4\r\n and\r\n0\r\n\r\n",
+          "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nno",
+          "HTTP/1.1 200 OK\r\n\r\nuntil the end$"},
          {whole("fresh")}});
   EXPECT_EQ(get("http://host/a?b").body, "one");
   EXPECT_EQ(get("http://host/", "payload").body, "two and");
@@ -176,8 +182,10 @@ TEST_F(Client, DoesNotTrustOldOrChattyConnections) {
 }
 
 TEST_F(Client, CutBodiesAreErrors) {
-  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc$"}, {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n$"},
-         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}, {"SMTP ready\r\n\r\n"}});
+  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc$"},
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n$"},
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+         {"SMTP ready\r\n\r\n"}});
   for (int i = 0; i < 2; ++i) {
     auto got = get("http://host/");
     EXPECT_EQ(got.body, "abc");
@@ -239,7 +247,9 @@ TEST_F(Client, RefusesHeadersThatWouldSplitTheRequest) {
 
 TEST_F(Client, UsesProxies) {
   client = std::make_unique<HttpClient>(loop, here, ProxyRules{"http://proxy:3128", "proxy:3128", {"direct.example"}});
-  serve({{whole("plain"), whole("other host")}, {"HTTP/1.1 200 Connected\r\n\r\n", whole("secret")}, {"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nnever"}},
+  serve({{whole("plain"), whole("other host")},
+         {"HTTP/1.1 200 Connected\r\n\r\n", whole("secret")},
+         {"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nnever"}},
         3128);
   EXPECT_EQ(get("http://host/x").body, "plain");
   EXPECT_EQ(get("http://second:8080/y").body, "other host");
@@ -283,16 +293,17 @@ TEST(ParseUrl, AcceptsAndRefuses) {
   auto show = [](std::string_view text) -> std::string {
     auto url = parse_url(text);
     if (!url.ok()) return "no";
-    return std::string(url.value().tls ? "tls " : "") + url.value().address.host + " " + std::to_string(url.value().address.port) + " " +
-           url.value().path + " " + url.value().authority();
+    return std::string(url.value().tls ? "tls " : "") + url.value().address.host + " " +
+           std::to_string(url.value().address.port) + " " + url.value().path + " " + url.value().authority();
   };
   EXPECT_EQ(show("http://a"), "a 80 / a");
   EXPECT_EQ(show("HTTPS://Api.Example.com/v1?x=1#f"), "tls api.example.com 443 /v1?x=1 api.example.com");
   EXPECT_EQ(show("http://a:8080?q"), "a 8080 /?q a:8080");
   EXPECT_EQ(show("http://[::1]:81/x"), "::1 81 /x [::1]:81");
   EXPECT_EQ(show("https://[2001:db8::1]"), "tls 2001:db8::1 443 / [2001:db8::1]");
-  for (const char* bad : {"", "a", "ftp://a", "http://", "http:///x", "http://a:0/", "http://a:65536/", "http://a:x/", "http://u:p@a/", "http://::1/",
-                          "http://[::1", "http://[::1]x/", "http://a b/", "http://a/\r\nX: y", "http://[a]/"})
+  for (const char* bad :
+       {"", "a", "ftp://a", "http://", "http:///x", "http://a:0/", "http://a:65536/", "http://a:x/", "http://u:p@a/",
+        "http://::1/", "http://[::1", "http://[::1]x/", "http://a b/", "http://a/\r\nX: y", "http://[a]/"})
     EXPECT_EQ(show(bad), "no") << bad;
 }
 

@@ -13,7 +13,9 @@ namespace perdure {
 namespace {
 
 Error not_of(std::string_view encoding) { return {Code::kInvalid, "the body is not valid " + std::string(encoding)}; }
-Error cut_short(std::string_view encoding) { return {Code::kInvalid, "the " + std::string(encoding) + " body ends early"}; }
+Error cut_short(std::string_view encoding) {
+  return {Code::kInvalid, "the " + std::string(encoding) + " body ends early"};
+}
 Error too_large() { return {Code::kOverloaded, "the decoded body is too large"}; }
 
 constexpr size_t kPieceBytes = 32 << 10;

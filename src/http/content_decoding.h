@@ -1,6 +1,6 @@
 #pragma once
-// ContentDecoder: a request's body without its Content-Encoding, piece by piece, never more than a limit. A few bytes can
-// decode to gigabytes: the limit is kept while decoding, not afterwards.
+// ContentDecoder: a request's body without its Content-Encoding, piece by piece, never more than a limit. A few bytes
+// can decode to gigabytes: the limit is kept while decoding, not afterwards.
 
 #include <memory>
 #include <string>

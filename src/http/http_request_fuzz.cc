@@ -23,7 +23,8 @@ Reading parse(std::string_view bytes, size_t step, perdure::MessageParser::Kind 
   perdure::MessageParser parser(kind, 64 << 10);
   Reading out;
   size_t shown = 0;
-  while (parser.state() != perdure::MessageParser::State::kDone && parser.state() != perdure::MessageParser::State::kFailed) {
+  while (parser.state() != perdure::MessageParser::State::kDone &&
+         parser.state() != perdure::MessageParser::State::kFailed) {
     size_t n = parser.put(bytes.substr(out.used, shown - out.used), out.body);
     out.used += n;
     if (n > 0) continue;
@@ -32,7 +33,8 @@ Reading parse(std::string_view bytes, size_t step, perdure::MessageParser::Kind 
   }
   out.state = parser.state();
   out.refusal = parser.refusal();
-  if (out.state == perdure::MessageParser::State::kBody || out.state == perdure::MessageParser::State::kDone) out.head = parser.head();
+  if (out.state == perdure::MessageParser::State::kBody || out.state == perdure::MessageParser::State::kDone)
+    out.head = parser.head();
   return out;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// InputBuffer: bytes that a connection has received and not yet used. Starts small, because most connections of a server
-// are idle, and grows when a read fills it.
+// InputBuffer: bytes that a connection has received and not yet used. Starts small, because most connections of a
+// server are idle, and grows when a read fills it.
 
 #include <algorithm>
 #include <cstring>

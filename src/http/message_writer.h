@@ -9,8 +9,8 @@
 
 namespace perdure {
 
-bool is_token(std::string_view text);             // RFC 9110, 5.6.2: header names, methods
-bool is_header_value(std::string_view text);      // no control characters but tab
+bool is_token(std::string_view text);         // RFC 9110, 5.6.2: header names, methods
+bool is_header_value(std::string_view text);  // no control characters but tab
 std::string_view reason_phrase(int status);
 
 void append_status_line(std::string& out, int status);

@@ -3,8 +3,9 @@
 // (sim_network.h). Everything above (HTTP server and client, providers, gateway) sees only these interfaces.
 //
 // A Stream lives on one Loop. At most one read and one write may be pending at a time. abort() ends both at once with
-// kCancelled. A deadline ends an operation with kDeadline: after a read's, the stream can still be written and shut down (to
-// say why); after a write's, it is good only for abort(). A Stream must not be destroyed while an operation is pending.
+// kCancelled. A deadline ends an operation with kDeadline: after a read's, the stream can still be written and shut
+// down (to say why); after a write's, it is good only for abort(). A Stream must not be destroyed while an operation is
+// pending.
 
 #include <memory>
 #include <span>
@@ -26,16 +27,17 @@ class Stream {
   // All of `bytes` or an error. `bytes` must live until the Task ends. Waits for the peer: this is the backpressure.
   // Ends without suspending when the peer's window has room.
   virtual Task<Result<void>> write_all(std::string_view bytes, Deadline deadline) = 0;
-  // Ends our side in good order, waits until the peer has ended its own (dropping what still arrives, so that what was written
-  // is not lost to a reset) or until the deadline, then closes.
+  // Ends our side in good order, waits until the peer has ended its own (dropping what still arrives, so that what was
+  // written is not lost to a reset) or until the deadline, then closes.
   virtual Task<void> shutdown(Deadline deadline) = 0;
   // Breaks the connection; the peer sees a reset, not an end.
   virtual void abort() = 0;
-  // Ends a pending read_some() with kCancelled and a pending wait_peer_closed() with false. No bytes are lost, the stream
-  // stays usable. Does nothing when neither is pending.
+  // Ends a pending read_some() with kCancelled and a pending wait_peer_closed() with false. No bytes are lost, the
+  // stream stays usable. Does nothing when neither is pending.
   virtual void interrupt() = 0;
-  // Completes when the peer has closed or broken the connection (abort() included), or the deadline came (false). Takes no bytes; used while no
-  // read is pending, to notice clients that left. Bytes that arrive meanwhile stay for the next read.
+  // Completes when the peer has closed or broken the connection (abort() included), or the deadline came (false). Takes
+  // no bytes; used while no read is pending, to notice clients that left. Bytes that arrive meanwhile stay for the next
+  // read.
   virtual Task<bool> wait_peer_closed(Deadline deadline) = 0;
   virtual std::string peer() const = 0;  // "127.0.0.1:5123", for logs
 };
@@ -61,8 +63,8 @@ struct ServerTls {
 };
 struct ConnectOptions {
   bool tls = false;
-  std::string server_name;       // for SNI and verification; empty: the address's host
-  std::string ca_file = {};      // empty: the system's
+  std::string server_name;         // for SNI and verification; empty: the address's host
+  std::string ca_file = {};        // empty: the system's
   Cancellation* cancel = nullptr;  // ends connect() and start_tls() with kCancelled
 };
 
@@ -71,7 +73,8 @@ class Network {
   virtual ~Network() = default;
   // Resolves off the loop (every time: the resolver caches), tries the addresses in order, IPv6 included.
   virtual Task<Result<std::unique_ptr<Stream>>> connect(Address to, ConnectOptions options, Deadline deadline) = 0;
-  // Secures a connection that is already there, as a client: what follows a proxy's CONNECT. `options.server_name` must be set.
+  // Secures a connection that is already there, as a client: what follows a proxy's CONNECT. `options.server_name` must
+  // be set.
   virtual Task<Result<std::unique_ptr<Stream>>> start_tls(std::unique_ptr<Stream> stream, ConnectOptions options,
                                                           Deadline deadline) = 0;
   // Port 0 takes any free one. With `shared`, several loops may listen on one port (SO_REUSEPORT).

@@ -1,4 +1,5 @@
-// What every Network promises, tried on simulated cables and on real sockets, with and without TLS; then what each has alone.
+// What every Network promises, tried on simulated cables and on real sockets, with and without TLS; then what each has
+// alone.
 
 #include "http/network.h"
 
@@ -62,7 +63,8 @@ class Ground {
       network_ = std::make_unique<SimNetwork>(*cable_);
       return;
     }
-    folder_ = std::filesystem::temp_directory_path() / ("perdure_http_" + std::to_string(::getpid()) + "_" + std::to_string(++count_));
+    folder_ = std::filesystem::temp_directory_path() /
+              ("perdure_http_" + std::to_string(::getpid()) + "_" + std::to_string(++count_));
     std::filesystem::create_directories(folder_);
     tls = {folder_ / "certificate.pem", folder_ / "key.pem"};
     make_certificate(tls.certificate_file, tls.key_file, "DNS:localhost,IP:127.0.0.1");
@@ -266,10 +268,13 @@ TEST_P(AnyNetwork, RefusalsAndCancelledConnects) {
     };
     group.spawn(closing(*listener));
     EXPECT_EQ((co_await listener->accept()).error().code, Code::kCancelled);
-    EXPECT_EQ((co_await self.ground.network().connect({"127.0.0.1", port}, {}, self.soon())).error().code, Code::kUnavailable);
+    EXPECT_EQ((co_await self.ground.network().connect({"127.0.0.1", port}, {}, self.soon())).error().code,
+              Code::kUnavailable);
     Cancellation cancel(self.loop);
     cancel.request();
-    EXPECT_EQ((co_await self.ground.network().connect({"127.0.0.1", port}, {.cancel = &cancel}, self.soon())).error().code, Code::kCancelled);
+    EXPECT_EQ(
+        (co_await self.ground.network().connect({"127.0.0.1", port}, {.cancel = &cancel}, self.soon())).error().code,
+        Code::kCancelled);
     co_await group.join();
   };
   ground.run(body(*this));
@@ -345,9 +350,10 @@ TEST_P(AnyNetwork, HttpFromEndToEnd) {
   ground.run(body(*this));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AnyNetwork, testing::Values(Kind::kSim, Kind::kSockets, Kind::kTls), [](const auto& info) {
-  return std::string(info.param == Kind::kSim ? "Sim" : info.param == Kind::kSockets ? "Sockets" : "Tls");
-});
+INSTANTIATE_TEST_SUITE_P(
+    All, AnyNetwork, testing::Values(Kind::kSim, Kind::kSockets, Kind::kTls), [](const auto& info) {
+      return std::string(info.param == Kind::kSim ? "Sim" : info.param == Kind::kSockets ? "Sockets" : "Tls");
+    });
 
 class Tls : public testing::Test {
  protected:
@@ -365,7 +371,8 @@ class Tls : public testing::Test {
     }
   }
   Task<Code> connect(Listener& listener, std::string host, std::string ca_file) {
-    auto made = co_await ground.network().connect({std::move(host), listener.port()}, {.tls = true, .ca_file = std::move(ca_file)}, deadline_in(loop, 5s));
+    auto made = co_await ground.network().connect({std::move(host), listener.port()},
+                                                  {.tls = true, .ca_file = std::move(ca_file)}, deadline_in(loop, 5s));
     if (!made.ok()) {
       last_error = made.error().message;
       co_return made.error().code;
@@ -387,8 +394,10 @@ TEST_F(Tls, VerifiesChainAndName) {
     TaskGroup group(t.loop);
     group.spawn(t.serve(*listener));
     group.spawn(t.serve(*misnamed));
-    EXPECT_EQ(co_await t.connect(*listener, "localhost", t.ground.tls.certificate_file), Code::kInternal) << t.last_error;
-    EXPECT_EQ(co_await t.connect(*listener, "127.0.0.1", t.ground.tls.certificate_file), Code::kInternal) << t.last_error;
+    EXPECT_EQ(co_await t.connect(*listener, "localhost", t.ground.tls.certificate_file), Code::kInternal)
+        << t.last_error;
+    EXPECT_EQ(co_await t.connect(*listener, "127.0.0.1", t.ground.tls.certificate_file), Code::kInternal)
+        << t.last_error;
     EXPECT_EQ(co_await t.connect(*listener, "localhost", ""), Code::kUnavailable);
     EXPECT_EQ(co_await t.connect(*listener, "localhost", other), Code::kUnavailable);
     EXPECT_EQ(co_await t.connect(*misnamed, "localhost", other), Code::kUnavailable);
@@ -411,7 +420,8 @@ TEST_F(Tls, ReadsACertificateAgainWhenItChanges) {
     EXPECT_EQ(co_await t.connect(*listener, "localhost", old), Code::kInternal) << t.last_error;
     make_certificate(t.ground.tls.certificate_file, t.ground.tls.key_file, "DNS:localhost");
     co_await sleep_for(t.loop, 1100ms);
-    EXPECT_EQ(co_await t.connect(*listener, "localhost", t.ground.tls.certificate_file), Code::kInternal) << t.last_error;
+    EXPECT_EQ(co_await t.connect(*listener, "localhost", t.ground.tls.certificate_file), Code::kInternal)
+        << t.last_error;
     EXPECT_EQ(co_await t.connect(*listener, "localhost", old), Code::kUnavailable);
     listener->close();
     co_await group.join();

@@ -23,7 +23,8 @@ bool entry_matches(std::string_view entry, const Address& address) {
     host = entry.substr(1, close - 1);
     entry = entry.substr(close + 1);
     if (!entry.empty() && entry != ":" + std::to_string(address.port)) return false;
-  } else if (size_t colon = entry.find(':'); colon != std::string_view::npos && entry.find(':', colon + 1) == std::string_view::npos) {
+  } else if (size_t colon = entry.find(':');
+             colon != std::string_view::npos && entry.find(':', colon + 1) == std::string_view::npos) {
     host = entry.substr(0, colon);
     if (entry.substr(colon + 1) != std::to_string(address.port)) return false;
   }

@@ -35,7 +35,8 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
 }  // namespace
 
 bool parse_request_target(std::string_view target, std::string& path, std::map<std::string, std::string>& query) {
-  if (size_t scheme = target.find("://"); scheme != std::string_view::npos && target[0] != '/' && scheme < target.find('?')) {
+  if (size_t scheme = target.find("://");
+      scheme != std::string_view::npos && target[0] != '/' && scheme < target.find('?')) {
     size_t from = scheme + 3;
     size_t slash = target.find_first_of("/?", from);
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);

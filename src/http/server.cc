@@ -16,7 +16,7 @@ namespace perdure {
 namespace {
 
 constexpr Duration kLinger = std::chrono::seconds(2);  // for a client that still sends what is already refused
-constexpr size_t kRefusedAtOnceMax = 100;  // connections beyond the limit that are still told why
+constexpr size_t kRefusedAtOnceMax = 100;              // connections beyond the limit that are still told why
 
 struct Connection;
 
@@ -43,7 +43,14 @@ struct HttpServer::Impl {
   bool started = false;
 
   Impl(Loop& l, std::unique_ptr<Listener> li, HttpHandler& h, HttpServerLimits li2, Log lo)
-      : loop(l), listener(std::move(li)), handler(h), limits(li2), log(std::move(lo)), stopping(l), connection_ended(l), tasks(l) {}
+      : loop(l),
+        listener(std::move(li)),
+        handler(h),
+        limits(li2),
+        log(std::move(lo)),
+        stopping(l),
+        connection_ended(l),
+        tasks(l) {}
 
   Task<void> accept_all();
   Task<void> serve(std::unique_ptr<Stream> stream, bool over_limit);
@@ -70,8 +77,14 @@ struct Connection {
 class Reply final : public HttpReply {
  public:
   Reply(HttpServer::Impl& server, Connection& connection, bool head_only, bool http_1_0, bool keep_alive)
-      : server_(server), connection_(connection), stream_(*connection.stream), head_only_(head_only), http_1_0_(http_1_0),
-        keep_alive_(keep_alive), gone_(server.loop), watch_over_(server.loop) {
+      : server_(server),
+        connection_(connection),
+        stream_(*connection.stream),
+        head_only_(head_only),
+        http_1_0_(http_1_0),
+        keep_alive_(keep_alive),
+        gone_(server.loop),
+        watch_over_(server.loop) {
     connection_.gone = &gone_;
   }
   ~Reply() override { connection_.gone = nullptr; }
@@ -276,7 +289,8 @@ Task<void> HttpServer::Impl::serve_requests(Connection& connection) {
     if (!go_on) break;
     connection.input.settle();
   }
-  if (!connection.closing) co_await stream.shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
+  if (!connection.closing)
+    co_await stream.shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
 }
 
 Task<std::optional<Refusal>> HttpServer::Impl::read_head(Connection& connection, MessageParser& parser) {
@@ -316,18 +330,22 @@ Task<std::optional<Refusal>> HttpServer::Impl::read_head(Connection& connection,
   }
 }
 
-Task<std::optional<Refusal>> HttpServer::Impl::read_body(Connection& connection, MessageParser& parser, HttpRequest& request) {
+Task<std::optional<Refusal>> HttpServer::Impl::read_body(Connection& connection, MessageParser& parser,
+                                                         HttpRequest& request) {
   const MessageHead& head = parser.head();
   if (request.headers.has("expect") && !equal_ignoring_case(request.header("expect"), "100-continue"))
     co_return Refusal{417, "the only expectation understood is 100-continue"};
   if (parser.state() == MessageParser::State::kDone) co_return std::nullopt;
-  if (head.content_length && *head.content_length > limits.body_bytes_max) co_return Refusal{413, "the body is too large"};
+  if (head.content_length && *head.content_length > limits.body_bytes_max)
+    co_return Refusal{413, "the body is too large"};
   auto decoder = make_content_decoder(request.header("content-encoding"));
   if (!decoder.ok()) co_return Refusal{415, decoder.error().message};
-  if (head.content_length && *head.content_length > limits.body_bytes_total_max - std::min(body_bytes_total, limits.body_bytes_total_max))
+  if (head.content_length &&
+      *head.content_length > limits.body_bytes_total_max - std::min(body_bytes_total, limits.body_bytes_total_max))
     co_return Refusal{503, "too many request bodies at once"};
   if (request.headers.has("expect") && connection.input.view().empty() && !head.http_1_0) {
-    auto written = co_await connection.stream->write_all("HTTP/1.1 100 Continue\r\n\r\n", deadline_in(loop, limits.write_time));
+    auto written =
+        co_await connection.stream->write_all("HTTP/1.1 100 Continue\r\n\r\n", deadline_in(loop, limits.write_time));
     if (!written.ok()) {
       connection.closing = true;
       co_return std::nullopt;
@@ -336,15 +354,16 @@ Task<std::optional<Refusal>> HttpServer::Impl::read_body(Connection& connection,
   Deadline deadline = deadline_in(loop, limits.body_time);
   std::string encoded;
   size_t encoded_bytes = 0;
-  if (!decoder.value() && head.content_length)
-    request.body.reserve(std::min<size_t>(*head.content_length, 1 << 20));
+  if (!decoder.value() && head.content_length) request.body.reserve(std::min<size_t>(*head.content_length, 1 << 20));
   for (;;) {
     if (decoder.value()) {
       encoded.clear();
       connection.input.consume(parser.put(connection.input.view(), encoded));
       encoded_bytes += encoded.size();
       if (encoded_bytes > limits.body_bytes_max) co_return Refusal{413, "the body is too large"};
-      size_t size_max = std::min(limits.body_bytes_max, request.body.size() + (limits.body_bytes_total_max - std::min(body_bytes_total, limits.body_bytes_total_max)));
+      size_t size_max = std::min(limits.body_bytes_max,
+                                 request.body.size() + (limits.body_bytes_total_max -
+                                                        std::min(body_bytes_total, limits.body_bytes_total_max)));
       auto decoded = decoder.value()->put(encoded, request.body, size_max);
       if (!decoded.ok() && decoded.error().code == Code::kOverloaded && size_max < limits.body_bytes_max)
         co_return Refusal{503, "too many request bodies at once"};
@@ -355,7 +374,8 @@ Task<std::optional<Refusal>> HttpServer::Impl::read_body(Connection& connection,
     }
     body_bytes_total += request.body.size() - connection.body_bytes;
     connection.body_bytes = request.body.size();
-    if (parser.state() == MessageParser::State::kFailed) co_return Refusal{parser.refusal(), std::string(parser.problem())};
+    if (parser.state() == MessageParser::State::kFailed)
+      co_return Refusal{parser.refusal(), std::string(parser.problem())};
     if (request.body.size() > limits.body_bytes_max) co_return Refusal{413, "the body is too large"};
     if (body_bytes_total > limits.body_bytes_total_max) co_return Refusal{503, "too many request bodies at once"};
     if (parser.state() == MessageParser::State::kDone) {
@@ -404,10 +424,12 @@ Task<void> HttpServer::Impl::refuse(Connection& connection, const HttpRequest& r
   Reply reply(*this, connection, request.method == "HEAD", false, false);
   if (refusal.status == 503) reply.headers.add("Retry-After", "1");
   auto sent = co_await reply.send(refusal.status, "application/json", body);
-  if (sent.ok()) co_await connection.stream->shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
+  if (sent.ok())
+    co_await connection.stream->shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
 }
 
-HttpServer::HttpServer(Loop& loop, std::unique_ptr<Listener> listener, HttpHandler& handler, HttpServerLimits limits, Log log)
+HttpServer::HttpServer(Loop& loop, std::unique_ptr<Listener> listener, HttpHandler& handler, HttpServerLimits limits,
+                       Log log)
     : impl_(std::make_unique<Impl>(loop, std::move(listener), handler, limits, std::move(log))) {}
 HttpServer::~HttpServer() = default;
 

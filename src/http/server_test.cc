@@ -9,6 +9,16 @@
 
 #include "http/sim_network.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/lsan_interface.h>
+#define PERDURE_LEAKS_ON_PURPOSE __lsan::ScopedDisabler leaks_on_purpose
+#endif
+#endif
+#if !defined(PERDURE_LEAKS_ON_PURPOSE)
+#define PERDURE_LEAKS_ON_PURPOSE (void)0
+#endif
+
 namespace perdure {
 namespace {
 
@@ -45,7 +55,6 @@ class Server : public testing::Test {
   TestHandler handler;
   HttpServerLimits limits;
   std::unique_ptr<HttpServer> server;
-  std::vector<std::unique_ptr<Stream>> kept;
 
   void start() {
     auto listener = there.listen({"", 80}, nullptr, false);
@@ -61,7 +70,9 @@ class Server : public testing::Test {
     EXPECT_TRUE(made.ok());
     return std::move(made).value();
   }
-  void write(Stream& stream, std::string_view bytes) { EXPECT_TRUE(loop.run(stream.write_all(bytes, deadline_in(loop, 60s))).ok()); }
+  void write(Stream& stream, std::string_view bytes) {
+    EXPECT_TRUE(loop.run(stream.write_all(bytes, deadline_in(loop, 60s))).ok());
+  }
   static Task<std::string> read_until(Loop& l, Stream& stream, std::string_view mark, Duration time) {
     std::string out;
     Deadline deadline = deadline_in(l, time);
@@ -110,8 +121,8 @@ std::string zstd(std::string_view text) {
   return out;
 }
 std::string post(std::string_view body, std::string_view more = {}) {
-  return "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" +
-         std::string(body);
+  return "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) +
+         "\r\n" + std::string(body);
 }
 
 TEST_F(Server, AnswersOnAKeptConnection) {
@@ -145,7 +156,8 @@ TEST_F(Server, DecodesTheQuery) {
 TEST_F(Server, ServesPipelinedRequestsInOrder) {
   start();
   std::string all;
-  for (int i = 0; i < 20; ++i) all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab";
+  for (int i = 0; i < 20; ++i)
+    all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab";
   all += "GET /end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
   // Watching for the client's leaving must not swallow what waits behind.
   Handle watch = [this](HttpRequest& request, HttpReply& reply) -> Task<void> {
@@ -163,8 +175,9 @@ TEST_F(Server, ServesPipelinedRequestsInOrder) {
 TEST_F(Server, ReadsBodiesOfEveryFraming) {
   start();
   std::string text = "hello " + std::string(100'000, 'x');
-  exchange("POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-           "3;name=value\r\nabc\r\n0A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n");
+  exchange(
+      "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+      "3;name=value\r\nabc\r\n0A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n");
   EXPECT_EQ(handler.seen.back(), "POST /c abc0123456789");
   exchange(post(text, "Connection: close\r\n"));
   EXPECT_EQ(handler.seen.back(), "POST /x " + text);
@@ -197,9 +210,11 @@ TEST_F(Server, KeepsItsLimits) {
   EXPECT_THAT(exchange("GET /" + long_text + " HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 414 "));
   EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nX: " + long_text + "\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
   EXPECT_THAT(exchange(post(std::string(1001, 'x'))), StartsWith("HTTP/1.1 413 "));
-  EXPECT_THAT(exchange("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'x') + "\r\n"),
+  EXPECT_THAT(exchange("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" +
+                       std::string(2000, 'x') + "\r\n"),
               StartsWith("HTTP/1.1 413 "));
-  EXPECT_THAT(exchange("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;" + long_text), StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(exchange("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;" + long_text),
+              StartsWith("HTTP/1.1 431 "));
   EXPECT_THAT(exchange(post(std::string(1000, 'x'), "Connection: close\r\n")), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(handler.seen.size(), 1u);
 }
@@ -325,7 +340,8 @@ TEST_F(Server, StreamsChunksAndEndsThem) {
 
 TEST_F(Server, AnswersHeadWithoutABody) {
   start();
-  EXPECT_THAT(exchange("HEAD /abc HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), HasSubstr("Content-Length: 5\r\n\r\n<end>"));
+  EXPECT_THAT(exchange("HEAD /abc HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+              HasSubstr("Content-Length: 5\r\n\r\n<end>"));
 }
 
 TEST_F(Server, SaysContinueBeforeItReadsTheBody) {
@@ -445,8 +461,11 @@ TEST_F(Server, StopLetsRequestsEndAndClosesIdleConnectionsAtOnce) {
 }
 
 TEST_F(Server, SurvivesItsProcessBeingKilled) {
+  PERDURE_LEAKS_ON_PURPOSE;
   start();
-  Handle wait = [](HttpRequest&, HttpReply& reply) -> Task<void> { (void)co_await reply.gone().wait(Deadline::never()); };
+  Handle wait = [](HttpRequest&, HttpReply& reply) -> Task<void> {
+    (void)co_await reply.gone().wait(Deadline::never());
+  };
   handler.on_request = wait;
   auto stream = connect(), idle = connect();
   write(*stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");

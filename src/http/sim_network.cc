@@ -16,8 +16,8 @@ namespace {
 
 constexpr size_t kBufferBytes = 64 << 10;
 
-// A place where at most one coroutine waits. Either side may vanish first: a destroyed coroutine leaves the spot, and a spot
-// that is forgotten or destroyed drops its coroutine without resuming it.
+// A place where at most one coroutine waits. Either side may vanish first: a destroyed coroutine leaves the spot, and a
+// spot that is forgotten or destroyed drops its coroutine without resuming it.
 class Spot {
  public:
   explicit Spot(Loop& loop) : loop_(loop) {}
@@ -63,8 +63,8 @@ class Spot {
 
   Wait wait(Deadline deadline) { return Wait(*this, deadline); }
   bool taken() const { return wait_ != nullptr; }
-  // Resumes the waiter soon. A timer at this very moment does it: unlike a posted resumption it can be withdrawn when the
-  // coroutine is destroyed or its process is killed meanwhile.
+  // Resumes the waiter soon. A timer at this very moment does it: unlike a posted resumption it can be withdrawn when
+  // the coroutine is destroyed or its process is killed meanwhile.
   void wake() {
     if (wait_ == nullptr) return;
     wait_->timer_.cancel();
@@ -130,7 +130,13 @@ struct Pipe {
   Timer delivery;
 
   Pipe(SimCable::Impl& c, const SimConnection& p, const SimDirection& f)
-      : cable(c), loop(c.loop), plan(p), faults(f), reader(loop), writer(loop), watcher(loop),
+      : cable(c),
+        loop(c.loop),
+        plan(p),
+        faults(f),
+        reader(loop),
+        writer(loop),
+        watcher(loop),
         delivery(loop, [](void* self) { static_cast<Pipe*>(self)->deliver(); }, this) {}
 
   size_t available() const { return arrived.size() - arrived_from; }
@@ -227,7 +233,10 @@ struct Wire {
   SimConnection plan;
   Pipe to_listener, to_connector;
   Wire(std::shared_ptr<SimCable::Impl> c, SimConnection p)
-      : cable(std::move(c)), plan(p), to_listener(*cable, plan, plan.to_listener), to_connector(*cable, plan, plan.to_connector) {
+      : cable(std::move(c)),
+        plan(p),
+        to_listener(*cable, plan, plan.to_listener),
+        to_connector(*cable, plan, plan.to_connector) {
     ++cable->connections;
   }
   ~Wire() { --cable->connections; }
@@ -254,14 +263,18 @@ namespace {
 class SimStream final : public Stream {
  public:
   SimStream(std::shared_ptr<SimNetwork::Life> life, std::shared_ptr<Wire> wire, bool is_connector, std::string peer)
-      : life_(std::move(life)), wire_(std::move(wire)), in_(is_connector ? wire_->to_connector : wire_->to_listener),
-        out_(is_connector ? wire_->to_listener : wire_->to_connector), peer_(std::move(peer)) {
+      : life_(std::move(life)),
+        wire_(std::move(wire)),
+        in_(is_connector ? wire_->to_connector : wire_->to_listener),
+        out_(is_connector ? wire_->to_listener : wire_->to_connector),
+        peer_(std::move(peer)) {
     life_->streams.insert(this);
   }
   ~SimStream() override {
     if (life_->dead) return;
     life_->streams.erase(this);
-    CHECK(!in_.reader.taken() && !out_.writer.taken() && !in_.watcher.taken(), "a stream died under a pending operation");
+    CHECK(!in_.reader.taken() && !out_.writer.taken() && !in_.watcher.taken(),
+          "a stream died under a pending operation");
     if (!closed_) close();
   }
 
@@ -441,7 +454,8 @@ Task<Result<std::unique_ptr<Stream>>> SimNetwork::connect(Address to, ConnectOpt
   co_return std::unique_ptr<Stream>(std::make_unique<SimStream>(life, wire, true, "sim:" + std::to_string(to.port)));
 }
 
-Task<Result<std::unique_ptr<Stream>>> SimNetwork::start_tls(std::unique_ptr<Stream> stream, ConnectOptions options, Deadline) {
+Task<Result<std::unique_ptr<Stream>>> SimNetwork::start_tls(std::unique_ptr<Stream> stream, ConnectOptions options,
+                                                            Deadline) {
   if (options.server_name.empty()) co_return Error{Code::kInvalid, "TLS without a server name"};
   co_return std::move(stream);
 }

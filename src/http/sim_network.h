@@ -1,13 +1,13 @@
 #pragma once
-// The Network of deterministic simulation: connections in memory, over a SimLoop, with seeded latency, seeded cutting of the
-// bytes, and faults on request. A SimCable joins SimNetworks, one per simulated process; connect() reaches whoever listens on
-// the port, whatever the host. TLS is not spoken: it is only handed to SimFaults.
+// The Network of deterministic simulation: connections in memory, over a SimLoop, with seeded latency, seeded cutting
+// of the bytes, and faults on request. A SimCable joins SimNetworks, one per simulated process; connect() reaches
+// whoever listens on the port, whatever the host. TLS is not spoken: it is only handed to SimFaults.
 //
 // Each direction of a connection holds at most 64 KiB, so backpressure is real.
 //
-// A process crashes by SimNetwork::kill_all(): peers see resets, and nothing of the process is resumed by the network again,
-// neither then nor later. Its coroutines may then be destroyed or leaked, its Streams and Listeners destroyed or leaked, in
-// any order.
+// A process crashes by SimNetwork::kill_all(): peers see resets, and nothing of the process is resumed by the network
+// again, neither then nor later. Its coroutines may then be destroyed or leaked, its Streams and Listeners destroyed or
+// leaked, in any order.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +31,7 @@ struct SimConnection {
   bool refuse = false;
   bool black_hole = false;  // connect() hears nothing until its deadline
   Duration latency_min = std::chrono::microseconds(20), latency_max = std::chrono::milliseconds(2);
-  bool whole = false;       // bytes are not cut beyond what buffers do
+  bool whole = false;  // bytes are not cut beyond what buffers do
   SimDirection to_listener, to_connector;
 };
 
@@ -67,8 +67,8 @@ class SimNetwork final : public Network {
                                                   Deadline deadline) override;
   Result<std::unique_ptr<Listener>> listen(Address at, const ServerTls* tls, bool shared) override;
 
-  // Breaks every connection and closes every listener of this process, and forgets its pending operations. The object may go
-  // on being used, as the next life of the process.
+  // Breaks every connection and closes every listener of this process, and forgets its pending operations. The object
+  // may go on being used, as the next life of the process.
   void kill_all();
   // Breaks every connection, as a failing switch would; listeners stay, pending operations end with errors.
   void reset_all();

@@ -11,7 +11,8 @@ namespace {
 
 constexpr unsigned char kProtocols[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*) {
+int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                    void*) {
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_size, kProtocols, sizeof kProtocols, in, in_size) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_NOACK;
@@ -52,7 +53,8 @@ Result<SslContext> make_server_context(const ServerTls& tls) {
     return ssl_failure("certificate " + tls.certificate_file);
   if (SSL_CTX_use_PrivateKey_file(context.get(), tls.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
     return ssl_failure("key " + tls.key_file);
-  if (SSL_CTX_check_private_key(context.get()) != 1) return ssl_failure("key " + tls.key_file + " does not fit its certificate");
+  if (SSL_CTX_check_private_key(context.get()) != 1)
+    return ssl_failure("key " + tls.key_file + " does not fit its certificate");
   return context;
 }
 
@@ -99,8 +101,8 @@ SSL_CTX* ReloadingServerContext::get(Instant now) {
   next_look_ = now + std::chrono::seconds(1);
   FileStamp certificate = FileStamp::of(tls_.certificate_file), key = FileStamp::of(tls_.key_file);
   if (certificate == certificate_ && key == key_) return context_.get();
-  // While only one of the two files has been replaced they do not fit each other; the stamps are kept only on success, so
-  // that the next look tries again.
+  // While only one of the two files has been replaced they do not fit each other; the stamps are kept only on success,
+  // so that the next look tries again.
   if (auto made = make_server_context(tls_); made.ok()) {
     context_ = std::move(made).value();
     certificate_ = certificate;

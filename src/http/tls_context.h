@@ -1,6 +1,6 @@
 #pragma once
-// TLS settings as OpenSSL contexts: the client's per file of authorities, the server's per certificate. Both are made again
-// when the files have changed. One per Loop.
+// TLS settings as OpenSSL contexts: the client's per file of authorities, the server's per certificate. Both are made
+// again when the files have changed. One per Loop.
 
 #include <memory>
 #include <string>

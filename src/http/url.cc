@@ -44,7 +44,8 @@ Result<Url> parse_url(std::string_view text) {
     if (close == std::string_view::npos) return wrong("the IPv6 address has no closing bracket");
     host = authority.substr(1, close - 1);
     if (host.find(':') == std::string_view::npos ||
-        host.find_first_not_of("0123456789abcdefABCDEF:.%_-ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ") != std::string_view::npos)
+        host.find_first_not_of("0123456789abcdefABCDEF:.%_-ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ") !=
+            std::string_view::npos)
       return wrong("not an IPv6 address in brackets");
     std::string_view after = authority.substr(close + 1);
     if (!after.empty()) {
@@ -60,7 +61,8 @@ Result<Url> parse_url(std::string_view text) {
       has_port = true;
       if (port.find(':') != std::string_view::npos) return wrong("an IPv6 address must be in brackets");
     }
-    if (host.find_first_of("[]<>\"\\^`{|}%") != std::string_view::npos) return wrong("a character that no host name has");
+    if (host.find_first_of("[]<>\"\\^`{|}%") != std::string_view::npos)
+      return wrong("a character that no host name has");
   }
   if (host.empty()) return wrong("it names no host");
   url.address.host = host;
