@@ -163,6 +163,8 @@ struct Server::Impl {
     responses = std::make_unique<Responses>(Responses::Options{.store = *store, .lease = lease, .master = master,
                                                                .limits = config.session, .log = log, .metrics = &registry},
                                             std::move(loops), std::move(routers));
+    // Before anybody can ask for them, unfinished responses go on.
+    CO_TRY(size_t recovered, co_await responses->recover());
     for (size_t i = 0; i < cores.size(); ++i) {
       Core& core = *cores[i];
       ModelList* models = core.models.get();
@@ -174,7 +176,6 @@ struct Server::Impl {
         co_return true;
       });
     }
-    CO_TRY(size_t recovered, co_await responses->recover());
     readiness = Readiness::kReady;
     log.info("server.ready", {{"port", config.listen.port},
                               {"cores", cores.size()},

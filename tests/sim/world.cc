@@ -120,6 +120,7 @@ class World {
   void start_supplier() {
     simulate::SupplierOptions options;
     options.seed = options_.seed;
+    options.model = "simulated-1,*";
     options.tokens_per_second = 20 + static_cast<double>(random_.below(200));
     options.first_token = std::chrono::milliseconds(random_.below(500));
     options.continuation = static_cast<simulate::Continuation>(random_.below(4));
@@ -413,7 +414,7 @@ class World {
     if (listed < created_ || listed > created_ + unheard_)
       violate("I3/I6: " + std::to_string(listed) + " responses exist, " + std::to_string(created_) + " were created");
     KeyRing keys(Key256{9}, process_->store(), loop_.random());
-    Result<VerifyReport> verified = co_await verify(process_->store(), [&](const SessionRow& row) { return keys.open(row); });
+    Result<VerifyReport> verified = co_await verify(process_->store(), Key256{7}, [&](const SessionRow& row) { return keys.open(row); });
     if (!verified.ok()) violate("journal verify: " + verified.error().message);
     else
       for (const std::string& problem : verified->problems) violate("journal verify: " + problem);
