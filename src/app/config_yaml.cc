@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -325,6 +326,7 @@ LoadedConfig parse_config(const std::string& text, const Environment& environmen
     problems.add(error.mark, "", "not YAML: " + error.msg);
   }
   out.problems = std::move(problems.found);
+  std::ranges::stable_sort(out.problems, {}, [](const ConfigProblem& p) { return std::pair(p.line, p.column); });
   return out;
 }
 

@@ -1,0 +1,133 @@
+#include "access/key_book.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace perdure {
+namespace {
+
+using namespace std::chrono_literals;
+
+class HandClock final : public Clock {
+ public:
+  Instant at{1s};
+  Instant now() const override { return at; }
+  WallTime wall() const override { return WallTime(1'800'000'000'000ms); }
+};
+
+class KeyBookTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/perdure-keys-XXXXXX";
+    folder = ::mkdtemp(pattern);
+    path = KeyFile::in(folder);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+  KeyFile::Made make(const std::string& name, const std::string& tenant = "default", const std::string& scopes = "use") {
+    auto made = KeyFile(path).create(name, TenantId(tenant), *Scopes::parse(scopes), clock.wall(), random);
+    EXPECT_TRUE(made.ok());
+    return *made;
+  }
+  std::string text() const {
+    std::ostringstream out;
+    out << std::ifstream(path).rdbuf();
+    return out.str();
+  }
+  std::string folder, path;
+  HandClock clock;
+  SeededRandom random{9};
+};
+
+TEST_F(KeyBookTest, WithoutKeysEverybodyIsTheDefaultTenant) {
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  EXPECT_FALSE(book.has_keys());
+  Result<Caller> caller = book.identify("");
+  ASSERT_TRUE(caller.ok());
+  EXPECT_EQ(caller->tenant.value, "default");
+  EXPECT_EQ(caller->scopes, Scopes::all());
+}
+
+TEST_F(KeyBookTest, AKeyNamesItsTenantAndScopes) {
+  KeyFile::Made made = make("web", "shop", "use,audit");
+  make("other", "else");
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  Result<Caller> caller = book.identify(made.secret);
+  ASSERT_TRUE(caller.ok());
+  EXPECT_EQ(caller->tenant.value, "shop");
+  EXPECT_EQ(caller->key, made.key.id);
+  EXPECT_EQ(caller->scopes.to_string(), "use,audit");
+  EXPECT_EQ(book.identify("").error().code, Code::kDenied);
+  EXPECT_EQ(book.identify(made.secret + "x").error().code, Code::kDenied);
+}
+
+TEST_F(KeyBookTest, TheFileHoldsNoKeyAndIsPrivate) {
+  KeyFile::Made made = make("web");
+  EXPECT_EQ(made.secret.size(), 47u);
+  EXPECT_TRUE(made.secret.starts_with("pdk_"));
+  EXPECT_EQ(text().find(made.secret.substr(4)), std::string::npos);
+  struct stat s{};
+  ASSERT_EQ(::stat(path.c_str(), &s), 0);
+  EXPECT_EQ(s.st_mode & 0777, 0600u);
+}
+
+TEST_F(KeyBookTest, ChangesAreSeenWithinASecond) {
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  KeyFile::Made made = make("web");
+  clock.at += 1s;
+  EXPECT_TRUE(book.has_keys());
+  EXPECT_FALSE(book.identify("").ok());
+  EXPECT_TRUE(book.identify(made.secret).ok());
+  ASSERT_TRUE(KeyFile(path).revoke("web", clock.wall()).ok());
+  EXPECT_TRUE(book.identify(made.secret).ok());  // not looked at again yet
+  clock.at += 1s;
+  EXPECT_FALSE(book.identify(made.secret).ok());
+}
+
+TEST_F(KeyBookTest, ADamagedOrRemovedFileDoesNotOpenTheDoor) {
+  KeyFile::Made made = make("web");
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  std::ofstream(path) << "{";
+  clock.at += 1s;
+  EXPECT_FALSE(book.identify("").ok());
+  EXPECT_TRUE(book.identify(made.secret).ok());
+  std::filesystem::remove(path);
+  clock.at += 1s;
+  EXPECT_TRUE(book.has_keys());
+  EXPECT_FALSE(book.identify("").ok());
+
+  std::ofstream(path) << "{";
+  KeyBook fresh(path, clock, Log());
+  EXPECT_EQ(fresh.load().error().code, Code::kCorrupt);
+}
+
+TEST_F(KeyBookTest, RevokingByNameNeedsOneOfThatName) {
+  KeyFile::Made first = make("same");
+  make("same");
+  KeyFile file(path);
+  EXPECT_EQ(file.revoke("same", clock.wall()).error().code, Code::kConflict);
+  ASSERT_TRUE(file.revoke(first.key.id.value, clock.wall()).ok());
+  ASSERT_TRUE(file.revoke(first.key.id.value, clock.wall()).ok());
+  EXPECT_TRUE(file.revoke("same", clock.wall()).ok());
+  EXPECT_EQ(file.revoke("none", clock.wall()).error().code, Code::kNotFound);
+}
+
+TEST_F(KeyBookTest, WordsAreChecked) {
+  EXPECT_FALSE(Scopes::parse("use,fly").ok());
+  EXPECT_FALSE(Scopes::parse("").ok());
+  EXPECT_FALSE(parse_tenant("").ok());
+  EXPECT_FALSE(parse_tenant("a/b").ok());
+  EXPECT_FALSE(parse_tenant(std::string(65, 'a')).ok());
+  EXPECT_TRUE(parse_tenant("team-1.prod_x").ok());
+}
+
+}  // namespace
+}  // namespace perdure
