@@ -64,6 +64,8 @@ def without_comments(line):
 
 def check_include(path, module, target, where, wrong, graph):
     other = target.split("/")[0]
+    if module is None and (ROOT / path).parent.joinpath(target).is_file():
+        return
     if "/" not in target:
         wrong(where, f'"{target}": includes name their module')
         return

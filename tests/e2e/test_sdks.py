@@ -92,8 +92,8 @@ def sdk(request):
     return request.param
 
 
-def ask(text, **more):
-    return {"model": MODEL, "input": text, **more}
+def ask(said, **more):
+    return {"model": MODEL, "input": said, **more}
 
 
 def deltas(events):

@@ -93,9 +93,10 @@ def test_operator_routes(shared):
         assert http.put("/v1/responses").status_code in (404, 405)
 
 
-def run(deployment, *arguments, **more):
+def run(deployment, *arguments):
+    url = deployment.server.url if deployment else None
     return subprocess.run([processes.BINARY, *arguments], capture_output=True, text=True, timeout=60,
-                          env=processes.environment(), **more)
+                          env=processes.environment({"PERDURE_URL": url}))
 
 
 def test_keys(deploy, upstream):
@@ -134,10 +135,10 @@ def test_journal_verify_and_offline_commands(deploy, upstream):
     verified = run(deployment, "journal", "verify", "--data", deployment.data)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     deployment.start()
-    listed = run(deployment, "responses", "list", "--url", deployment.server.url, "--json")
+    listed = run(deployment, "responses", "list", "--json")
     assert listed.returncode == 0, listed.stderr
     assert all(id in listed.stdout for id in ids)
-    chat = run(deployment, "chat", "--url", deployment.server.url, "--model", "simulated-1", "Say exactly: one shot")
+    chat = run(deployment, "chat", "--model", "simulated-1", "Say exactly: one shot")
     assert chat.returncode == 0 and "one shot" in chat.stdout, chat.stdout + chat.stderr
 
 
