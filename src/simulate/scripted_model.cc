@@ -302,6 +302,17 @@ void leave_out_what_is_there(Answer& whole, std::string_view held, Continuation 
   whole.text.erase(0, from);
 }
 
+// Whether a message speaks of an answer that should go on, in whatever words. Only needed where nothing is left to say: a
+// model that is asked to go on then adds nothing, and one that is spoken to otherwise answers.
+bool speaks_of_going_on(std::string_view text) {
+  static constexpr std::string_view kWords[] = {"continue", "go on", "carry on", "resume", "keep going", "broke off",
+                                                "cut off", "interrupted", "stopped", "unfinished", "the rest"};
+  std::string lower(text);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
 Answer compose(const ChatRequest& request, Messages messages, uint64_t seed, ModelOptions options, int depth) {
   const Message& last = messages.back();
   if (depth < kContinuationsMax && messages.size() >= 2) {
@@ -314,7 +325,7 @@ Answer compose(const ChatRequest& request, Messages messages, uint64_t seed, Mod
         (prefill || asks_for_more)) {
       Answer whole = compose(request, messages.first(held_at), seed, options, depth + 1);
       const bool more_than_held = whole.text.size() > held.text.size() || !whole.calls.empty();
-      if (whole.text.starts_with(held.text) && (prefill || more_than_held)) {
+      if (whole.text.starts_with(held.text) && (prefill || more_than_held || speaks_of_going_on(last.text))) {
         leave_out_what_is_there(whole, held.text, prefill ? Continuation::kExact : options.continuation, seed);
         return whole;
       }

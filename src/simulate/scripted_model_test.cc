@@ -305,7 +305,9 @@ TEST(ScriptedModel, GoesOnWithOverlapOrFromTheStartWhereToldTo) {
 TEST(ScriptedModel, DoesNotGoOnWhenToldSomethingElse) {
   EXPECT_EQ(say({user("Count from 1 to 9."), assistant("1, 2"), user("Say exactly: stop")}), "stop");
   EXPECT_NE(say({user("Count from 1 to 9."), assistant("1, 3"), user("Go on")}).find("messages"), std::string::npos);
-  const std::string done = say({user("Count from 1 to 3."), assistant("1, 2, 3"), user("Go on")});
+  // An answer that was whole has nothing to add when it is asked to go on; spoken to otherwise, the model answers.
+  EXPECT_EQ(say({user("Count from 1 to 3."), assistant("1, 2, 3"), user("Go on")}), "");
+  const std::string done = say({user("Count from 1 to 3."), assistant("1, 2, 3"), user("Thank you")});
   EXPECT_NE(done.find(" 3 messages"), std::string::npos) << done;
 }
 

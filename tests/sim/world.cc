@@ -226,6 +226,10 @@ class World {
           break;
       }
     }
+    // From here on nothing fails: a cut that is armed is taken back, one that has struck is carried through.
+    while (crashing_) co_await sleep_for(loop_, 10ms);
+    if (vfs_.power_is_cut()) co_await crash(FaultKind::kCrashInCommit);
+    vfs_.power_cut_after(UINT64_MAX / 2);
     faults_.on = false;
     supplier_->set_faults({});
     chaos_done_ = true;
