@@ -2,12 +2,10 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <future>
 #include <thread>
 
-#include "async/asio_loop.h"
 #include "async/job_runner.h"
-#include "async/task_group.h"
+#include "cli/blocking_loop.h"
 #include "http/asio_network.h"
 #include "http/client.h"
 #include "wire/json.h"
@@ -45,44 +43,18 @@ struct Client::Impl {
   Url base;
   std::string shown;  // the base as the user wrote it
   std::string key;
-  AsioLoop loop;
+  BlockingLoop worker;
+  Loop& loop = worker.loop();
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
-  std::unique_ptr<Network> network = asio_network(loop, *resolver);
+  std::unique_ptr<Network> network = asio_network(worker.loop(), *resolver);
   std::unique_ptr<HttpClient> http = std::make_unique<HttpClient>(loop, *network, ProxyRules{});
-  TaskGroup tasks{loop};
-  std::thread thread{[this] { loop.run(); }};
 
+  // Connections close on their loop.
   ~Impl() {
-    // Connections close on their loop, before it ends.
-    std::promise<void> closed;
-    loop.post([&] {
-      http->close_idle();
-      closed.set_value();
+    worker.wait_for([this] {
+      http.reset();
+      network.reset();
     });
-    closed.get_future().wait();
-    loop.stop();
-    thread.join();
-  }
-
-  template <class T>
-  T run(Task<T> task) {
-    std::promise<T> out;
-    auto deliver = [](Task<T> t, std::promise<T>& to) -> Task<void> {
-      T value = co_await std::move(t);
-      to.set_value(std::move(value));
-    };
-    std::future<T> value = out.get_future();
-    loop.post([&] { tasks.spawn(deliver(std::move(task), out)); });
-    T result = value.get();
-    // The task is gone before `out` is.
-    std::promise<void> ended;
-    loop.post([&] { tasks.spawn(rest(ended)); });
-    ended.get_future().wait();
-    return result;
-  }
-  static Task<void> rest(std::promise<void>& ended) {
-    ended.set_value();
-    co_return;
   }
 
   HttpCall call_of(std::string method, const std::string& path, std::string body) const {
@@ -166,7 +138,7 @@ Result<std::unique_ptr<Client>> Client::from_environment() {
 }
 
 Result<std::string> Client::call(std::string method, std::string path, std::string body) {
-  return impl_->run(impl_->call(impl_->call_of(std::move(method), path, std::move(body))));
+  return impl_->worker.run(impl_->call(impl_->call_of(std::move(method), path, std::move(body))));
 }
 
 Result<Client::Streamed> Client::stream(std::string method, std::string path, std::string body, std::string idempotency_key,
@@ -175,7 +147,7 @@ Result<Client::Streamed> Client::stream(std::string method, std::string path, st
   HttpCall call = impl_->call_of(std::move(method), path, std::move(body));
   call.headers.add("Accept", "text/event-stream");
   if (!idempotency_key.empty()) call.headers.add("Idempotency-Key", idempotency_key);
-  return impl_->run(impl_->stream(std::move(call), on_event, on_response_id));
+  return impl_->worker.run(impl_->stream(std::move(call), on_event, on_response_id));
 }
 
 Result<Followed> follow(Client& client, std::string id, int64_t after, std::string create_body,
