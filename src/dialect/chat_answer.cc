@@ -103,7 +103,7 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
   if (finish.absent() || finished_) return {};
   if (!finish.is_string()) return malformed("a finish reason is not a string");
   if (finish.text().empty()) return {};
-  if (std::ranges::any_of(calls_, [](const Call& call) { return !call.announced; }))
+  if (std::ranges::any_of(calls_, [](const Call& call) { return call.index < 0; }))
     return malformed("a tool call has no name");
   finished_ = true;
   out.push_back({.kind = Piece::Kind::kFinish, .text = std::string(finish.text()), .finish = finish_of(finish.text())});
@@ -139,7 +139,7 @@ ChatAnswerReader::Call& ChatAnswerReader::call_for(int64_t theirs, std::string_v
   for (size_t i = calls_.size(); i-- > 0;) {
     Call& call = calls_[i];
     if (call.theirs != theirs) continue;
-    if (!id.empty() && !name.empty() && call.announced && call.id != id) break;
+    if (!id.empty() && !name.empty() && call.index >= 0 && call.id != id) break;
     return call;
   }
   calls_.push_back({.theirs = theirs, .id = std::string(id)});
@@ -155,23 +155,23 @@ Result<void> ChatAnswerReader::tool_call(json::Value value, size_t position, std
   Call& call = call_for(theirs, id, name);
   if (calls_.size() > kCallsMax) return malformed("too many tool calls");
   if (call.id.empty()) call.id = id;
-  const int index = static_cast<int>(&call - calls_.data());
 
   json::Value arguments = function["arguments"];
   if (!arguments.absent() && !arguments.is_string() && !arguments.is_object())
     return malformed("a tool call's arguments are neither text nor an object");
   const std::string_view text = arguments.is_object() ? arguments.raw() : arguments.text();
-  if (!call.announced) {
+  if (call.index < 0) {
     if (name.empty()) {
       call.early += text;
       return {};
     }
-    call.announced = true;
-    out.push_back({.kind = Piece::Kind::kToolCall, .index = index, .call_id = call.id, .name = std::string(name)});
+    call.index = named_++;
+    out.push_back({.kind = Piece::Kind::kToolCall, .index = call.index, .call_id = call.id, .name = std::string(name)});
     if (!call.early.empty())
-      out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = index});
+      out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = call.index});
   }
-  if (!text.empty()) out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::string(text), .index = index});
+  if (!text.empty())
+    out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::string(text), .index = call.index});
   return {};
 }
 

@@ -21,7 +21,7 @@ class ChatAnswerReader {
   struct Call {
     int64_t theirs = 0;  // the supplier's index
     std::string id;
-    bool announced = false;
+    int index = -1;     // ours, in the order of names; -1: its name has not come yet
     std::string early;  // arguments that came before the name
   };
   Result<void> choice(json::Value choice, json::Value usage, std::vector<Piece>& out);
@@ -29,6 +29,7 @@ class ChatAnswerReader {
   Result<void> tool_call(json::Value call, size_t position, std::vector<Piece>& out);
   Call& call_for(int64_t theirs, std::string_view id, std::string_view name);
   std::vector<Call> calls_;
+  int named_ = 0;
   bool started_ = false, finished_ = false;
 };
 

@@ -344,6 +344,11 @@ TEST(ChatStream, TellsToolCallsInEveryForm) {
             (Calls{"a f {}"}))
       << "name later";
   EXPECT_EQ(calls(delta(R"({"index":0,"function":{"name":"f","arguments":"{}"}})")), (Calls{" f {}"})) << "no id";
+  EXPECT_EQ(
+      calls(delta(R"({"index":0,"id":"a","function":{"arguments":"{"}},{"index":1,"id":"b","function":{"name":"g"}})") +
+            delta(R"({"index":0,"function":{"name":"f","arguments":"}"}})")),
+      (Calls{"b g ", "a f {}"}))
+      << "in the order of names";
 }
 
 TEST(ChatStream, TellsReasoningAndRefusals) {
