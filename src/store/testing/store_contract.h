@@ -1,0 +1,635 @@
+#pragma once
+// What every Store promises, as tests. A kind of Store joins with one line in a test of its own:
+//
+//   INSTANTIATE_TEST_SUITE_P(Memory, StoreContract, testing::Values(HostKind{"memory", make_host}), name_of_kind);
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "store/memory_store.h"
+#include "store/testing/store_host.h"
+#include "store/verify.h"
+
+namespace perdure {
+
+class StoreContract : public testing::TestWithParam<HostKind> {
+ protected:
+  StoreContract() : host(GetParam().make()), store(&host->store()) { lease = must(host->run(store->acquire(1))); }
+
+  template <class T>
+  static T must(Result<T> result) {
+    if (!result.ok()) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+  }
+  static void must(Result<void> result) {
+    if (!result.ok()) throw std::runtime_error(result.error().message);
+  }
+  Result<Committed> commit(Batch batch) { return host->run(store->commit(lease, std::move(batch))); }
+  // A session with `records` records "1", "2", ...
+  Writing write(int records, std::string tenant = "acme") {
+    Writing writing = Writing::make(random);
+    Batch batch = writing.create(std::move(tenant));
+    for (int i = 1; i <= records; ++i) writing.add(batch, std::to_string(i), random);
+    must(commit(std::move(batch)));
+    return writing;
+  }
+  SessionRow row_of(SessionId id) { return must(host->run(store->session(id))).value(); }
+  std::vector<SealedRecord> read(SessionId id, uint64_t first = 1, uint64_t last = UINT64_MAX, size_t bytes_max = SIZE_MAX) {
+    return must(host->run(store->read(id, first, last, bytes_max)));
+  }
+  std::string text_of(const Writing& writing) {
+    std::string out;
+    for (const SealedRecord& record : read(writing.id)) out += must(open(&writing.key, writing.id, record)) + " ";
+    return out;
+  }
+  static IndexKey key(std::string name, std::string tenant = "acme") { return {TenantId(std::move(tenant)), IndexKind::kResponse, std::move(name)}; }
+  static IndexPut put(const Writing& writing, std::string name, std::string value, bool if_absent = false) {
+    return {key(std::move(name)), {writing.id, writing.head, std::move(value)}, if_absent};
+  }
+  void reopen() {
+    host->reopen();
+    store = &host->store();
+  }
+  StoreSummary recomputed() {
+    StoreSummary out;
+    std::optional<SessionId> after;
+    for (;;) {
+      auto page = must(host->run(store->sessions(after, 3)));
+      if (page.empty()) return out;
+      for (const SessionRow& row : page) {
+        ++out.sessions;
+        out.records += row.head;
+        add_mod_2_256(out.heads, head_mac(StoreHost::head_key(), row.id, row.head, row.chain));
+      }
+      after = page.back().id;
+    }
+  }
+  void expect_true_summary() {
+    StoreSummary told = must(host->run(store->summary())), found = recomputed();
+    EXPECT_EQ(told.sessions, found.sessions);
+    EXPECT_EQ(told.records, found.records);
+    EXPECT_EQ(told.heads, found.heads);
+  }
+
+  SeededRandom random{11};
+  std::unique_ptr<StoreHost> host;
+  Store* store;
+  Lease lease;
+};
+
+inline std::string name_of_kind(const testing::TestParamInfo<HostKind>& info) { return info.param.name; }
+
+TEST_P(StoreContract, AppendsAndReadsBack) {
+  Writing writing = write(2);
+  EXPECT_EQ(must(commit(writing.append("three", random))).head, 3u);
+  EXPECT_EQ(text_of(writing), "1 2 three ");
+  SessionRow row = row_of(writing.id);
+  EXPECT_EQ(row.head, 3u);
+  EXPECT_EQ(row.chain, writing.chain);
+  EXPECT_EQ(row.tenant, TenantId("acme"));
+  EXPECT_EQ(row.wrapped_key, "wrapped");
+  EXPECT_EQ(row.expires, WallTime::max());
+  EXPECT_FALSE(row.unfinished);
+  reopen();
+  EXPECT_EQ(text_of(writing), "1 2 three ");
+  EXPECT_EQ(row_of(writing.id).chain, writing.chain);
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, AnEmptySessionIsASession) {
+  Writing writing = write(0);
+  EXPECT_EQ(row_of(writing.id).head, 0u);
+  EXPECT_TRUE(read(writing.id).empty());
+  must(commit(writing.append("one", random)));
+  EXPECT_EQ(text_of(writing), "one ");
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, AJournalThatMovedOnRefusesAndKeepsNothing) {
+  Writing writing = write(2);
+  Writing stale = writing;
+  must(commit(writing.append("3", random)));
+  Batch late = stale.append("other 3", random);
+  late.put.push_back(put(stale, "r", "v"));
+  late.timers.push_back({"t", WallTime{}});
+  late.unfinished = true;
+  late.ledger.push_back({0, TenantId("acme"), WallTime{}, "{}"});
+  auto refused = commit(std::move(late));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kConflict);
+  EXPECT_EQ(text_of(writing), "1 2 3 ");
+  EXPECT_FALSE(must(host->run(store->find(key("r")))).has_value());
+  EXPECT_TRUE(must(host->run(store->due(WallTime::max(), 10))).empty());
+  EXPECT_TRUE(must(host->run(store->unfinished(std::nullopt, 10))).empty());
+  EXPECT_TRUE(must(host->run(store->ledger(0, 10))).empty());
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, RefusesWhatCannotBe) {
+  Writing writing = write(1);
+  Writing again = writing;
+  again.head = 0;
+  EXPECT_EQ(commit(again.create()).error().code, Code::kConflict);
+  Writing unknown = Writing::make(random);
+  EXPECT_EQ(commit(unknown.append("x", random)).error().code, Code::kNotFound);
+  EXPECT_FALSE(must(host->run(store->session(unknown.id))).has_value());
+  EXPECT_EQ(host->run(store->read(unknown.id, 1, 2, 10)).error().code, Code::kNotFound);
+  Batch gap = writing.append("2", random);
+  gap.append[0].seq = 9;
+  EXPECT_EQ(commit(std::move(gap)).error().code, Code::kInvalid);
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, AnOldLeaseIsFencedOff) {
+  Writing writing = write(1);
+  Lease old = lease;
+  lease = must(host->run(store->acquire(1)));
+  EXPECT_GT(lease.epoch, old.epoch);
+  Writing stale = writing;
+  auto refused = host->run(store->commit(old, stale.append("x", random)));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kDenied);
+  EXPECT_EQ(refused.error().reason, "fenced");
+  EXPECT_EQ(host->run(store->commit(Lease{99, 1}, stale.append("x", random))).error().reason, "fenced");
+  must(commit(writing.append("2", random)));
+  uint64_t epoch = lease.epoch;
+  reopen();
+  EXPECT_EQ(must(host->run(store->acquire(1))).epoch, epoch + 1);
+  EXPECT_EQ(commit(writing.append("3", random)).error().reason, "fenced");
+}
+
+TEST_P(StoreContract, IndexesWithTheAppend) {
+  Writing writing = write(1);
+  Batch batch = writing.append("2", random);
+  batch.put.push_back(put(writing, "resp_1", "value", true));
+  must(commit(std::move(batch)));
+  auto entry = must(host->run(store->find(key("resp_1"))));
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->session, writing.id);
+  EXPECT_EQ(entry->seq, 2u);
+  EXPECT_EQ(entry->value, "value");
+  EXPECT_FALSE(must(host->run(store->find(key("resp_1", "other")))).has_value());
+
+  Writing before = writing;
+  Batch twice = writing.append("3", random);
+  twice.put.push_back(put(writing, "resp_1", "other", true));
+  auto refused = commit(std::move(twice));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().reason, "index_exists");
+  EXPECT_EQ(row_of(writing.id).head, 2u);
+  writing = before;
+
+  Batch replace{.session = writing.id};
+  replace.put.push_back(put(writing, "resp_1", "other"));
+  must(commit(std::move(replace)));
+  EXPECT_EQ(must(host->run(store->find(key("resp_1"))))->value, "other");
+
+  Batch removed_first{.session = writing.id};
+  removed_first.remove.push_back(key("resp_1"));
+  removed_first.put.push_back(put(writing, "resp_1", "third", true));
+  must(commit(std::move(removed_first)));
+  EXPECT_EQ(must(host->run(store->find(key("resp_1"))))->value, "third");
+
+  Batch same_twice{.session = writing.id};
+  same_twice.put.push_back(put(writing, "resp_2", "a", true));
+  same_twice.put.push_back(put(writing, "resp_2", "b", true));
+  EXPECT_EQ(commit(std::move(same_twice)).error().reason, "index_exists");
+  EXPECT_FALSE(must(host->run(store->find(key("resp_2")))).has_value());
+
+  Batch remove{.session = writing.id};
+  remove.remove.push_back(key("resp_1"));
+  must(commit(std::move(remove)));
+  EXPECT_FALSE(must(host->run(store->find(key("resp_1")))).has_value());
+}
+
+TEST_P(StoreContract, ListsFromTheNewestInPages) {
+  Writing writing = write(1), foreign = write(1, "other");
+  for (int i = 0; i < 10; ++i) {
+    Batch batch{.session = writing.id};
+    batch.put.push_back(put(writing, "r" + std::to_string(i), "v"));
+    must(commit(std::move(batch)));
+    Batch noise{.session = foreign.id};
+    noise.put.push_back({key("r" + std::to_string(i), "other"), {foreign.id, 1, "v"}});
+    noise.put.push_back({{TenantId("acme"), IndexKind::kIdempotency, "r" + std::to_string(i)}, {foreign.id, 1, "v"}});
+    must(commit(std::move(noise)));
+  }
+  Batch again{.session = writing.id};  // replacing a value does not move it
+  again.put.push_back(put(writing, "r3", "w"));
+  must(commit(std::move(again)));
+  std::string seen;
+  uint64_t before = 0;
+  for (;;) {
+    auto page = must(host->run(store->list(TenantId("acme"), IndexKind::kResponse, before, 3)));
+    if (page.empty()) break;
+    for (const IndexRow& row : page) {
+      if (before != 0) EXPECT_LT(row.entry.ordinal, before);
+      before = row.entry.ordinal;
+      seen += row.key.key + row.entry.value;
+    }
+  }
+  EXPECT_EQ(seen, "r9vr8vr7vr6vr5vr4vr3wr2vr1vr0v");
+}
+
+TEST_P(StoreContract, OrdinalsGrowAcrossRemovalAndReopening) {
+  Writing writing = write(1);
+  uint64_t last = 0;
+  for (int i = 0; i < 4; ++i) {
+    Batch batch{.session = writing.id};
+    batch.put.push_back(put(writing, "r", "v"));
+    must(commit(std::move(batch)));
+    uint64_t ordinal = must(host->run(store->find(key("r"))))->ordinal;
+    EXPECT_GT(ordinal, last);
+    last = ordinal;
+    Batch remove{.session = writing.id};
+    remove.remove.push_back(key("r"));
+    must(commit(std::move(remove)));
+    reopen();
+    lease = must(host->run(store->acquire(1)));
+  }
+}
+
+TEST_P(StoreContract, Timers) {
+  Writing a = write(1), b = write(1);
+  auto at = [](int ms) { return WallTime(std::chrono::milliseconds(ms)); };
+  Batch batch{.session = a.id};
+  batch.timers = {{"x", at(30)}, {"y", at(10)}};
+  must(commit(std::move(batch)));
+  Batch other{.session = b.id};
+  other.timers = {{"x", at(20)}};
+  must(commit(std::move(other)));
+  auto names = [&](WallTime until, size_t limit) {
+    std::string out;
+    for (const TimerRow& row : must(host->run(store->due(until, limit)))) out += (row.session == a.id ? "a" : "b") + row.id;
+    return out;
+  };
+  EXPECT_EQ(names(at(30), 10), "aybxax");
+  EXPECT_EQ(names(at(29), 10), "aybx");
+  EXPECT_EQ(names(at(30), 1), "ay");
+  Batch moved{.session = a.id};
+  moved.timers = {{"y", at(50)}};
+  moved.remove_timers = {"x", "unknown"};
+  must(commit(std::move(moved)));
+  reopen();
+  EXPECT_EQ(names(at(49), 10), "bx");
+  EXPECT_EQ(names(at(50), 10), "bxay");
+}
+
+TEST_P(StoreContract, UnfinishedWorkIsFound) {
+  std::set<SessionId> wanted;
+  for (int i = 0; i < 7; ++i) {
+    Writing writing = write(1);
+    if (i % 2 == 0) continue;
+    Batch batch = writing.append("2", random);
+    batch.unfinished = true;
+    must(commit(std::move(batch)));
+    wanted.insert(writing.id);
+    must(commit(writing.append("3", random)));
+  }
+  reopen();
+  lease = must(host->run(store->acquire(1)));
+  std::vector<SessionId> found;
+  for (;;) {
+    auto page = must(host->run(store->unfinished(found.empty() ? std::nullopt : std::optional(found.back()), 2)));
+    if (page.empty()) break;
+    found.insert(found.end(), page.begin(), page.end());
+  }
+  EXPECT_EQ(found, std::vector<SessionId>(wanted.begin(), wanted.end()));
+  Batch done{.session = *wanted.begin()};
+  done.unfinished = false;
+  must(commit(std::move(done)));
+  EXPECT_EQ(must(host->run(store->unfinished(std::nullopt, 10))).size(), wanted.size() - 1);
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, FieldsOfASessionChange) {
+  Writing writing = write(1);
+  Batch batch{.session = writing.id};
+  batch.expires = WallTime(std::chrono::milliseconds(77));
+  batch.legal_hold = true;
+  must(commit(std::move(batch)));
+  reopen();
+  SessionRow row = row_of(writing.id);
+  EXPECT_EQ(row.expires, WallTime(std::chrono::milliseconds(77)));
+  EXPECT_TRUE(row.legal_hold);
+  EXPECT_EQ(row.head, 1u);
+}
+
+TEST_P(StoreContract, ErasedContentIsGoneAndTheChainHolds) {
+  Writing writing = write(5);
+  Batch batch = writing.append("tombstone", random);
+  batch.erase = {{2, 3}, {5, 99}};
+  must(commit(std::move(batch)));
+  auto look = [&] {
+    Hash256 chain{};
+    std::string sizes;
+    for (const SealedRecord& record : read(writing.id)) {
+      chain = chain_after(chain, writing.id, record);
+      EXPECT_EQ(record.body.empty(), record.salt.empty());
+      sizes += record.body.empty() ? "-" : "+";
+    }
+    EXPECT_EQ(sizes, "+--+--");
+    EXPECT_EQ(chain, writing.chain);
+  };
+  look();
+  Batch erase_key{.session = writing.id};
+  erase_key.erase = {{1, UINT64_MAX}};
+  erase_key.erase_key = true;
+  must(commit(std::move(erase_key)));
+  reopen();
+  EXPECT_EQ(row_of(writing.id).wrapped_key, "");
+  for (const SealedRecord& record : read(writing.id)) EXPECT_TRUE(record.body.empty());
+  expect_true_summary();
+}
+
+TEST_P(StoreContract, ForksAreChildrenOfTheirParent) {
+  Writing parent = write(3);
+  std::set<SessionId> forks;
+  for (int i = 0; i < 3; ++i) {
+    Writing fork = Writing::make(random);
+    Batch batch = fork.create();
+    batch.create->parent = parent.id;
+    batch.create->parent_seq = 2;
+    fork.add(batch, "fork", random);
+    must(commit(std::move(batch)));
+    forks.insert(fork.id);
+    SessionRow row = row_of(fork.id);
+    EXPECT_EQ(row.parent, parent.id);
+    EXPECT_EQ(row.parent_seq, 2u);
+    EXPECT_EQ(read(fork.id).size(), 1u);
+  }
+  EXPECT_EQ(must(host->run(store->children(parent.id, 10))), std::vector<SessionId>(forks.begin(), forks.end()));
+  EXPECT_EQ(must(host->run(store->children(parent.id, 2))).size(), 2u);
+  EXPECT_TRUE(must(host->run(store->children(*forks.begin(), 10))).empty());
+}
+
+TEST_P(StoreContract, TheLedgerKeepsItsOrder) {
+  auto line = [](int i) { return LedgerEntry{0, TenantId("acme"), WallTime(std::chrono::milliseconds(i)), std::to_string(i)}; };
+  must(host->run(store->append_ledger({line(1), line(2)})));
+  Writing writing = write(1);
+  Batch batch = writing.append("2", random);
+  batch.ledger = {line(3)};
+  must(commit(std::move(batch)));
+  must(host->run(store->append_ledger({line(4)})));
+  must(commit(writing.append("3", random)));  // what was queued goes with it
+  reopen();
+  std::multiset<std::string> lines;
+  uint64_t after = 0;
+  for (;;) {
+    auto page = must(host->run(store->ledger(after, 2)));
+    if (page.empty()) break;
+    for (const LedgerEntry& entry : page) {
+      EXPECT_GT(entry.ordinal, after);
+      after = entry.ordinal;
+      EXPECT_EQ(entry.tenant, TenantId("acme"));
+      lines.insert(entry.line);
+    }
+  }
+  EXPECT_EQ(lines, (std::multiset<std::string>{"1", "2", "3", "4"}));
+}
+
+TEST_P(StoreContract, Settings) {
+  EXPECT_FALSE(must(host->run(store->setting("a"))).has_value());
+  must(host->run(store->put_setting("a", std::string("\0b", 2), true)));
+  EXPECT_EQ(host->run(store->put_setting("a", "c", true)).error().code, Code::kConflict);
+  reopen();
+  EXPECT_EQ(must(host->run(store->setting("a"))), std::string("\0b", 2));
+  must(host->run(store->put_setting("a", "c", false)));
+  EXPECT_EQ(must(host->run(store->setting("a"))), "c");
+  must(host->run(store->put_setting("a", "", false)));
+  EXPECT_FALSE(must(host->run(store->setting("a"))).has_value());
+}
+
+TEST_P(StoreContract, ReadsWithinLimits) {
+  Writing writing = Writing::make(random);
+  Batch batch = writing.create();
+  for (int i = 0; i < 10; ++i) writing.add(batch, std::string(1000, 'x'), random);
+  must(commit(std::move(batch)));
+  EXPECT_EQ(read(writing.id, 1, 10, 1).size(), 1u);
+  EXPECT_EQ(read(writing.id, 3, 10, 2500).size(), 2u);
+  EXPECT_EQ(read(writing.id, 3, 10, 2500)[0].seq, 3u);
+  EXPECT_EQ(read(writing.id, 0, 3).size(), 3u);
+  EXPECT_EQ(read(writing.id, 9, 100).size(), 2u);
+  EXPECT_TRUE(read(writing.id, 11, 100).empty());
+  EXPECT_TRUE(read(writing.id, 5, 4).empty());
+}
+
+TEST_P(StoreContract, LargeBodies) {
+  Writing writing = write(0);
+  std::string large(5'000'000, 'x');
+  large += random.bytes(1000);
+  must(commit(writing.append(large, random)));
+  must(commit(writing.append("small", random)));
+  reopen();
+  auto records = read(writing.id);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(must(open(&writing.key, writing.id, records[0])), large);
+  EXPECT_EQ(read(writing.id, 1, 2, 100).size(), 1u);
+}
+
+TEST_P(StoreContract, LongJournalsAreReadFromAnywhere) {
+  Writing writing = write(1);
+  for (int i = 0; i < 40; ++i) {
+    Batch batch{.session = writing.id};
+    for (int k = 0; k < 70; ++k) writing.add(batch, std::to_string(writing.head + 1), random);
+    if (i % 3 == 0) batch.unfinished = i % 2 == 0;
+    must(commit(std::move(batch)));
+    (void)write(2);
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (uint64_t first : {1u, 2u, 64u, 65u, 700u, 1999u, 2000u, 2001u, 2790u, 2801u}) {
+      auto records = read(writing.id, first, first + 20);
+      ASSERT_EQ(records.size(), std::min<uint64_t>(21, writing.head - first + 1));
+      for (size_t i = 0; i < records.size(); ++i) EXPECT_EQ(must(open(&writing.key, writing.id, records[i])), std::to_string(first + i));
+    }
+    EXPECT_EQ(read(writing.id).size(), writing.head);
+    reopen();
+  }
+  expect_true_summary();
+}
+
+inline Task<void> write_many(Store& store, Lease lease, Writing& writing, Random& random, int batches, int& failures) {
+  Batch create = writing.create();
+  auto created = co_await store.commit(lease, std::move(create));
+  if (!created.ok()) ++failures;
+  for (int i = 0; i < batches; ++i) {
+    Batch batch = writing.append(std::to_string(i), random);
+    auto committed = co_await store.commit(lease, std::move(batch));
+    if (!committed.ok() || committed->head != writing.head) ++failures;
+  }
+}
+
+TEST_P(StoreContract, ManySessionsAtOnce) {
+  std::vector<Writing> writings;
+  for (int i = 0; i < 50; ++i) writings.push_back(Writing::make(random));
+  int failures = 0;
+  std::vector<Task<void>> tasks;
+  for (Writing& writing : writings) tasks.push_back(write_many(*store, lease, writing, random, 20, failures));
+  host->run_together(std::move(tasks));
+  EXPECT_EQ(failures, 0);
+  reopen();
+  for (const Writing& writing : writings) {
+    EXPECT_EQ(row_of(writing.id).chain, writing.chain);
+    EXPECT_EQ(text_of(writing), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 ");
+  }
+  expect_true_summary();
+}
+
+inline Task<void> try_commit(Store& store, Lease lease, Batch batch, int& won, int& lost) {
+  auto committed = co_await store.commit(lease, std::move(batch));
+  if (committed.ok())
+    ++won;
+  else if (committed.error().code == Code::kConflict)
+    ++lost;
+}
+
+TEST_P(StoreContract, OneOfManyWinsTheSamePlace) {
+  Writing writing = write(1);
+  int won = 0, lost = 0;
+  std::vector<Task<void>> tasks;
+  for (int i = 0; i < 10; ++i) {
+    Writing copy = writing;
+    tasks.push_back(try_commit(*store, lease, copy.append("2", random), won, lost));
+  }
+  host->run_together(std::move(tasks));
+  EXPECT_EQ(won, 1);
+  EXPECT_EQ(lost, 9);
+  EXPECT_EQ(row_of(writing.id).head, 2u);
+  won = lost = 0;
+  tasks.clear();
+  for (int i = 0; i < 10; ++i) {
+    Batch batch = Writing::make(random).create();
+    batch.put.push_back(put(writing, "only-once", std::to_string(i), true));
+    tasks.push_back(try_commit(*store, lease, std::move(batch), won, lost));
+  }
+  host->run_together(std::move(tasks));
+  EXPECT_EQ(won, 1);
+  EXPECT_EQ(lost, 9);
+  EXPECT_EQ(must(host->run(store->summary())).sessions, 2u);
+  expect_true_summary();
+}
+
+inline Task<Result<std::optional<Key256>>> found_key(Key256 key) { co_return std::optional(key); }
+
+TEST_P(StoreContract, VerifyFindsAWholeStoreWhole) {
+  std::map<SessionId, Key256> keys;
+  for (int i = 0; i < 5; ++i) {
+    Writing writing = write(i * 3);
+    keys[writing.id] = writing.key;
+    if (i == 4) {
+      Batch batch{.session = writing.id};
+      batch.erase = {{2, 3}};
+      must(commit(std::move(batch)));
+    }
+  }
+  KeyOf key_of = [&keys](const SessionRow& row) { return found_key(keys.at(row.id)); };
+  auto report = must(host->run(verify(*store, StoreHost::head_key(), key_of)));
+  EXPECT_TRUE(report.holds());
+  EXPECT_EQ(report.sessions, 5u);
+  EXPECT_EQ(report.records, 30u);
+  EXPECT_EQ(report.erased_records, 2u);
+}
+
+// Random operations on the store and on a MemoryStore, which must answer alike; the store is reopened at random moments.
+TEST_P(StoreContract, AnswersLikeTheModel) {
+  auto model = memory_store(StoreHost::head_key());
+  Lease model_lease = must(host->run(model->acquire(1)));
+  model_lease.epoch = must(host->run(model->acquire(1))).epoch - 1;
+  model_lease = must(host->run(model->acquire(1)));
+  std::vector<Writing> writings;
+  auto pick = [&]() -> Writing& { return writings[random.below(writings.size())]; };
+  auto name = [&] { return "k" + std::to_string(random.below(12)); };
+  for (int step = 0; step < 600; ++step) {
+    Batch batch;
+    Writing* target = nullptr;
+    Writing before;
+    if (writings.empty() || random.below(8) == 0) {
+      writings.push_back(Writing::make(random));
+      target = &writings.back();
+      before = *target;
+      batch = target->create(random.below(2) ? "acme" : "other");
+      if (writings.size() > 1 && random.below(3) == 0) batch.create->parent = writings[0].id;
+      batch.create->unfinished = random.below(2);
+    } else {
+      target = &pick();
+      before = *target;
+      batch.session = target->id;
+      if (random.below(30) == 0) batch.session = SessionId::make(random);
+    }
+    for (uint64_t n = random.below(4); n-- > 0;) target->add(batch, random.bytes(random.below(2000)), random);
+    if (!batch.append.empty() && random.below(10) == 0) {
+      batch.expected_head += 1;
+    }
+    if (random.below(6) == 0) batch.unfinished = random.below(2);
+    if (random.below(10) == 0) batch.expires = WallTime(std::chrono::milliseconds(random.below(1000)));
+    if (random.below(10) == 0) batch.legal_hold = random.below(2);
+    if (random.below(4) == 0) batch.put.push_back(put(*target, name(), random.bytes(5), random.below(2)));
+    if (random.below(8) == 0) batch.remove.push_back(key(name()));
+    if (random.below(5) == 0) batch.timers.push_back({name(), WallTime(std::chrono::milliseconds(random.below(1000)))});
+    if (random.below(8) == 0) batch.remove_timers.push_back(name());
+    if (random.below(15) == 0) batch.erase.push_back({random.below(5), random.below(10)});
+    if (random.below(40) == 0) batch.erase_key = true;
+    if (random.below(6) == 0) batch.ledger.push_back({0, TenantId("acme"), WallTime{}, name()});
+    auto expected = host->run(model->commit(model_lease, batch));
+    auto got = host->run(store->commit(lease, std::move(batch)));
+    ASSERT_EQ(expected.ok(), got.ok()) << step << (got.ok() ? "" : got.error().message);
+    if (expected.ok()) {
+      EXPECT_EQ(expected->head, got->head);
+    } else {
+      EXPECT_EQ(expected.error().code, got.error().code);
+      EXPECT_EQ(expected.error().reason, got.error().reason);
+      if (before.head == 0 && !must(host->run(model->session(target->id)))) {
+        writings.erase(writings.begin() + (target - writings.data()));
+      } else {
+        *target = before;
+      }
+      if (writings.empty()) continue;
+    }
+    if (random.below(40) == 0) {
+      reopen();
+      lease = must(host->run(store->acquire(1)));
+      model_lease = must(host->run(model->acquire(1)));
+    }
+    SessionId id = pick().id;
+    uint64_t first = random.below(10), last = first + random.below(10);
+    auto expected_records = must(host->run(model->read(id, first, last, 2500)));
+    auto records = must(host->run(store->read(id, first, last, 2500)));
+    ASSERT_EQ(expected_records.size(), records.size());
+    for (size_t i = 0; i < records.size(); ++i) {
+      EXPECT_EQ(records[i].seq, expected_records[i].seq);
+      EXPECT_EQ(records[i].hash, expected_records[i].hash);
+      EXPECT_EQ(records[i].salt, expected_records[i].salt);
+      EXPECT_EQ(records[i].body, expected_records[i].body);
+      EXPECT_EQ(records[i].time, expected_records[i].time);
+    }
+    auto same_rows = [](const SessionRow& a, const SessionRow& b) {
+      return a.id == b.id && a.tenant == b.tenant && a.parent == b.parent && a.parent_seq == b.parent_seq && a.head == b.head &&
+             a.chain == b.chain && a.wrapped_key == b.wrapped_key && a.created == b.created && a.expires == b.expires &&
+             a.legal_hold == b.legal_hold && a.unfinished == b.unfinished;
+    };
+    EXPECT_TRUE(same_rows(row_of(id), must(host->run(model->session(id))).value()));
+    if (step % 10 != 0) continue;
+    auto rows = must(host->run(store->sessions(id, 1000))), expected_rows = must(host->run(model->sessions(id, 1000)));
+    EXPECT_TRUE(std::ranges::equal(rows, expected_rows, same_rows));
+    auto listed = must(host->run(store->list(TenantId("acme"), IndexKind::kResponse, 0, 5)));
+    auto expected_list = must(host->run(model->list(TenantId("acme"), IndexKind::kResponse, 0, 5)));
+    EXPECT_TRUE(std::ranges::equal(listed, expected_list, [](const IndexRow& a, const IndexRow& b) {
+      return a.key == b.key && a.entry.session == b.entry.session && a.entry.value == b.entry.value && a.entry.seq == b.entry.seq;
+    }));
+    EXPECT_EQ(must(host->run(store->unfinished(id, 100))), must(host->run(model->unfinished(id, 100))));
+    EXPECT_EQ(must(host->run(store->children(writings[0].id, 100))), must(host->run(model->children(writings[0].id, 100))));
+    auto due = must(host->run(store->due(WallTime(std::chrono::milliseconds(500)), 7)));
+    auto expected_due = must(host->run(model->due(WallTime(std::chrono::milliseconds(500)), 7)));
+    EXPECT_TRUE(std::ranges::equal(due, expected_due, [](const TimerRow& a, const TimerRow& b) {
+      return a.session == b.session && a.id == b.id && a.due == b.due;
+    }));
+    EXPECT_EQ(must(host->run(store->ledger(0, 1000))).size(), must(host->run(model->ledger(0, 1000))).size());
+    StoreSummary told = must(host->run(store->summary())), expected_summary = must(host->run(model->summary()));
+    EXPECT_EQ(told.sessions, expected_summary.sessions);
+    EXPECT_EQ(told.records, expected_summary.records);
+    EXPECT_EQ(told.heads, expected_summary.heads);
+  }
+  expect_true_summary();
+}
+
+}  // namespace perdure
