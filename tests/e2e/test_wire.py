@@ -80,7 +80,7 @@ def test_compressed_body(shared):
         body = gzip.compress(json.dumps({"model": "simulated-1", "input": "Say exactly: small"}).encode())
         reply = post(http, body, **{"Content-Encoding": "gzip"})
         assert reply.json()["output"][0]["content"][0]["text"] == "small"
-        bomb = gzip.compress(b"[" + b" " * (1 << 30), 9)
+        bomb = gzip.compress(b"[" + b" " * (1 << 28))
         assert post(http, bomb, **{"Content-Encoding": "gzip"}).status_code == 413
 
 
