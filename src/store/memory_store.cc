@@ -94,7 +94,8 @@ class MemoryStore final : public Store {
   Task<Result<std::vector<SessionId>>> children(SessionId parent, size_t limit) override {
     std::lock_guard lock(mutex_);
     std::vector<SessionId> out;
-    for (auto at = children_.lower_bound({parent, SessionId{}}); at != children_.end() && at->first == parent && out.size() < limit; ++at)
+    for (auto at = children_.lower_bound({parent, SessionId{}});
+         at != children_.end() && at->first == parent && out.size() < limit; ++at)
       out.push_back(at->second);
     co_return out;
   }
@@ -122,7 +123,8 @@ class MemoryStore final : public Store {
 
   Task<Result<void>> put_setting(std::string name, std::string value, bool if_absent) override {
     std::lock_guard lock(mutex_);
-    if (if_absent && settings_.contains(name)) co_return Error{Code::kConflict, "the setting exists", {}, "setting_exists"};
+    if (if_absent && settings_.contains(name))
+      co_return Error{Code::kConflict, "the setting exists", {}, "setting_exists"};
     if (value.empty())
       settings_.erase(name);
     else
@@ -184,7 +186,8 @@ class MemoryStore final : public Store {
       timers_by_due_.insert({timer.due, batch.session, timer.id});
     }
     for (SeqRange range : batch.erase) {
-      for (uint64_t seq = std::max<uint64_t>(range.first, 1); seq <= std::min<uint64_t>(range.last, journal.records.size()); ++seq) {
+      for (uint64_t seq = std::max<uint64_t>(range.first, 1);
+           seq <= std::min<uint64_t>(range.last, journal.records.size()); ++seq) {
         journal.records[seq - 1].body.clear();
         journal.records[seq - 1].salt.clear();
       }
@@ -199,13 +202,15 @@ class MemoryStore final : public Store {
     if (epoch == epochs_.end() || epoch->second != lease.epoch)
       return Error{Code::kDenied, "the shard has a newer owner", {}, "fenced"};
     auto at = journals_.find(batch.session);
-    if (batch.create && at != journals_.end()) return Error{Code::kConflict, "the session exists", {}, "session_exists"};
+    if (batch.create && at != journals_.end())
+      return Error{Code::kConflict, "the session exists", {}, "session_exists"};
     if (!batch.create && at == journals_.end()) return Error{Code::kNotFound, "no such session"};
     uint64_t head = batch.create ? 0 : at->second.row.head;
     if ((batch.create || !batch.append.empty()) && head != batch.expected_head)
       return Error{Code::kConflict, "the journal has moved on", {}, "head_moved"};
     for (size_t i = 0; i < batch.append.size(); ++i)
-      if (batch.append[i].seq != head + 1 + i) return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
+      if (batch.append[i].seq != head + 1 + i)
+        return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
     std::set<IndexKey> removed(batch.remove.begin(), batch.remove.end()), added;
     for (const IndexPut& put : batch.put) {
       bool exists = added.contains(put.key) || (index_.contains(put.key) && !removed.contains(put.key));

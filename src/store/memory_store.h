@@ -1,6 +1,6 @@
 #pragma once
-// MemoryStore: a Store whose contents end with the process. For tests, simulation and trying things out. Thread-safe; every
-// call completes at once, on the caller's Loop.
+// MemoryStore: a Store whose contents end with the process. For tests, simulation and trying things out. Thread-safe;
+// every call completes at once, on the caller's Loop.
 
 #include <memory>
 

@@ -89,7 +89,8 @@ Result<std::string> decrypt(const Key256& key, std::string_view sealed, std::str
   unsigned char none[1];
   bool ok = EVP_DecryptInit_ex(context, gcm(), nullptr, key.data(), bytes_of(sealed)) == 1 &&
             EVP_DecryptUpdate(context, nullptr, &n, bytes_of(aad), static_cast<int>(aad.size())) == 1 &&
-            EVP_DecryptUpdate(context, reinterpret_cast<unsigned char*>(plain.data()), &n, bytes_of(body), static_cast<int>(body.size())) == 1 &&
+            EVP_DecryptUpdate(context, reinterpret_cast<unsigned char*>(plain.data()), &n, bytes_of(body),
+                              static_cast<int>(body.size())) == 1 &&
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1 &&
             EVP_DecryptFinal_ex(context, none, &n) == 1;
   if (!ok) return altered;
@@ -153,12 +154,14 @@ SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t ki
 }
 
 Result<std::string> open(const Key256* key, SessionId session, const SealedRecord& record) {
-  if (record.salt.empty() && record.body.empty()) return Error{Code::kNotFound, "the record's content was erased", {}, "erased"};
+  if (record.salt.empty() && record.body.empty())
+    return Error{Code::kNotFound, "the record's content was erased", {}, "erased"};
   std::string plain;
   if (key != nullptr) {
     TRY(plain, decrypt(*key, record.body, record_aad(session, record.seq, record.kind, record.codec)));
   } else {
-    if (record.body.empty() || record.body[0] != kPlainMarker) return Error{Code::kCorrupt, "the record is sealed and its key is not at hand"};
+    if (record.body.empty() || record.body[0] != kPlainMarker)
+      return Error{Code::kCorrupt, "the record is sealed and its key is not at hand"};
     plain = record.body.substr(1);
   }
   if (record.salt.size() != kSaltBytes || Hasher().add(record.salt).add(plain).end() != record.hash)

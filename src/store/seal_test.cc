@@ -83,7 +83,8 @@ TEST(Seal, HashesAreTheStandardOnes) {
   auto hex = [](const Hash256& h) { return to_hex({reinterpret_cast<const char*>(h.data()), h.size()}); };
   EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   // Computed apart from this code; a change here is a new format version.
-  SealedRecord record{.seq = 1, .kind = 2, .codec = 3, .time = WallTime(std::chrono::milliseconds(4)), .hash = sha256("abc")};
+  SealedRecord record{
+      .seq = 1, .kind = 2, .codec = 3, .time = WallTime(std::chrono::milliseconds(4)), .hash = sha256("abc")};
   Hash256 chain = chain_after(sha256(""), {5, 6}, record);
   EXPECT_EQ(hex(chain), "ef5e9a8b99753612261c3fba746011dcdc52f73e8d56523910f4298317ba0425");
   Key256 key;

@@ -1,6 +1,6 @@
 #pragma once
-// Completion: a value that a JobRunner's job makes and a coroutine on a Loop awaits. The waiter may be destroyed while it
-// waits, on its Loop's thread; it is then left alone.
+// Completion: a value that a JobRunner's job makes and a coroutine on a Loop awaits. The waiter may be destroyed while
+// it waits, on its Loop's thread; it is then left alone.
 
 #include <coroutine>
 #include <functional>
@@ -14,9 +14,9 @@ namespace perdure::sqlite {
 
 template <class T>
 struct Completion {
-  Loop* loop = nullptr;              // set before the job is submitted
-  std::coroutine_handle<> waiter;    // on the loop's thread only
-  std::optional<T> value;            // set before the resumption is posted
+  Loop* loop = nullptr;            // set before the job is submitted
+  std::coroutine_handle<> waiter;  // on the loop's thread only
+  std::optional<T> value;          // set before the resumption is posted
 
   void resume() {
     if (auto handle = std::exchange(waiter, nullptr)) handle.resume();
@@ -27,7 +27,8 @@ struct Completion {
 template <class T, class Start>
 class Completed {
  public:
-  Completed(std::shared_ptr<Completion<T>> completion, Start start) : completion_(std::move(completion)), start_(std::move(start)) {}
+  Completed(std::shared_ptr<Completion<T>> completion, Start start)
+      : completion_(std::move(completion)), start_(std::move(start)) {}
   ~Completed() { completion_->waiter = nullptr; }
   Completed(const Completed&) = delete;
   Completed& operator=(const Completed&) = delete;

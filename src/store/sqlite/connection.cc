@@ -13,26 +13,36 @@ Failure classify(int extended) {
   switch (extended & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
-    case SQLITE_DONE: return Failure::kNone;
-    case SQLITE_FULL: return Failure::kFull;
+    case SQLITE_DONE:
+      return Failure::kNone;
+    case SQLITE_FULL:
+      return Failure::kFull;
     case SQLITE_IOERR:
       // The shared memory file could not grow; nothing of the transaction has been written then.
       return extended == SQLITE_IOERR_SHMSIZE || extended == SQLITE_IOERR_NOMEM ? Failure::kFull : Failure::kIo;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Failure::kCorrupt;
+    case SQLITE_NOTADB:
+      return Failure::kCorrupt;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Failure::kBusy;
-    default: return Failure::kOther;
+    case SQLITE_LOCKED:
+      return Failure::kBusy;
+    default:
+      return Failure::kOther;
   }
 }
 
 Error to_error(Failure failure, std::string message) {
   switch (failure) {
-    case Failure::kFull: return {Code::kUnavailable, std::move(message), {}, "storage_full"};
-    case Failure::kCorrupt: return {Code::kCorrupt, std::move(message)};
-    case Failure::kIo: return {Code::kUnavailable, std::move(message), {}, "storage_failed"};
-    case Failure::kBusy: return {Code::kUnavailable, std::move(message), {}, "storage_busy"};
-    default: return {Code::kInternal, std::move(message)};
+    case Failure::kFull:
+      return {Code::kUnavailable, std::move(message), {}, "storage_full"};
+    case Failure::kCorrupt:
+      return {Code::kCorrupt, std::move(message)};
+    case Failure::kIo:
+      return {Code::kUnavailable, std::move(message), {}, "storage_failed"};
+    case Failure::kBusy:
+      return {Code::kUnavailable, std::move(message), {}, "storage_busy"};
+    default:
+      return {Code::kInternal, std::move(message)};
   }
 }
 
@@ -50,7 +60,8 @@ Connection::~Connection() {
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, const std::string& vfs, Mode mode) {
-  int flags = SQLITE_OPEN_NOMUTEX | (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  int flags = SQLITE_OPEN_NOMUTEX |
+              (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   sqlite3* db = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &db, flags, vfs.empty() ? nullptr : vfs.c_str());
   if (code != SQLITE_OK) {
@@ -90,7 +101,8 @@ Result<std::string> Connection::value(const char* sql) {
   code = sqlite3_step(statement);
   if (code == SQLITE_ROW) {
     const void* bytes = sqlite3_column_blob(statement, 0);
-    if (bytes != nullptr) out.assign(static_cast<const char*>(bytes), static_cast<size_t>(sqlite3_column_bytes(statement, 0)));
+    if (bytes != nullptr)
+      out.assign(static_cast<const char*>(bytes), static_cast<size_t>(sqlite3_column_bytes(statement, 0)));
   }
   std::optional<Error> error;
   if (code != SQLITE_ROW && code != SQLITE_DONE) error = failed(sql, code);
@@ -113,7 +125,8 @@ void Connection::roll_back() {
 Result<bool> Connection::checkpoint(bool truncate) {
   int in_log = 0, copied = 0;
   sqlite3_busy_timeout(db_, 0);  // a reader in the way is no reason to make commits wait
-  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+                                       &in_log, &copied);
   sqlite3_busy_timeout(db_, kBusyWaitMs);
   if (code == SQLITE_BUSY) return false;
   if (code != SQLITE_OK) return failed("checkpoint", code);
@@ -155,7 +168,8 @@ void Statement::end() { sqlite3_reset(statement_); }
 int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 std::string_view Statement::bytes(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);
-  return {static_cast<const char*>(bytes), bytes == nullptr ? 0 : static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+  return {static_cast<const char*>(bytes),
+          bytes == nullptr ? 0 : static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
 bool Statement::null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 

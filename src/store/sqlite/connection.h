@@ -1,8 +1,8 @@
 #pragma once
 // A connection to SQLite and its prepared statements, with Results for errors. One thread at a time.
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,20 +35,20 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  Result<void> execute(const char* sql);               // several statements without results
-  Result<std::string> value(const char* sql);          // first column of the first row; empty without a row
+  Result<void> execute(const char* sql);       // several statements without results
+  Result<std::string> value(const char* sql);  // first column of the first row; empty without a row
   Result<int64_t> integer(const char* sql);
   bool in_transaction() const;
-  void roll_back();                                    // if a transaction is open; never fails
+  void roll_back();  // if a transaction is open; never fails
   Failure last_failure() const { return last_failure_; }
   void clear_failure() { last_failure_ = Failure::kNone; }
 
   // Copies the log into the database file. `truncate`: also empties the log file, waiting for readers. True: all of it.
   Result<bool> checkpoint(bool truncate);
-  int log_pages() const { return log_pages_; }         // in the write-ahead log after the newest commit
-  void leave_log_on_close();                           // close() then writes nothing
+  int log_pages() const { return log_pages_; }  // in the write-ahead log after the newest commit
+  void leave_log_on_close();                    // close() then writes nothing
 
-  Error failed(std::string_view what, int code);       // also remembers last_failure()
+  Error failed(std::string_view what, int code);  // also remembers last_failure()
   sqlite3* handle() { return db_; }
 
  private:

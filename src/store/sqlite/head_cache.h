@@ -1,6 +1,6 @@
 #pragma once
-// HeadCache: where the writer keeps the heads of sessions. Entries that are ahead of their session row (dirty) stay; the
-// others go when there are too many, least recently used first.
+// HeadCache: where the writer keeps the heads of sessions. Entries that are ahead of their session row (dirty) stay;
+// the others go when there are too many, least recently used first.
 
 #include <list>
 #include <unordered_map>
@@ -12,7 +12,7 @@ namespace perdure::sqlite {
 struct CachedHead {
   SessionId id;
   Head now;
-  uint64_t row_seq = 0;     // what the session row says
+  uint64_t row_seq = 0;  // what the session row says
   Hash256 row_chain{};
   uint64_t point_seq = 0;   // the newest point in `seg`
   bool dirty = false;       // now is ahead of the row

@@ -22,7 +22,8 @@ Result<FileLock> FileLock::take(const std::string& path) {
     return Error{Code::kConflict, "process " + (pid.empty() ? "?" : pid) + " holds " + path, {}, "store_in_use"};
   }
   std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(file, 0) != 0 || ::pwrite(file, pid.data(), pid.size(), 0) < 0) return lock;  // the number only informs
+  if (::ftruncate(file, 0) != 0 || ::pwrite(file, pid.data(), pid.size(), 0) < 0)
+    return lock;  // the number only informs
   return lock;
 }
 

@@ -28,7 +28,7 @@ void write_at(std::string& image, size_t offset, std::string_view bytes) {
 }
 
 struct File {
-  std::string now;               // as readers see it
+  std::string now;  // as readers see it
   std::string durable;
   std::vector<Change> unsynced;  // leads from durable to now
   int open = 0;
@@ -130,7 +130,8 @@ int write_file(sqlite3_file* f, const void* from, int n, sqlite3_int64 offset) {
   std::lock_guard lock(open.disk->mutex);
   if (open.disk->full && !open.disk->cut) return SQLITE_FULL;
   if (!open.disk->change()) return SQLITE_IOERR_WRITE;
-  Change change{false, static_cast<size_t>(offset), std::string(static_cast<const char*>(from), static_cast<size_t>(n))};
+  Change change{false, static_cast<size_t>(offset),
+                std::string(static_cast<const char*>(from), static_cast<size_t>(n))};
   write_at((*open.file)->now, change.offset, change.bytes);
   (*open.file)->unsynced.push_back(std::move(change));
   return SQLITE_OK;

@@ -8,7 +8,8 @@
 namespace perdure::sqlite {
 namespace {
 
-#define SESSION_COLUMNS "sid, tenant, parent, parent_seq, head, chain, key, created, expires, hold, unfinished, s, head_g"
+#define SESSION_COLUMNS \
+  "sid, tenant, parent, parent_seq, head, chain, key, created, expires, hold, unfinished, s, head_g"
 
 Result<void> copy_hash(std::string_view bytes, Hash256& out) {
   if (bytes.size() != out.size()) return Error{Code::kCorrupt, "a hash in the store has the wrong length"};
@@ -76,10 +77,13 @@ Result<std::unordered_map<SessionId, RowHead>> fold_tail(Connection& connection,
     Head& head = folded.head.now;
     int64_t g = rows.integer(0);
     if (g <= head.g) continue;  // the session row was written after this record
-    SealedRecord record{.seq = rows.number(2), .kind = static_cast<uint8_t>(rows.integer(3)), .codec = static_cast<uint8_t>(rows.integer(4)),
+    SealedRecord record{.seq = rows.number(2),
+                        .kind = static_cast<uint8_t>(rows.integer(3)),
+                        .codec = static_cast<uint8_t>(rows.integer(4)),
                         .time = from_milliseconds(rows.integer(5))};
     if (record.seq != head.seq + 1 || rows.integer(7) != head.g)
-      return Error{Code::kCorrupt, "the log of " + folded.id.to_string() + " has a gap before record " + std::to_string(record.seq)};
+      return Error{Code::kCorrupt,
+                   "the log of " + folded.id.to_string() + " has a gap before record " + std::to_string(record.seq)};
     TRY_VOID(copy_hash(rows.bytes(6), record.hash));
     head.chain = chain_after(head.chain, folded.id, record);
     head.seq = record.seq;
@@ -99,7 +103,9 @@ Reads::Reads(Connection& c)
       link_(c, "SELECT s, seq, prev_g FROM log WHERE g = ?"),
       record_(c, "SELECT s, seq, kind, codec, time, hash, salt, body FROM log WHERE g = ?"),
       find_(c, "SELECT sid, seq, value, ordinal FROM entry WHERE tenant = ? AND kind = ? AND key = ?"),
-      list_(c, "SELECT key, sid, seq, value, ordinal FROM entry WHERE tenant = ? AND kind = ? AND ordinal < ? ORDER BY ordinal DESC LIMIT ?"),
+      list_(c,
+            "SELECT key, sid, seq, value, ordinal FROM entry WHERE tenant = ? AND kind = ? AND ordinal < ? ORDER BY "
+            "ordinal DESC LIMIT ?"),
       unfinished_(c, "SELECT sid FROM session WHERE unfinished AND sid > ? ORDER BY sid LIMIT ?"),
       due_(c, "SELECT sid, id, due FROM timer WHERE due <= ? ORDER BY due, sid, id LIMIT ?"),
       children_(c, "SELECT sid FROM session WHERE parent = ? ORDER BY sid LIMIT ?"),
@@ -116,8 +122,8 @@ Result<std::optional<SessionRow>> Reads::session(SessionId id, const std::option
   return std::optional<SessionRow>{std::move(row)};
 }
 
-Result<std::vector<SealedRecord>> Reads::read(SessionId id, const std::optional<Head>& newer, uint64_t first, uint64_t last,
-                                              size_t bytes_max) {
+Result<std::vector<SealedRecord>> Reads::read(SessionId id, const std::optional<Head>& newer, uint64_t first,
+                                              uint64_t last, size_t bytes_max) {
   Head head;
   if (newer) {
     head = *newer;
@@ -138,11 +144,14 @@ Result<std::vector<SealedRecord>> Reads::read(SessionId id, const std::optional<
     for (int64_t g : places) {
       auto rows = record_.query(g);
       TRY(bool found, rows.next());
-      if (!found || rows.integer(0) != head.s || rows.number(1) != seq) return Error{Code::kCorrupt, "a record is missing"};
+      if (!found || rows.integer(0) != head.s || rows.number(1) != seq)
+        return Error{Code::kCorrupt, "a record is missing"};
       std::string_view body = rows.bytes(7);
       if (!out.empty() && bytes + body.size() > bytes_max) return out;
       bytes += body.size();
-      SealedRecord record{.seq = seq, .kind = static_cast<uint8_t>(rows.integer(2)), .codec = static_cast<uint8_t>(rows.integer(3)),
+      SealedRecord record{.seq = seq,
+                          .kind = static_cast<uint8_t>(rows.integer(2)),
+                          .codec = static_cast<uint8_t>(rows.integer(3)),
                           .time = from_milliseconds(rows.integer(4))};
       record.body = body;
       TRY_VOID(copy_hash(rows.bytes(5), record.hash));
@@ -191,7 +200,8 @@ Result<std::optional<IndexEntry>> Reads::find(const IndexKey& key) {
   auto rows = find_.query(Text{key.tenant.value}, static_cast<int>(key.kind), Text{key.key});
   TRY(bool found, rows.next());
   if (!found) return std::optional<IndexEntry>{};
-  return std::optional<IndexEntry>{IndexEntry{SessionKey::read(rows.bytes(0)), rows.number(1), rows.string(2), rows.number(3)}};
+  return std::optional<IndexEntry>{
+      IndexEntry{SessionKey::read(rows.bytes(0)), rows.number(1), rows.string(2), rows.number(3)}};
 }
 
 Result<std::vector<IndexRow>> Reads::list(const TenantId& tenant, IndexKind kind, uint64_t before, size_t limit) {
@@ -201,7 +211,8 @@ Result<std::vector<IndexRow>> Reads::list(const TenantId& tenant, IndexKind kind
   for (;;) {
     TRY(bool more, rows.next());
     if (!more) return out;
-    out.push_back({{tenant, kind, rows.string(0)}, {SessionKey::read(rows.bytes(1)), rows.number(2), rows.string(3), rows.number(4)}});
+    out.push_back({{tenant, kind, rows.string(0)},
+                   {SessionKey::read(rows.bytes(1)), rows.number(2), rows.string(3), rows.number(4)}});
   }
 }
 

@@ -8,16 +8,16 @@
 namespace perdure::sqlite {
 
 struct Head {
-  int64_t s = 0;        // the session's number in the file
+  int64_t s = 0;  // the session's number in the file
   uint64_t seq = 0;
-  int64_t g = 0;        // the log row of `seq`
+  int64_t g = 0;  // the log row of `seq`
   Hash256 chain{};
 };
 using Heads = std::unordered_map<SessionId, Head>;
 
 struct RowHead {
-  Head now;             // after the log
-  uint64_t row_seq = 0; // as the session row has it
+  Head now;              // after the log
+  uint64_t row_seq = 0;  // as the session row has it
   Hash256 row_chain{};
 };
 
@@ -29,7 +29,8 @@ class Reads {
   explicit Reads(Connection& connection);
 
   Result<std::optional<SessionRow>> session(SessionId id, const std::optional<Head>& newer);
-  Result<std::vector<SealedRecord>> read(SessionId id, const std::optional<Head>& newer, uint64_t first, uint64_t last, size_t bytes_max);
+  Result<std::vector<SealedRecord>> read(SessionId id, const std::optional<Head>& newer, uint64_t first, uint64_t last,
+                                         size_t bytes_max);
   Result<std::optional<IndexEntry>> find(const IndexKey& key);
   Result<std::vector<IndexRow>> list(const TenantId& tenant, IndexKind kind, uint64_t before, size_t limit);
   Result<std::vector<SessionId>> unfinished(std::optional<SessionId> after, size_t limit);

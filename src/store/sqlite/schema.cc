@@ -7,12 +7,12 @@
 namespace perdure::sqlite {
 namespace {
 
-// log      every record in commit order; written at its end only, so that a commit touches few pages. There is no index by
-//          (session, seq): prev_g leads to the record before of the same session (0: none), and `seg` names a point every
-//          so many records, so that a walk back is short.
-// session  head, head_g and chain may be behind the log, by rows after state.last_flush_g alone; the rest is always current.
-// entry    the response and idempotency index.
-// state    one row, see FileState.
+// log      every record in commit order; written at its end only, so that a commit touches few pages. There is no index
+// by
+//          (session, seq): prev_g leads to the record before of the same session (0: none), and `seg` names a point
+//          every so many records, so that a walk back is short.
+// session  head, head_g and chain may be behind the log, by rows after state.last_flush_g alone; the rest is always
+// current. entry    the response and idempotency index. state    one row, see FileState.
 constexpr const char* kTables = R"sql(
 CREATE TABLE log(g INTEGER PRIMARY KEY, s INTEGER NOT NULL, seq INTEGER NOT NULL, prev_g INTEGER NOT NULL,
                  kind INTEGER NOT NULL, codec INTEGER NOT NULL, time INTEGER NOT NULL, hash BLOB NOT NULL, salt BLOB, body BLOB);
@@ -41,15 +41,17 @@ Result<void> check_format(Connection& connection) {
   if (application != kApplicationId) return Error{Code::kCorrupt, "the file is not a Perdure store", {}, "not_a_store"};
   if (version > kFormatVersion) {
     return Error{Code::kCorrupt,
-                 "the store has format " + std::to_string(version) + ", this program reads up to " + std::to_string(kFormatVersion),
+                 "the store has format " + std::to_string(version) + ", this program reads up to " +
+                     std::to_string(kFormatVersion),
                  {},
                  "newer_format"};
   }
   // Touches the root of every table, so that gross damage shows at the start and not in the middle of a request.
-  for (const char* sql : {"SELECT max(g) FROM log", "SELECT max(s) FROM session", "SELECT sid FROM session ORDER BY sid LIMIT 1",
-                          "SELECT s FROM seg LIMIT 1", "SELECT key FROM entry LIMIT 1", "SELECT id FROM timer LIMIT 1",
-                          "SELECT due FROM timer ORDER BY due LIMIT 1", "SELECT max(ordinal) FROM ledger", "SELECT name FROM setting LIMIT 1",
-                          "SELECT shard FROM shard LIMIT 1"}) {
+  for (const char* sql :
+       {"SELECT max(g) FROM log", "SELECT max(s) FROM session", "SELECT sid FROM session ORDER BY sid LIMIT 1",
+        "SELECT s FROM seg LIMIT 1", "SELECT key FROM entry LIMIT 1", "SELECT id FROM timer LIMIT 1",
+        "SELECT due FROM timer ORDER BY due LIMIT 1", "SELECT max(ordinal) FROM ledger",
+        "SELECT name FROM setting LIMIT 1", "SELECT shard FROM shard LIMIT 1"}) {
     auto touched = connection.value(sql);
     if (touched.ok()) continue;
     if (connection.last_failure() == Failure::kOther) return Error{Code::kCorrupt, touched.error().message};
@@ -74,15 +76,18 @@ Result<void> prepare_writer(Connection& connection, const SchemaOptions& options
   if (!empty) TRY_VOID(check_format(connection));
   if (empty) TRY_VOID(connection.execute("PRAGMA page_size=8192"));
   TRY(std::string mode, connection.value("PRAGMA journal_mode=WAL"));
-  if (mode != "wal") return Error{Code::kUnavailable, "the file system does not allow a write-ahead log (journal mode " + mode + ")"};
+  if (mode != "wal")
+    return Error{Code::kUnavailable, "the file system does not allow a write-ahead log (journal mode " + mode + ")"};
   TRY_VOID(connection.execute(planted(PlantedBug::kSyncOff) ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL"));
-  TRY_VOID(connection.execute("PRAGMA foreign_keys=OFF; PRAGMA secure_delete=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
-                              "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON"));
+  TRY_VOID(connection.execute(
+      "PRAGMA foreign_keys=OFF; PRAGMA secure_delete=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON"));
   TRY_VOID(set_cache(connection, options));
   if (empty) {
-    std::string create = std::string("BEGIN IMMEDIATE;") + kTables + "INSERT INTO state VALUES(1, 0, 0, 0, 0, zeroblob(32), x'" +
-                         to_hex(key_check(options.head_key)) + "');PRAGMA application_id=" + std::to_string(kApplicationId) +
-                         ";PRAGMA user_version=" + std::to_string(kFormatVersion) + ";COMMIT";
+    std::string create =
+        std::string("BEGIN IMMEDIATE;") + kTables + "INSERT INTO state VALUES(1, 0, 0, 0, 0, zeroblob(32), x'" +
+        to_hex(key_check(options.head_key)) + "');PRAGMA application_id=" + std::to_string(kApplicationId) +
+        ";PRAGMA user_version=" + std::to_string(kFormatVersion) + ";COMMIT";
     auto created = connection.execute(create.c_str());
     connection.roll_back();
     TRY_VOID(std::move(created));
@@ -91,7 +96,8 @@ Result<void> prepare_writer(Connection& connection, const SchemaOptions& options
 }
 
 Result<void> prepare_reader(Connection& connection, const SchemaOptions& options) {
-  TRY_VOID(connection.execute("PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON"));
+  TRY_VOID(connection.execute(
+      "PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON"));
   TRY_VOID(set_cache(connection, options));
   return check_format(connection);
 }
@@ -102,10 +108,12 @@ std::string key_check(const Key256& head_key) {
 }
 
 Result<FileState> read_state(Connection& connection) {
-  Statement select(connection, "SELECT last_flush_g, last_ordinal, sessions, records, heads, key_check FROM state WHERE one = 1");
+  Statement select(connection,
+                   "SELECT last_flush_g, last_ordinal, sessions, records, heads, key_check FROM state WHERE one = 1");
   auto rows = select.query();
   TRY(bool found, rows.next());
-  if (!found || rows.bytes(4).size() != sizeof(Hash256)) return Error{Code::kCorrupt, "the store's state row is missing"};
+  if (!found || rows.bytes(4).size() != sizeof(Hash256))
+    return Error{Code::kCorrupt, "the store's state row is missing"};
   FileState out{rows.integer(0), rows.number(1), {rows.number(2), rows.number(3), {}}, rows.string(5)};
   std::memcpy(out.rows.heads.data(), rows.bytes(4).data(), sizeof(Hash256));
   return out;

@@ -37,7 +37,11 @@ struct Queued {
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(SqliteOptions options, JobRunner& writer_runner, JobRunner& reader_runner, Clock& clock, Log log)
-      : options_(std::move(options)), writer_runner_(writer_runner), reader_runner_(reader_runner), clock_(clock), log_(std::move(log)) {
+      : options_(std::move(options)),
+        writer_runner_(writer_runner),
+        reader_runner_(reader_runner),
+        clock_(clock),
+        log_(std::move(log)) {
     if (!options_.on_fatal) options_.on_fatal = [](const std::string& message) { CHECK(false, message); };
   }
 
@@ -125,7 +129,8 @@ Result<void> Core::open() {
     TRY_VOID(prepare_reader(*read_connection_, schema));
     reads_ = std::make_unique<Reads>(*read_connection_);
   }
-  log_.info("store.opened", {{"path", options_.path}, {"read_only", options_.read_only}, {"heads_folded", heads_.size()}});
+  log_.info("store.opened",
+            {{"path", options_.path}, {"read_only", options_.read_only}, {"heads_folded", heads_.size()}});
   return {};
 }
 
@@ -149,7 +154,8 @@ void Core::close() {
   lock_ = FileLock();
 }
 
-// ---- writing ---------------------------------------------------------------------------------------------------------------
+// ---- writing
+// ---------------------------------------------------------------------------------------------------------------
 
 bool Core::enqueue(std::shared_ptr<Queued> queued) {
   std::lock_guard lock(queue_mutex_);
@@ -194,7 +200,8 @@ void Core::write_job() {
     size_t records = 0, bytes = 0;
     while (!queue_.empty()) {
       Operation& next = queue_.front()->operation;
-      if (!group.empty() && (records + next.batch.append.size() > options_.group_records_max || bytes + next.bytes > options_.group_bytes_max))
+      if (!group.empty() && (records + next.batch.append.size() > options_.group_records_max ||
+                             bytes + next.bytes > options_.group_bytes_max))
         break;
       records += next.batch.append.size();
       bytes += next.bytes;
@@ -206,13 +213,15 @@ void Core::write_job() {
   operations.reserve(group.size());
   for (auto& queued : group) operations.push_back(&queued->operation);
 
-  // Lines of the ledger alone do not hold up the disk: they are written at once, and synced with the next commit or when the
-  // newest sync is long enough ago.
+  // Lines of the ledger alone do not hold up the disk: they are written at once, and synced with the next commit or
+  // when the newest sync is long enough ago.
   Instant now = clock_.now();
   size_t lines = ledger.size();
-  bool ledger_alone = operations.empty() && lines != 0 && now - last_sync_ < kLedgerSyncAfter && now < writer_->flush_due();
+  bool ledger_alone =
+      operations.empty() && lines != 0 && now - last_sync_ < kLedgerSyncAfter && now < writer_->flush_due();
   if (operations.empty() && lines == 0 && unsynced_since_ <= now - kLedgerSyncAfter) writer_->require_sync();
-  auto verdict = writer_->run(operations, ledger, ledger_alone ? Writer::Sync::kWithNextCommit : Writer::Sync::kNow, now);
+  auto verdict =
+      writer_->run(operations, ledger, ledger_alone ? Writer::Sync::kWithNextCommit : Writer::Sync::kNow, now);
   if (verdict == Writer::Verdict::kCommitted) {
     if (ledger_alone) {
       unsynced_since_ = std::min(unsynced_since_, now);
@@ -239,7 +248,8 @@ void Core::write_job() {
     ledger_.insert(ledger_.begin(), std::make_move_iterator(ledger.begin()), std::make_move_iterator(ledger.end()));
     ledger_bytes_ = size_of(ledger_);
   }
-  if (verdict == Writer::Verdict::kFailed) log_.warn("store.commit_failed", {{"cause", writer_->failure()}, {"operations", operations.size()}});
+  if (verdict == Writer::Verdict::kFailed)
+    log_.warn("store.commit_failed", {{"cause", writer_->failure()}, {"operations", operations.size()}});
   acknowledge(std::move(group));
 
   bool fatal = verdict == Writer::Verdict::kFatal || !writer_->checkpoint_when_due();
@@ -272,7 +282,8 @@ void Core::acknowledge(std::vector<std::shared_ptr<Queued>> group) {
   }
 }
 
-// ---- reading ---------------------------------------------------------------------------------------------------------------
+// ---- reading
+// ---------------------------------------------------------------------------------------------------------------
 
 std::optional<Head> Core::View::head(SessionId id) const {
   std::lock_guard lock(core.heads_mutex_);
@@ -342,11 +353,13 @@ Result<void> Core::follow_file() {
 }
 
 Result<StoreSummary> Core::followed_totals() const {
-  if (!followed_key_matches_) return Error{Code::kDenied, "the store was made with another head key", {}, "wrong_head_key"};
+  if (!followed_key_matches_)
+    return Error{Code::kDenied, "the store was made with another head key", {}, "wrong_head_key"};
   return followed_totals_;
 }
 
-// ---- the Store -------------------------------------------------------------------------------------------------------------
+// ---- the Store
+// -------------------------------------------------------------------------------------------------------------
 
 class Implementation final : public Store {
  public:
@@ -385,20 +398,25 @@ class Implementation final : public Store {
     });
   }
   Task<Result<std::optional<IndexEntry>>> find(IndexKey key) override {
-    return core_->read<std::optional<IndexEntry>>([key = std::move(key)](const Core::View& view) { return view.reads.find(key); });
+    return core_->read<std::optional<IndexEntry>>(
+        [key = std::move(key)](const Core::View& view) { return view.reads.find(key); });
   }
   Task<Result<std::vector<IndexRow>>> list(TenantId tenant, IndexKind kind, uint64_t before, size_t limit) override {
     return core_->read<std::vector<IndexRow>>(
-        [tenant = std::move(tenant), kind, before, limit](const Core::View& view) { return view.reads.list(tenant, kind, before, limit); });
+        [tenant = std::move(tenant), kind, before, limit](const Core::View& view) {
+          return view.reads.list(tenant, kind, before, limit);
+        });
   }
   Task<Result<std::vector<SessionId>>> unfinished(std::optional<SessionId> after, size_t limit) override {
-    return core_->read<std::vector<SessionId>>([=](const Core::View& view) { return view.reads.unfinished(after, limit); });
+    return core_->read<std::vector<SessionId>>(
+        [=](const Core::View& view) { return view.reads.unfinished(after, limit); });
   }
   Task<Result<std::vector<TimerRow>>> due(WallTime until, size_t limit) override {
     return core_->read<std::vector<TimerRow>>([=](const Core::View& view) { return view.reads.due(until, limit); });
   }
   Task<Result<std::vector<SessionId>>> children(SessionId parent, size_t limit) override {
-    return core_->read<std::vector<SessionId>>([=](const Core::View& view) { return view.reads.children(parent, limit); });
+    return core_->read<std::vector<SessionId>>(
+        [=](const Core::View& view) { return view.reads.children(parent, limit); });
   }
   Task<Result<std::vector<SessionRow>>> sessions(std::optional<SessionId> after, size_t limit) override {
     return core_->read<std::vector<SessionRow>>([=](const Core::View& view) {
@@ -407,14 +425,17 @@ class Implementation final : public Store {
     });
   }
   Task<Result<std::vector<LedgerEntry>>> ledger(uint64_t after, size_t limit) override {
-    return core_->read<std::vector<LedgerEntry>>([=](const Core::View& view) { return view.reads.ledger(after, limit); });
+    return core_->read<std::vector<LedgerEntry>>(
+        [=](const Core::View& view) { return view.reads.ledger(after, limit); });
   }
   Task<Result<std::optional<std::string>>> setting(std::string name) override {
-    return core_->read<std::optional<std::string>>([name = std::move(name)](const Core::View& view) { return view.reads.setting(name); });
+    return core_->read<std::optional<std::string>>(
+        [name = std::move(name)](const Core::View& view) { return view.reads.setting(name); });
   }
 
   Task<Result<void>> put_setting(std::string name, std::string value, bool if_absent) override {
-    Operation operation{.kind = Operation::Kind::kSetting, .name = std::move(name), .value = std::move(value), .if_absent = if_absent};
+    Operation operation{
+        .kind = Operation::Kind::kSetting, .name = std::move(name), .value = std::move(value), .if_absent = if_absent};
     operation.bytes = kRecordOverhead + operation.value.size();
     auto outcome = co_await write(core_, std::move(operation));
     if (!outcome.ok()) co_return std::move(outcome).error();
@@ -437,7 +458,8 @@ class Implementation final : public Store {
     for (const SealedRecord& record : batch.append) bytes += record.body.size() + kRecordOverhead;
     for (const IndexPut& put : batch.put) bytes += put.key.key.size() + put.entry.value.size() + kRecordOverhead;
     for (const LedgerEntry& entry : batch.ledger) bytes += entry.line.size() + kRecordOverhead;
-    return bytes + (batch.remove.size() + batch.timers.size() + batch.remove_timers.size() + batch.erase.size()) * kRecordOverhead;
+    return bytes + (batch.remove.size() + batch.timers.size() + batch.remove_timers.size() + batch.erase.size()) *
+                       kRecordOverhead;
   }
 
   static Task<Result<Operation::Outcome>> write(std::shared_ptr<Core> core, Operation operation) {
@@ -460,7 +482,8 @@ class Implementation final : public Store {
 }  // namespace
 }  // namespace sqlite
 
-Result<std::unique_ptr<Store>> SqliteStore::open(SqliteOptions options, JobRunner& writer, JobRunner& reader, Clock& clock, Log log) {
+Result<std::unique_ptr<Store>> SqliteStore::open(SqliteOptions options, JobRunner& writer, JobRunner& reader,
+                                                 Clock& clock, Log log) {
   auto core = std::make_shared<sqlite::Core>(std::move(options), writer, reader, clock, std::move(log));
   TRY_VOID(core->open());
   return std::unique_ptr<Store>(std::make_unique<sqlite::Implementation>(std::move(core)));

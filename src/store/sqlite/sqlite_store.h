@@ -1,6 +1,6 @@
 #pragma once
-// SqliteStore: the embedded default. One file, one writer that commits in groups, one checkpointer (the same), an exclusive
-// lock against a second process. See docs/decisions for the layout (a log with lazily written heads).
+// SqliteStore: the embedded default. One file, one writer that commits in groups, one checkpointer (the same), an
+// exclusive lock against a second process. See docs/decisions for the layout (a log with lazily written heads).
 
 #include <functional>
 #include <memory>
@@ -21,18 +21,20 @@ struct SqliteOptions {
   Key256 head_key{};                // keys the set hash of heads (StoreSummary)
   size_t group_records_max = 1024;  // one sync carries at most so many records
   size_t group_bytes_max = 8 << 20;
-  size_t queue_bytes_max = 64 << 20;   // waiting for the writer; beyond: kOverloaded
+  size_t queue_bytes_max = 64 << 20;  // waiting for the writer; beyond: kOverloaded
   size_t heads_cached_max = 65'536;
   size_t cache_bytes = 32 << 20;
-  // Called when a sync failed with an I/O error: what is durable is unknown, so the process must end. Default: CHECK fails.
+  // Called when a sync failed with an I/O error: what is durable is unknown, so the process must end. Default: CHECK
+  // fails.
   std::function<void(const std::string&)> on_fatal = {};
 };
 
 class SqliteStore {
  public:
-  // Opens or creates; blocking, for start-up. `writer` runs every write and sync, `reader` the reads; both must outlive the
-  // store. kConflict: another process holds the file. kCorrupt: not a Perdure store, a newer format, or damaged.
-  static Result<std::unique_ptr<Store>> open(SqliteOptions options, JobRunner& writer, JobRunner& reader, Clock& clock, Log log);
+  // Opens or creates; blocking, for start-up. `writer` runs every write and sync, `reader` the reads; both must outlive
+  // the store. kConflict: another process holds the file. kCorrupt: not a Perdure store, a newer format, or damaged.
+  static Result<std::unique_ptr<Store>> open(SqliteOptions options, JobRunner& writer, JobRunner& reader, Clock& clock,
+                                             Log log);
 };
 
 }  // namespace perdure

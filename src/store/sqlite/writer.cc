@@ -10,8 +10,8 @@ namespace perdure::sqlite {
 namespace {
 
 bool writes_row(const Batch& batch) {
-  return batch.unfinished || batch.expires || batch.legal_hold || !batch.put.empty() || !batch.remove.empty() || !batch.erase.empty() ||
-         batch.erase_key;
+  return batch.unfinished || batch.expires || batch.legal_hold || !batch.put.empty() || !batch.remove.empty() ||
+         !batch.erase.empty() || batch.erase_key;
 }
 
 Error refused(Code code, const char* message, const char* reason) { return {code, message, {}, reason}; }
@@ -32,17 +32,20 @@ Writer::Writer(Connection& c, const SqliteOptions& options)
       insert_row_(c, "INSERT INTO session VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       update_head_(c, "UPDATE session SET head = ?, head_g = ?, chain = ? WHERE s = ?"),
       update_row_(c,
-                  "UPDATE session SET head = ?, head_g = ?, chain = ?, unfinished = coalesce(?, unfinished), expires = coalesce(?, expires), "
+                  "UPDATE session SET head = ?, head_g = ?, chain = ?, unfinished = coalesce(?, unfinished), expires = "
+                  "coalesce(?, expires), "
                   "hold = coalesce(?, hold), key = CASE WHEN ? THEN NULL ELSE key END WHERE s = ?"),
       insert_point_(c, "INSERT OR IGNORE INTO seg VALUES(?,?,?)"),
       put_entry_(c,
-                 "INSERT INTO entry VALUES(?,?,?,?,?,?,?) ON CONFLICT(tenant, kind, key) DO UPDATE SET sid = excluded.sid, seq = excluded.seq, "
+                 "INSERT INTO entry VALUES(?,?,?,?,?,?,?) ON CONFLICT(tenant, kind, key) DO UPDATE SET sid = "
+                 "excluded.sid, seq = excluded.seq, "
                  "value = excluded.value"),
       remove_entry_(c, "DELETE FROM entry WHERE tenant = ? AND kind = ? AND key = ?"),
       put_timer_(c, "INSERT INTO timer VALUES(?,?,?) ON CONFLICT(sid, id) DO UPDATE SET due = excluded.due"),
       remove_timer_(c, "DELETE FROM timer WHERE sid = ? AND id = ?"),
       insert_ledger_(c, "INSERT INTO ledger(tenant, time, line) VALUES(?,?,?)"),
-      update_state_(c, "UPDATE state SET last_flush_g = ?, last_ordinal = ?, sessions = ?, records = ?, heads = ? WHERE one = 1"),
+      update_state_(
+          c, "UPDATE state SET last_flush_g = ?, last_ordinal = ?, sessions = ?, records = ?, heads = ? WHERE one = 1"),
       put_shard_(c, "INSERT INTO shard VALUES(?,?) ON CONFLICT(shard) DO UPDATE SET epoch = excluded.epoch"),
       put_setting_(c, "INSERT INTO setting VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"),
       remove_setting_(c, "DELETE FROM setting WHERE name = ?") {}
@@ -59,7 +62,8 @@ Result<std::unique_ptr<Writer>> Writer::open(Connection& connection, const Sqlit
   counters.last_g = std::max(counters.last_g, counters.file.last_flush_g);
   TRY(auto tail, fold_tail(connection, counters.file.last_flush_g));
   for (const auto& [id, head] : tail) {
-    writer->heads_.add({.id = id, .now = head.now, .row_seq = head.row_seq, .row_chain = head.row_chain, .dirty = true});
+    writer->heads_.add(
+        {.id = id, .now = head.now, .row_seq = head.row_seq, .row_chain = head.row_chain, .dirty = true});
     writer->dirty_.push_back(id);
     counters.records_unflushed += head.now.seq - head.row_seq;
   }
@@ -74,12 +78,15 @@ Result<std::unique_ptr<Writer>> Writer::open(Connection& connection, const Sqlit
   return writer;
 }
 
-// ---- one transaction -------------------------------------------------------------------------------------------------------
+// ---- one transaction
+// -------------------------------------------------------------------------------------------------------
 
-Writer::Verdict Writer::run(std::span<Operation* const> operations, std::vector<LedgerEntry>& ledger, Sync sync, Instant now) {
+Writer::Verdict Writer::run(std::span<Operation* const> operations, std::vector<LedgerEntry>& ledger, Sync sync,
+                            Instant now) {
   changes_.clear();
   if (dead_) {
-    for (Operation* operation : operations) operation->outcome = Error{Code::kUnavailable, "the store failed earlier", {}, "storage_failed"};
+    for (Operation* operation : operations)
+      operation->outcome = Error{Code::kUnavailable, "the store failed earlier", {}, "storage_failed"};
     return Verdict::kFatal;
   }
   connection_.clear_failure();
@@ -181,7 +188,8 @@ Result<void> Writer::set_sync(Sync sync) {
   return {};
 }
 
-// ---- operations ------------------------------------------------------------------------------------------------------------
+// ---- operations
+// ------------------------------------------------------------------------------------------------------------
 
 Result<Operation::Outcome> Writer::apply(Operation& operation, Instant now) {
   Operation::Outcome out;
@@ -194,8 +202,11 @@ Result<Operation::Outcome> Writer::apply(Operation& operation, Instant now) {
       TRY(out.number, acquire(operation.lease.shard));
       break;
     }
-    case Operation::Kind::kSetting: TRY_VOID(put_setting(operation)); break;
-    case Operation::Kind::kSummary: break;  // once the others are committed
+    case Operation::Kind::kSetting:
+      TRY_VOID(put_setting(operation));
+      break;
+    case Operation::Kind::kSummary:
+      break;  // once the others are committed
   }
   return out;
 }
@@ -203,7 +214,8 @@ Result<Operation::Outcome> Writer::apply(Operation& operation, Instant now) {
 // Every check comes before the first write, so that a refused batch leaves nothing behind in the group's transaction.
 Result<uint64_t> Writer::apply_batch(Lease lease, Batch& batch, Instant now) {
   auto epoch = epochs_.find(lease.shard);
-  if (epoch == epochs_.end() || epoch->second != lease.epoch) return refused(Code::kDenied, "the shard has a newer owner", "fenced");
+  if (epoch == epochs_.end() || epoch->second != lease.epoch)
+    return refused(Code::kDenied, "the shard has a newer owner", "fenced");
   TRY(CachedHead * entry, find_head(batch.session));
   if (batch.create && entry != nullptr) return refused(Code::kConflict, "the session exists", "session_exists");
   if (!batch.create && entry == nullptr) return refused(Code::kNotFound, "no such session", "");
@@ -211,7 +223,8 @@ Result<uint64_t> Writer::apply_batch(Lease lease, Batch& batch, Instant now) {
   if ((batch.create || !batch.append.empty()) && head != batch.expected_head)
     return refused(Code::kConflict, "the journal has moved on", "head_moved");
   for (size_t i = 0; i < batch.append.size(); ++i)
-    if (batch.append[i].seq != head + 1 + i) return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
+    if (batch.append[i].seq != head + 1 + i)
+      return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
   TRY_VOID(check_index(batch));
   TRY(std::vector<int64_t> erase, places_to_erase(entry, batch));
 
@@ -299,8 +312,8 @@ Result<void> Writer::append(CachedHead& entry, const Batch& batch, Instant now) 
   Head& head = entry.now;
   for (const SealedRecord& record : batch.append) {
     int64_t g = ++counters_.last_g;
-    TRY_VOID(insert_log_.run(g, head.s, record.seq, head.g, int{record.kind}, int{record.codec}, to_milliseconds(record.time),
-                             blob(record.hash), blob(record.salt), blob(record.body)));
+    TRY_VOID(insert_log_.run(g, head.s, record.seq, head.g, int{record.kind}, int{record.codec},
+                             to_milliseconds(record.time), blob(record.hash), blob(record.salt), blob(record.body)));
     head.g = g;
     head.seq = record.seq;
   }
@@ -322,10 +335,10 @@ Result<void> Writer::insert_row(CachedHead& entry, const Batch& batch) {
   std::optional<Blob> parent_blob;
   if (parent) parent_blob = parent->blob();
   bool erase_key = batch.erase_key;
-  TRY_VOID(insert_row_.run(entry.now.s, sid.blob(), Text{row.tenant.value}, parent_blob, row.parent_seq, entry.now.seq, entry.now.g,
-                           blob(entry.now.chain), erase_key ? Blob{} : blob(row.wrapped_key), to_milliseconds(row.created),
-                           to_milliseconds(batch.expires.value_or(row.expires)), batch.legal_hold.value_or(row.legal_hold),
-                           batch.unfinished.value_or(row.unfinished)));
+  TRY_VOID(insert_row_.run(entry.now.s, sid.blob(), Text{row.tenant.value}, parent_blob, row.parent_seq, entry.now.seq,
+                           entry.now.g, blob(entry.now.chain), erase_key ? Blob{} : blob(row.wrapped_key),
+                           to_milliseconds(row.created), to_milliseconds(batch.expires.value_or(row.expires)),
+                           batch.legal_hold.value_or(row.legal_hold), batch.unfinished.value_or(row.unfinished)));
   return row_written(entry, true);
 }
 
@@ -337,7 +350,8 @@ Result<void> Writer::update_row(CachedHead& entry, const Batch* batch) {
   } else {
     std::optional<int64_t> expires;
     if (batch->expires) expires = to_milliseconds(*batch->expires);
-    TRY_VOID(update_row_.run(now.seq, now.g, blob(now.chain), batch->unfinished, expires, batch->legal_hold, batch->erase_key, now.s));
+    TRY_VOID(update_row_.run(now.seq, now.g, blob(now.chain), batch->unfinished, expires, batch->legal_hold,
+                             batch->erase_key, now.s));
   }
   return row_written(entry, false);
 }
@@ -364,12 +378,13 @@ Result<void> Writer::row_written(CachedHead& entry, bool created) {
 }
 
 Result<void> Writer::write_index(const Batch& batch) {
-  for (const IndexKey& key : batch.remove) TRY_VOID(remove_entry_.run(Text{key.tenant.value}, static_cast<int>(key.kind), Text{key.key}));
+  for (const IndexKey& key : batch.remove)
+    TRY_VOID(remove_entry_.run(Text{key.tenant.value}, static_cast<int>(key.kind), Text{key.key}));
   for (const IndexPut& put : batch.put) {
     SessionKey sid(put.entry.session);
     state_changed_ = true;
-    TRY_VOID(put_entry_.run(Text{put.key.tenant.value}, static_cast<int>(put.key.kind), Text{put.key.key}, sid.blob(), put.entry.seq,
-                            blob(put.entry.value), ++counters_.file.last_ordinal));
+    TRY_VOID(put_entry_.run(Text{put.key.tenant.value}, static_cast<int>(put.key.kind), Text{put.key.key}, sid.blob(),
+                            put.entry.seq, blob(put.entry.value), ++counters_.file.last_ordinal));
   }
   return {};
 }
@@ -377,7 +392,8 @@ Result<void> Writer::write_index(const Batch& batch) {
 Result<void> Writer::write_timers(const Batch& batch) {
   SessionKey sid(batch.session);
   for (const std::string& id : batch.remove_timers) TRY_VOID(remove_timer_.run(sid.blob(), Text{id}));
-  for (const TimerPut& timer : batch.timers) TRY_VOID(put_timer_.run(sid.blob(), Text{timer.id}, to_milliseconds(timer.due)));
+  for (const TimerPut& timer : batch.timers)
+    TRY_VOID(put_timer_.run(sid.blob(), Text{timer.id}, to_milliseconds(timer.due)));
   return {};
 }
 
@@ -407,7 +423,8 @@ Result<void> Writer::put_setting(const Operation& operation) {
   return put_setting_.run(Text{operation.name}, blob(operation.value));
 }
 
-// ---- lagging rows ----------------------------------------------------------------------------------------------------------
+// ---- lagging rows
+// ----------------------------------------------------------------------------------------------------------
 
 Result<void> Writer::flush() {
   wrote_ = state_changed_ = flushed_ = true;
@@ -422,7 +439,8 @@ Result<void> Writer::flush() {
 
 Result<void> Writer::write_state() {
   const FileState& file = counters_.file;
-  return update_state_.run(file.last_flush_g, file.last_ordinal, file.rows.sessions, file.rows.records, blob(file.rows.heads));
+  return update_state_.run(file.last_flush_g, file.last_ordinal, file.rows.sessions, file.rows.records,
+                           blob(file.rows.heads));
 }
 
 StoreSummary Writer::summary() {

@@ -2,14 +2,15 @@
 // Writer: turns a group of operations into one transaction. Owns the heads and the totals; knows nothing of threads and
 // queues (sqlite_store.cc has those).
 //
-// Session rows lag behind the log so that an append touches the log's last page alone. They are brought up to date (a flush)
-// within kFlushRecords records or kFlushAfter, in the transaction of some commit; a batch that changes anything else about a
-// session writes its row at once. After a crash, log rows behind state.last_flush_g are folded over the rows.
+// Session rows lag behind the log so that an append touches the log's last page alone. They are brought up to date (a
+// flush) within kFlushRecords records or kFlushAfter, in the transaction of some commit; a batch that changes anything
+// else about a session writes its row at once. After a crash, log rows behind state.last_flush_g are folded over the
+// rows.
 //
 // The set hash of heads is kept in two parts. state.heads is the sum over the session rows as the file has them: every
-// transaction that writes a row subtracts the row's old term and adds the new one, so it costs two HMACs for a row written
-// and nothing for an append. The part of the rows that lag is their few differences, computed when summary() asks and, after
-// a crash, from the folded log. Both are exact after every commit.
+// transaction that writes a row subtracts the row's old term and adds the new one, so it costs two HMACs for a row
+// written and nothing for an append. The part of the rows that lag is their few differences, computed when summary()
+// asks and, after a crash, from the folded log. Both are exact after every commit.
 
 #include <map>
 #include <span>
@@ -27,14 +28,14 @@ inline constexpr int kCheckpointPages = 1024;  // of log, before it is copied in
 struct Operation {
   enum class Kind { kCommit, kAcquire, kSetting, kSummary };
   Kind kind = Kind::kCommit;
-  Lease lease;                    // kAcquire: its shard alone
+  Lease lease;  // kAcquire: its shard alone
   Batch batch;
-  std::string name, value;        // kSetting
+  std::string name, value;  // kSetting
   bool if_absent = false;
-  size_t bytes = 0;               // about what it holds
+  size_t bytes = 0;  // about what it holds
 
   struct Outcome {
-    uint64_t number = 0;          // the head, or the epoch
+    uint64_t number = 0;  // the head, or the epoch
     StoreSummary summary;
   };
   std::optional<Result<Outcome>> outcome;
@@ -60,7 +61,9 @@ class Writer {
   const std::string& failure() const { return failure_; }
 
   Heads dirty_heads();
-  Instant flush_due() const { return counters_.records_unflushed == 0 ? Instant::max() : counters_.unflushed_since + kFlushAfter; }
+  Instant flush_due() const {
+    return counters_.records_unflushed == 0 ? Instant::max() : counters_.unflushed_since + kFlushAfter;
+  }
   // Between transactions. False: an I/O error, as kFatal.
   bool checkpoint_when_due();
   // Flushes and empties the log file, unless a run was fatal.
@@ -127,8 +130,9 @@ class Writer {
   int checkpoint_at_pages_ = kCheckpointPages;
   Sync sync_ = Sync::kNow;
 
-  Statement begin_, commit_, head_, point_, insert_log_, erase_log_, insert_row_, update_head_, update_row_, insert_point_, put_entry_,
-      remove_entry_, put_timer_, remove_timer_, insert_ledger_, update_state_, put_shard_, put_setting_, remove_setting_;
+  Statement begin_, commit_, head_, point_, insert_log_, erase_log_, insert_row_, update_head_, update_row_,
+      insert_point_, put_entry_, remove_entry_, put_timer_, remove_timer_, insert_ledger_, update_state_, put_shard_,
+      put_setting_, remove_setting_;
 };
 
 }  // namespace perdure::sqlite

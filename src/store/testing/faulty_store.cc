@@ -8,9 +8,11 @@ template <class T>
 Task<Result<T>> FaultyStore::through(std::string_view call, Task<Result<T>> task) {
   StoreFault fault = hook_ ? hook_(call) : StoreFault{};
   if (fault.delay > Duration::zero()) co_await sleep_for(*Loop::current(), fault.delay);
-  if (fault.kind == StoreFault::Kind::kFailBefore) co_return Error{Code::kUnavailable, "a fault before the call", {}, "injected"};
+  if (fault.kind == StoreFault::Kind::kFailBefore)
+    co_return Error{Code::kUnavailable, "a fault before the call", {}, "injected"};
   auto out = co_await std::move(task);
-  if (fault.kind == StoreFault::Kind::kFailAfter) co_return Error{Code::kUnknown, "a fault after the call", {}, "injected"};
+  if (fault.kind == StoreFault::Kind::kFailAfter)
+    co_return Error{Code::kUnknown, "a fault after the call", {}, "injected"};
   co_return out;
 }
 
@@ -21,18 +23,25 @@ Task<Result<Committed>> FaultyStore::commit(Lease lease, Batch batch) {
 Task<Result<void>> FaultyStore::append_ledger(std::vector<LedgerEntry> entries) {
   return through("append_ledger", inner_.append_ledger(std::move(entries)));
 }
-Task<Result<std::optional<SessionRow>>> FaultyStore::session(SessionId id) { return through("session", inner_.session(id)); }
-Task<Result<std::vector<SealedRecord>>> FaultyStore::read(SessionId id, uint64_t first, uint64_t last, size_t bytes_max) {
+Task<Result<std::optional<SessionRow>>> FaultyStore::session(SessionId id) {
+  return through("session", inner_.session(id));
+}
+Task<Result<std::vector<SealedRecord>>> FaultyStore::read(SessionId id, uint64_t first, uint64_t last,
+                                                          size_t bytes_max) {
   return through("read", inner_.read(id, first, last, bytes_max));
 }
-Task<Result<std::optional<IndexEntry>>> FaultyStore::find(IndexKey key) { return through("find", inner_.find(std::move(key))); }
+Task<Result<std::optional<IndexEntry>>> FaultyStore::find(IndexKey key) {
+  return through("find", inner_.find(std::move(key)));
+}
 Task<Result<std::vector<IndexRow>>> FaultyStore::list(TenantId tenant, IndexKind kind, uint64_t before, size_t limit) {
   return through("list", inner_.list(std::move(tenant), kind, before, limit));
 }
 Task<Result<std::vector<SessionId>>> FaultyStore::unfinished(std::optional<SessionId> after, size_t limit) {
   return through("unfinished", inner_.unfinished(after, limit));
 }
-Task<Result<std::vector<TimerRow>>> FaultyStore::due(WallTime until, size_t limit) { return through("due", inner_.due(until, limit)); }
+Task<Result<std::vector<TimerRow>>> FaultyStore::due(WallTime until, size_t limit) {
+  return through("due", inner_.due(until, limit));
+}
 Task<Result<std::vector<SessionId>>> FaultyStore::children(SessionId parent, size_t limit) {
   return through("children", inner_.children(parent, limit));
 }

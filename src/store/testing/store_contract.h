@@ -35,7 +35,8 @@ class StoreContract : public testing::TestWithParam<HostKind> {
     return writing;
   }
   SessionRow row_of(SessionId id) { return must(host->run(store->session(id))).value(); }
-  std::vector<SealedRecord> read(SessionId id, uint64_t first = 1, uint64_t last = UINT64_MAX, size_t bytes_max = SIZE_MAX) {
+  std::vector<SealedRecord> read(SessionId id, uint64_t first = 1, uint64_t last = UINT64_MAX,
+                                 size_t bytes_max = SIZE_MAX) {
     return must(host->run(store->read(id, first, last, bytes_max)));
   }
   std::string text_of(const Writing& writing) {
@@ -43,7 +44,9 @@ class StoreContract : public testing::TestWithParam<HostKind> {
     for (const SealedRecord& record : read(writing.id)) out += must(open(&writing.key, writing.id, record)) + " ";
     return out;
   }
-  static IndexKey key(std::string name, std::string tenant = "acme") { return {TenantId(std::move(tenant)), IndexKind::kResponse, std::move(name)}; }
+  static IndexKey key(std::string name, std::string tenant = "acme") {
+    return {TenantId(std::move(tenant)), IndexKind::kResponse, std::move(name)};
+  }
   static IndexPut put(const Writing& writing, std::string name, std::string value, bool if_absent = false) {
     return {key(std::move(name)), {writing.id, writing.head, std::move(value)}, if_absent};
   }
@@ -260,7 +263,8 @@ TEST_P(StoreContract, Timers) {
   must(commit(std::move(other)));
   auto names = [&](WallTime until, size_t limit) {
     std::string out;
-    for (const TimerRow& row : must(host->run(store->due(until, limit)))) out += (row.session == a.id ? "a" : "b") + row.id;
+    for (const TimerRow& row : must(host->run(store->due(until, limit))))
+      out += (row.session == a.id ? "a" : "b") + row.id;
     return out;
   };
   EXPECT_EQ(names(at(30), 10), "aybxax");
@@ -364,7 +368,9 @@ TEST_P(StoreContract, ForksAreChildrenOfTheirParent) {
 }
 
 TEST_P(StoreContract, TheLedgerKeepsItsOrder) {
-  auto line = [](int i) { return LedgerEntry{0, TenantId("acme"), WallTime(std::chrono::milliseconds(i)), std::to_string(i)}; };
+  auto line = [](int i) {
+    return LedgerEntry{0, TenantId("acme"), WallTime(std::chrono::milliseconds(i)), std::to_string(i)};
+  };
   must(host->run(store->append_ledger({line(1), line(2)})));
   Writing writing = write(1);
   Batch batch = writing.append("2", random);
@@ -440,7 +446,8 @@ TEST_P(StoreContract, LongJournalsAreReadFromAnywhere) {
     for (uint64_t first : {1u, 2u, 64u, 65u, 700u, 1999u, 2000u, 2001u, 2790u, 2801u}) {
       auto records = read(writing.id, first, first + 20);
       ASSERT_EQ(records.size(), std::min<uint64_t>(21, writing.head - first + 1));
-      for (size_t i = 0; i < records.size(); ++i) EXPECT_EQ(must(open(&writing.key, writing.id, records[i])), std::to_string(first + i));
+      for (size_t i = 0; i < records.size(); ++i)
+        EXPECT_EQ(must(open(&writing.key, writing.id, records[i])), std::to_string(first + i));
     }
     EXPECT_EQ(read(writing.id).size(), writing.head);
     reopen();
@@ -530,7 +537,8 @@ TEST_P(StoreContract, VerifyFindsAWholeStoreWhole) {
   EXPECT_EQ(report.erased_records, 2u);
 }
 
-// Random operations on the store and on a MemoryStore, which must answer alike; the store is reopened at random moments.
+// Random operations on the store and on a MemoryStore, which must answer alike; the store is reopened at random
+// moments.
 TEST_P(StoreContract, AnswersLikeTheModel) {
   auto model = memory_store(StoreHost::head_key());
   Lease model_lease = must(host->run(model->acquire(1)));
@@ -603,9 +611,9 @@ TEST_P(StoreContract, AnswersLikeTheModel) {
       EXPECT_EQ(records[i].time, expected_records[i].time);
     }
     auto same_rows = [](const SessionRow& a, const SessionRow& b) {
-      return a.id == b.id && a.tenant == b.tenant && a.parent == b.parent && a.parent_seq == b.parent_seq && a.head == b.head &&
-             a.chain == b.chain && a.wrapped_key == b.wrapped_key && a.created == b.created && a.expires == b.expires &&
-             a.legal_hold == b.legal_hold && a.unfinished == b.unfinished;
+      return a.id == b.id && a.tenant == b.tenant && a.parent == b.parent && a.parent_seq == b.parent_seq &&
+             a.head == b.head && a.chain == b.chain && a.wrapped_key == b.wrapped_key && a.created == b.created &&
+             a.expires == b.expires && a.legal_hold == b.legal_hold && a.unfinished == b.unfinished;
     };
     EXPECT_TRUE(same_rows(row_of(id), must(host->run(model->session(id))).value()));
     if (step % 10 != 0) continue;
@@ -614,10 +622,12 @@ TEST_P(StoreContract, AnswersLikeTheModel) {
     auto listed = must(host->run(store->list(TenantId("acme"), IndexKind::kResponse, 0, 5)));
     auto expected_list = must(host->run(model->list(TenantId("acme"), IndexKind::kResponse, 0, 5)));
     EXPECT_TRUE(std::ranges::equal(listed, expected_list, [](const IndexRow& a, const IndexRow& b) {
-      return a.key == b.key && a.entry.session == b.entry.session && a.entry.value == b.entry.value && a.entry.seq == b.entry.seq;
+      return a.key == b.key && a.entry.session == b.entry.session && a.entry.value == b.entry.value &&
+             a.entry.seq == b.entry.seq;
     }));
     EXPECT_EQ(must(host->run(store->unfinished(id, 100))), must(host->run(model->unfinished(id, 100))));
-    EXPECT_EQ(must(host->run(store->children(writings[0].id, 100))), must(host->run(model->children(writings[0].id, 100))));
+    EXPECT_EQ(must(host->run(store->children(writings[0].id, 100))),
+              must(host->run(model->children(writings[0].id, 100))));
     auto due = must(host->run(store->due(WallTime(std::chrono::milliseconds(500)), 7)));
     auto expected_due = must(host->run(model->due(WallTime(std::chrono::milliseconds(500)), 7)));
     EXPECT_TRUE(std::ranges::equal(due, expected_due, [](const TimerRow& a, const TimerRow& b) {

@@ -85,7 +85,8 @@ struct Writing {
   void add(Batch& batch, std::string_view plain, Random& random, uint8_t kind = 1) {
     if (batch.append.empty()) batch.expected_head = head;
     ++head;
-    SealedRecord record = seal(&key, id, head, kind, 1, WallTime(std::chrono::milliseconds(1000 + static_cast<int64_t>(head))), plain, random);
+    SealedRecord record = seal(&key, id, head, kind, 1,
+                               WallTime(std::chrono::milliseconds(1000 + static_cast<int64_t>(head))), plain, random);
     chain = chain_after(chain, id, record);
     batch.chain = chain;
     batch.append.push_back(std::move(record));
