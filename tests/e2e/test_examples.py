@@ -1,0 +1,20 @@
+"""The examples of the documentation run as they stand there."""
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_openai_client(shared):
+    example = ROOT / "examples" / "openai-client"
+    env = os.environ | {"PERDURE_URL": shared.url.removesuffix("/v1"), "PERDURE_MODEL": "simulated-1"}
+    done = subprocess.run([sys.executable, example / "client.py"], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (example / "expected-output.txt").read_text()
+
+
+def test_readme_shows_the_example():
+    shown = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert (ROOT / "examples" / "openai-client" / "client.py").read_text().find(shown.strip()) >= 0
