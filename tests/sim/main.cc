@@ -2,10 +2,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <string>
+#include <thread>
 
 #include "base/planted.h"
 #include "world.h"
@@ -18,6 +21,7 @@ constexpr const char* kHelp =
     "  --seeds N      run seeds 1..N (default 100)\n"
     "  --seed N       replay one seed\n"
     "  --from N       first seed (default 1)\n"
+    "  --jobs N       so many at once (default: one for each core)\n"
     "  --plants       plant each bug in turn and demand that it is caught\n"
     "  --plant NAME   plant one bug\n"
     "  --verbose      say what happens\n";
@@ -38,30 +42,44 @@ void print(const Coverage& coverage) {
   }
 }
 
-// In a child, so that a CHECK that fails is a violation of its seed and not the end of the campaign.
-bool seed_holds(const WorldOptions& options, Report& total, bool quiet) {
+// A seed runs in a child, so that a CHECK that fails is a violation of its seed and not the end of the campaign.
+struct Child {
+  uint64_t seed = 0;
+  pid_t pid = 0;
+  int out = -1;
+};
+
+constexpr int kNumbers = 6;
+
+Child start(const WorldOptions& options, bool quiet) {
   int ends[2];
   if (::pipe(ends) != 0) std::abort();
   std::fflush(nullptr);
-  pid_t child = ::fork();
-  if (child == 0) {
-    Report report = run_world(options);
-    for (const std::string& violation : report.violations)
-      if (!quiet) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed), violation.c_str());
-    std::fflush(nullptr);
-    int64_t numbers[] = {report.generations, report.faults, report.crashes, report.events, report.cancelled, report.steps};
-    [[maybe_unused]] ssize_t a = ::write(ends[1], numbers, sizeof numbers);
-    [[maybe_unused]] ssize_t b = ::write(ends[1], &report.coverage, sizeof report.coverage);
-    bool thin = report.violations.empty() && (report.generations < 200 || report.faults < 5);
-    if (thin) std::printf("seed %llu: only %lld generations and %lld faults\n", static_cast<unsigned long long>(options.seed),
-                          static_cast<long long>(report.generations), static_cast<long long>(report.faults));
-    std::fflush(nullptr);
-    ::_exit(report.violations.empty() && !thin ? 0 : 1);
+  pid_t pid = ::fork();
+  if (pid != 0) {
+    ::close(ends[1]);
+    return {options.seed, pid, ends[0]};
   }
-  ::close(ends[1]);
-  int64_t numbers[6] = {};
+  auto seed = static_cast<unsigned long long>(options.seed);
+  Report report = run_world(options);
+  bool thin = report.violations.empty() && (report.generations < 200 || report.faults < 5);
+  if (!quiet) {
+    for (const std::string& violation : report.violations) std::printf("seed %llu: %s\n", seed, violation.c_str());
+    if (thin) std::printf("seed %llu: only %lld generations and %lld faults\n", seed, static_cast<long long>(report.generations),
+                          static_cast<long long>(report.faults));
+  }
+  std::fflush(nullptr);
+  int64_t numbers[kNumbers] = {report.generations, report.faults, report.crashes, report.events, report.cancelled, report.steps};
+  [[maybe_unused]] ssize_t n = ::write(ends[1], numbers, sizeof numbers);
+  [[maybe_unused]] ssize_t m = ::write(ends[1], &report.coverage, sizeof report.coverage);
+  ::_exit(report.violations.empty() && !thin ? 0 : 1);
+}
+
+// Waits for the child; true: its seed holds.
+bool finish(const Child& child, Report& total) {
+  int64_t numbers[kNumbers] = {};
   Coverage coverage{};
-  if (::read(ends[0], numbers, sizeof numbers) == sizeof numbers && ::read(ends[0], &coverage, sizeof coverage) == sizeof coverage) {
+  if (::read(child.out, numbers, sizeof numbers) == sizeof numbers && ::read(child.out, &coverage, sizeof coverage) == sizeof coverage) {
     total.generations += numbers[0];
     total.faults += numbers[1];
     total.crashes += numbers[2];
@@ -70,14 +88,14 @@ bool seed_holds(const WorldOptions& options, Report& total, bool quiet) {
     total.steps += numbers[5];
     add(total.coverage, coverage);
   }
-  ::close(ends[0]);
+  ::close(child.out);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  ::waitpid(child.pid, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 int run(int argc, char** argv) {
-  uint64_t from = 1, seeds = 100, one = 0;
+  uint64_t from = 1, seeds = 100, one = 0, jobs = std::max(1u, std::thread::hardware_concurrency());
   bool verbose = false, plants = false;
   std::string plant_name;
   for (int i = 1; i < argc; ++i) {
@@ -86,6 +104,7 @@ int run(int argc, char** argv) {
     else if (std::strcmp(argv[i], "--seed") == 0) one = number();
     else if (std::strcmp(argv[i], "--from") == 0) from = number();
     else if (std::strcmp(argv[i], "--plant") == 0 && i + 1 < argc) plant_name = argv[++i];
+    else if (std::strcmp(argv[i], "--jobs") == 0) jobs = std::max<uint64_t>(1, number());
     else if (std::strcmp(argv[i], "--plants") == 0) plants = true;
     else if (std::strcmp(argv[i], "--verbose") == 0) verbose = true;
     else {
@@ -106,7 +125,7 @@ int run(int argc, char** argv) {
       uint64_t caught_at = 0;
       Report ignored;
       for (uint64_t seed = from; seed < from + seeds && caught_at == 0; ++seed)
-        if (!seed_holds({.seed = seed}, ignored, true)) caught_at = seed;
+        if (!finish(start({.seed = seed}, true), ignored)) caught_at = seed;
       std::printf("%-20s %s\n", name.c_str(), caught_at != 0 ? ("caught by seed " + std::to_string(caught_at)).c_str() : "NOT CAUGHT");
       missed += caught_at == 0;
     }
@@ -118,12 +137,19 @@ int run(int argc, char** argv) {
   Report total;
   uint64_t failed = 0, ran = 0;
   if (one != 0) from = one, seeds = 1;
-  for (uint64_t seed = from; seed < from + seeds; ++seed) {
+  std::deque<Child> children;  // in the order of their seeds, so that what is printed does not depend on who is faster
+  for (uint64_t seed = from; seed < from + seeds || !children.empty();) {
+    if (seed < from + seeds && children.size() < jobs) {
+      children.push_back(start({.seed = seed++, .verbose = verbose}, false));
+      continue;
+    }
+    Child child = children.front();
+    children.pop_front();
     ++ran;
-    if (!seed_holds({.seed = seed, .verbose = verbose}, total, false)) {
+    if (!finish(child, total)) {
       ++failed;
-      std::printf("seed %llu does not hold; replay: make sim SEED=%llu\n", static_cast<unsigned long long>(seed),
-                  static_cast<unsigned long long>(seed));
+      std::printf("seed %llu does not hold; replay: make sim SEED=%llu\n", static_cast<unsigned long long>(child.seed),
+                  static_cast<unsigned long long>(child.seed));
     }
     if (ran % 50 == 0) std::fprintf(stderr, "%llu seeds, %llu failed\n", static_cast<unsigned long long>(ran),
                                     static_cast<unsigned long long>(failed));
