@@ -23,6 +23,7 @@ namespace {
 
 constexpr Duration kProbePatience = std::chrono::milliseconds(300);
 constexpr Duration kAfterDrain = std::chrono::seconds(1);  // for replies that are being written when the drain ends
+constexpr Duration kOneWish = std::chrono::milliseconds(500);
 constexpr uint32_t kShard = 0;
 
 // What one loop has of its own. Members are destroyed from the last to the first.
@@ -245,13 +246,17 @@ struct Server::Impl {
     cores[0]->tasks.spawn(live(std::move(*listeners)));
     for (auto& core : cores) core->thread = std::thread([&loop = core->loop] { loop.run(); });
 
-    int stops = 0;
+    std::optional<Instant> stopping_since;
     while (std::optional<int> signal = signals.wait()) {
       if (*signal == SIGHUP) {
         log.warn("config.reload_not_supported", {{"hint", "certificates and API keys are read again by themselves"}});
         continue;
       }
-      if (++stops > 1) ::_exit(128 + *signal);
+      // Some supervisors send the same signal twice at once, to the process and to its group: that is one wish.
+      Instant now = system_clock().now();
+      if (stopping_since && now - *stopping_since > kOneWish) ::_exit(128 + *signal);
+      if (stopping_since) continue;
+      stopping_since = now;
       first.post([this] {
         asked_to_stop = true;
         stop_asked->notify_all();

@@ -4,7 +4,7 @@
 //
 // Start: the store is opened and its lease taken, listeners are bound, loops run, providers are found, unfinished responses go
 // on, then the server says that it is ready. End: listeners close, new responses are refused, running ones may end until the
-// drain's deadline; what is unfinished then stays in the journal and goes on with the next start. A second signal ends at once.
+// drain's deadline; what is unfinished then stays in the journal and goes on with the next start. Another signal, half a second later or more, ends at once.
 
 #include <memory>
 
