@@ -24,7 +24,8 @@ Key256 make_key(Random& random);
 std::string wrap_key(const Key256& outer, const Key256& inner, std::string_view aad, Random& random);
 Result<Key256> unwrap_key(const Key256& outer, std::string_view wrapped, std::string_view aad);  // kCorrupt
 
-// `key` may be null when the owner has switched encryption off: the body is then the plain payload behind one marker byte.
+// `key` may be null when the owner has switched encryption off: the body is then the plain payload behind one marker
+// byte.
 SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
                   std::string_view plain, Random& random);
 // The plain payload. kCorrupt: altered. kNotFound: erased.

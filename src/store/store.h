@@ -2,9 +2,9 @@
 // Store: where session journals live. Memory and SQLite implement it, PostgreSQL is to follow, and
 // store/testing/store_contract.h says, as tests, what all of them promise.
 //
-// A Store is used from any Loop; a Task resumes on the Loop that awaited it. Payloads arrive sealed (store/seal.h): a Store
-// never sees content. Sessions are grouped in shards; whoever holds a shard's newest lease may write it, older holders are
-// fenced off.
+// A Store is used from any Loop; a Task resumes on the Loop that awaited it. Payloads arrive sealed (store/seal.h): a
+// Store never sees content. Sessions are grouped in shards; whoever holds a shard's newest lease may write it, older
+// holders are fenced off.
 
 #include <array>
 #include <cstdint>
@@ -26,16 +26,16 @@ struct Lease {
   uint64_t epoch = 0;
 };
 
-// One entry of a session's journal as it rests. `hash` is the salted hash of the plain payload; it stays when the payload is
-// erased (body and salt empty), so that the chain still verifies.
+// One entry of a session's journal as it rests. `hash` is the salted hash of the plain payload; it stays when the
+// payload is erased (body and salt empty), so that the chain still verifies.
 struct SealedRecord {
-  uint64_t seq = 0;        // 1, 2, 3, ... within its session
-  uint8_t kind = 0;        // model/record.h RecordKind
-  uint8_t codec = 0;       // version of the payload's format
+  uint64_t seq = 0;   // 1, 2, 3, ... within its session
+  uint8_t kind = 0;   // model/record.h RecordKind
+  uint8_t codec = 0;  // version of the payload's format
   WallTime time{};
   Hash256 hash{};
-  std::string salt;        // 16 bytes; empty: erased
-  std::string body;        // sealed payload; empty: erased
+  std::string salt;  // 16 bytes; empty: erased
+  std::string body;  // sealed payload; empty: erased
 };
 
 struct SessionRow {
@@ -43,13 +43,13 @@ struct SessionRow {
   TenantId tenant;
   std::optional<SessionId> parent;  // a fork: starts from the parent's journal up to parent_seq
   uint64_t parent_seq = 0;
-  uint64_t head = 0;                // seq of the newest record
-  Hash256 chain{};                  // chain hash after `head`
-  std::string wrapped_key;          // the session's key under its tenant's key; empty: erased
+  uint64_t head = 0;        // seq of the newest record
+  Hash256 chain{};          // chain hash after `head`
+  std::string wrapped_key;  // the session's key under its tenant's key; empty: erased
   WallTime created{};
-  WallTime expires{};               // retention; WallTime::max(): none
+  WallTime expires{};  // retention; WallTime::max(): none
   bool legal_hold = false;
-  bool unfinished = false;          // has work to do after a restart
+  bool unfinished = false;  // has work to do after a restart
 };
 
 enum class IndexKind : uint8_t { kResponse = 1, kIdempotency = 2 };
@@ -61,9 +61,9 @@ struct IndexKey {
 };
 struct IndexEntry {
   SessionId session;
-  uint64_t seq = 0;        // the record it points to
-  std::string value;       // small, content-free: the owner's own format
-  uint64_t ordinal = 0;    // assigned by the store, growing in commit order; the cursor of list()
+  uint64_t seq = 0;      // the record it points to
+  std::string value;     // small, content-free: the owner's own format
+  uint64_t ordinal = 0;  // assigned by the store, growing in commit order; the cursor of list()
   bool operator==(const IndexEntry&) const = default;
 };
 struct IndexPut {
@@ -73,7 +73,7 @@ struct IndexPut {
 };
 
 struct TimerPut {
-  std::string id;          // unique within its session; putting it again moves it
+  std::string id;  // unique within its session; putting it again moves it
   WallTime due{};
 };
 struct TimerRow {
@@ -84,7 +84,7 @@ struct TimerRow {
 
 // One attempt's account: content-free. `line` is JSON (model/ledger.h).
 struct LedgerEntry {
-  uint64_t ordinal = 0;    // assigned by the store
+  uint64_t ordinal = 0;  // assigned by the store
   TenantId tenant;
   WallTime time{};
   std::string line;
@@ -97,10 +97,10 @@ struct SeqRange {
 // What is committed together, all or none, and always for one session.
 struct Batch {
   SessionId session;
-  std::optional<SessionRow> create;    // the session must not exist; head and chain in it are ignored
-  uint64_t expected_head = 0;          // ignored when `append` is empty and nothing is created
-  std::vector<SealedRecord> append;    // seq expected_head+1, ...
-  Hash256 chain{};                     // after the last appended record; ignored when none
+  std::optional<SessionRow> create;  // the session must not exist; head and chain in it are ignored
+  uint64_t expected_head = 0;        // ignored when `append` is empty and nothing is created
+  std::vector<SealedRecord> append;  // seq expected_head+1, ...
+  Hash256 chain{};                   // after the last appended record; ignored when none
   std::optional<bool> unfinished;
   std::optional<WallTime> expires;
   std::optional<bool> legal_hold;
@@ -108,8 +108,8 @@ struct Batch {
   std::vector<IndexKey> remove;
   std::vector<TimerPut> timers;
   std::vector<std::string> remove_timers;
-  std::vector<SeqRange> erase;         // payloads and salts of these records are destroyed
-  bool erase_key = false;              // the session's key too
+  std::vector<SeqRange> erase;  // payloads and salts of these records are destroyed
+  bool erase_key = false;       // the session's key too
   std::vector<LedgerEntry> ledger;
 };
 
@@ -126,7 +126,7 @@ struct IndexRow {
 struct StoreSummary {
   uint64_t sessions = 0;
   uint64_t records = 0;
-  Hash256 heads{};   // sum modulo 2^256 of HMAC-SHA256(head_key, sid | head | chain) over all sessions
+  Hash256 heads{};  // sum modulo 2^256 of HMAC-SHA256(head_key, sid | head | chain) over all sessions
 };
 
 class Store {
@@ -137,9 +137,9 @@ class Store {
   virtual Task<Result<Lease>> acquire(uint32_t shard) = 0;
 
   // Commits `batch` and returns once it is durable. Batches of different sessions share a sync.
-  // kConflict: the journal has moved on, or the session exists, or reason "index_exists". kDenied with reason "fenced": the
-  // lease is an old one. kNotFound: no such session. kUnavailable: nothing was done (full disk: reason "storage_full").
-  // kUnknown: the effect is unknown, re-read before retrying.
+  // kConflict: the journal has moved on, or the session exists, or reason "index_exists". kDenied with reason "fenced":
+  // the lease is an old one. kNotFound: no such session. kUnavailable: nothing was done (full disk: reason
+  // "storage_full"). kUnknown: the effect is unknown, re-read before retrying.
   virtual Task<Result<Committed>> commit(Lease lease, Batch batch) = 0;
 
   // Durable with the next commit or within the flush interval; a crash may lose the last window of it.
@@ -147,7 +147,8 @@ class Store {
 
   virtual Task<Result<std::optional<SessionRow>>> session(SessionId id) = 0;
   // Records first..last in order; ends early after about `bytes_max` (at least one record when there is one).
-  virtual Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last, size_t bytes_max) = 0;
+  virtual Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last,
+                                                       size_t bytes_max) = 0;
   virtual Task<Result<std::optional<IndexEntry>>> find(IndexKey key) = 0;
   // By descending ordinal, below `before` (0: from the newest).
   virtual Task<Result<std::vector<IndexRow>>> list(TenantId tenant, IndexKind kind, uint64_t before, size_t limit) = 0;

@@ -7,7 +7,8 @@ constexpr size_t kPageBytes = 4 << 20;
 
 class Verifier {
  public:
-  Verifier(Store& store, Key256 head_key, KeyOf key_of) : store_(store), head_key_(head_key), key_of_(std::move(key_of)) {}
+  Verifier(Store& store, Key256 head_key, KeyOf key_of)
+      : store_(store), head_key_(head_key), key_of_(std::move(key_of)) {}
 
   Task<Result<VerifyReport>> run() {
     Result<StoreSummary> summary = co_await store_.summary();
@@ -22,8 +23,10 @@ class Verifier {
       }
     }
     if (report_.sessions != summary->sessions)
-      problem("the store holds " + std::to_string(report_.sessions) + " sessions, its total says " + std::to_string(summary->sessions));
-    if (sum_ != summary->heads) problem("the heads of all sessions do not add up: a session is missing, added or altered");
+      problem("the store holds " + std::to_string(report_.sessions) + " sessions, its total says " +
+              std::to_string(summary->sessions));
+    if (sum_ != summary->heads)
+      problem("the heads of all sessions do not add up: a session is missing, added or altered");
     co_return std::move(report_);
   }
 
@@ -55,7 +58,8 @@ class Verifier {
       }
       for (const SealedRecord& record : *page) {
         if (record.seq != next) {
-          problem(name + ": record " + std::to_string(record.seq) + " stands where " + std::to_string(next) + " should");
+          problem(name + ": record " + std::to_string(record.seq) + " stands where " + std::to_string(next) +
+                  " should");
           co_return Result<void>();
         }
         ++next;
@@ -67,7 +71,8 @@ class Verifier {
         }
         if (!key.ok()) continue;
         Result<std::string> plain = open(*key ? &**key : nullptr, row.id, record);
-        if (!plain.ok()) problem(name + ": record " + std::to_string(record.seq) + " is damaged: " + plain.error().message);
+        if (!plain.ok())
+          problem(name + ": record " + std::to_string(record.seq) + " is damaged: " + plain.error().message);
       }
     }
     if (chain != row.chain) problem(name + ": the chain of its records does not end in its head");

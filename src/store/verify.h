@@ -1,7 +1,8 @@
 #pragma once
-// verify: reads a whole store and finds what is not as it was written. A flipped bit, swapped records, a missing tail, a
-// missing session, an altered head: each shows, because payloads are hashed into the chain, the chain ends in the head, and
-// all heads sum up to a total under the owner's key. An older copy of the whole file does not show: nothing in it is altered.
+// verify: reads a whole store and finds what is not as it was written. A flipped bit, swapped records, a missing tail,
+// a missing session, an altered head: each shows, because payloads are hashed into the chain, the chain ends in the
+// head, and all heads sum up to a total under the owner's key. An older copy of the whole file does not show: nothing
+// in it is altered.
 
 #include <functional>
 #include <string>
