@@ -2,13 +2,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/keys.h"
 #include "async/asio_loop.h"
 #include "async/task_group.h"
 #include "session/index_value.h"
-#include "session/key_ring.h"
 #include "session/journal.h"
+#include "session/key_ring.h"
 #include "store/sqlite/sqlite_store.h"
-#include "app/keys.h"
 
 namespace perdure {
 namespace {
@@ -19,25 +19,33 @@ Task<void> fill(Store& store, Lease lease, KeyRing& keys, Loop& loop, int64_t& l
   TenantId tenant{"default"};
   while (left > 0) {
     --left;
-    SessionRow row{.id = SessionId::make(loop.random()), .tenant = tenant, .created = system_clock().wall(), .expires = WallTime::max()};
+    SessionRow row{.id = SessionId::make(loop.random()),
+                   .tenant = tenant,
+                   .created = system_clock().wall(),
+                   .expires = WallTime::max()};
     Result<KeyRing::NewKey> key = co_await keys.make(tenant, row.id);
     CHECK(key.ok(), "key");
     row.wrapped_key = key->wrapped;
     ResponseId id(make_id(loop.random(), "resp_"));
     Request request;
     request.model = "simulated-1";
-    request.input.push_back({.kind = ItemKind::kMessage, .id = "msg_1", .content = {{.kind = PartKind::kInputText, .text = "Say exactly: hello"}}});
+    request.input.push_back({.kind = ItemKind::kMessage,
+                             .id = "msg_1",
+                             .content = {{.kind = PartKind::kInputText, .text = "Say exactly: hello"}}});
     std::vector<Record> records;
     records.push_back({.time = row.created, .body = ResponseCreated{.id = id, .request = request}});
     records.push_back({.time = row.created, .body = AttemptStarted{.provider = "simulated", .model = "simulated-1"}});
-    records.push_back({.time = row.created, .body = Deltas{{Delta::item_begin({.kind = ItemKind::kMessage, .id = "msg_2", .role = Role::kAssistant}),
-                                                            Delta::part_begin(PartKind::kOutputText), Delta::append("hello"),
-                                                            Delta::part_end(), Delta::item_end(ItemStatus::kCompleted)}}});
+    records.push_back(
+        {.time = row.created,
+         .body = Deltas{{Delta::item_begin({.kind = ItemKind::kMessage, .id = "msg_2", .role = Role::kAssistant}),
+                         Delta::part_begin(PartKind::kOutputText), Delta::append("hello"), Delta::part_end(),
+                         Delta::item_end(ItemStatus::kCompleted)}}});
     records.push_back({.time = row.created, .body = ResponseEnded{}});
     Batch batch;
     batch.create = row;
     batch.unfinished = false;
-    batch.put.push_back({{tenant, IndexKind::kResponse, id.value}, {row.id, 1, IndexValue{"simulated-1", "completed", row.created, 4}.encode()}});
+    batch.put.push_back({{tenant, IndexKind::kResponse, id.value},
+                         {row.id, 1, IndexValue{"simulated-1", "completed", row.created, 4}.encode()}});
     batch.timers.push_back({id.value, row.created + std::chrono::hours(24 * 30)});
     Journal journal(store, lease, row, key->key, loop.random());
     Result<void> done = co_await journal.append(records, std::move(batch));
@@ -60,8 +68,8 @@ int main(int argc, char** argv) {
   CHECK(master.ok(), "master key");
   auto writer = thread_runner("writer");
   auto reader = thread_runner("reader");
-  Result<std::unique_ptr<Store>> store = SqliteStore::open({.path = folder + "/perdure.db", .head_key = head_key(*master)}, *writer,
-                                                           *reader, system_clock(), Log());
+  Result<std::unique_ptr<Store>> store = SqliteStore::open(
+      {.path = folder + "/perdure.db", .head_key = head_key(*master)}, *writer, *reader, system_clock(), Log());
   CHECK(store.ok(), store.ok() ? "" : store.error().message);
   AsioLoop loop;
   {

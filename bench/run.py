@@ -12,6 +12,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -27,7 +28,7 @@ def wait_for_listening(process):
     for raw in process.stderr:
         line = raw.decode()
         if "listening on http://" in line:
-            return int(line.rsplit(":", 1)[1].split()[0].strip("/"))
+            return int(re.search(r"http://[^:/]+:(\d+)", line).group(1))
     raise SystemExit("the process ended before it listened")
 
 

@@ -89,7 +89,8 @@ Result<Scopes> Scopes::parse(std::string_view text) {
       out.add(scope);
       known = true;
     }
-    if (!known) return Error{Code::kInvalid, "\"" + std::string(word) + "\" is not a scope; use, operate and audit are"};
+    if (!known)
+      return Error{Code::kInvalid, "\"" + std::string(word) + "\" is not a scope; use, operate and audit are"};
     if (word.size() == text.size()) return out;
     text.remove_prefix(word.size() + 1);
   }
@@ -98,7 +99,8 @@ Result<Scopes> Scopes::parse(std::string_view text) {
 Result<TenantId> parse_tenant(std::string_view text) {
   bool good = !text.empty() && text.size() <= 64;
   for (char c : text)
-    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-');
+    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                    c == '_' || c == '-');
   if (!good) return Error{Code::kInvalid, "a tenant is 1 to 64 letters, digits, '.', '_' or '-'"};
   return TenantId(std::string(text));
 }
@@ -140,7 +142,8 @@ Result<std::vector<ApiKey>> read_keys(std::string text) {
       key.scopes.bits |= one->bits;
     }
     key.created = WallTime(std::chrono::seconds(value["created"].integer().value_or(0)));
-    if (!value["revoked"].absent()) key.revoked = WallTime(std::chrono::seconds(value["revoked"].integer().value_or(0)));
+    if (!value["revoked"].absent())
+      key.revoked = WallTime(std::chrono::seconds(value["revoked"].integer().value_or(0)));
     Result<std::string> hash = from_hex(value["sha256"].text());
     if (key.id.empty() || !hash.ok() || hash->size() != key.hash.size())
       return Error{Code::kCorrupt, place + ": id or sha256 is missing"};
@@ -171,14 +174,20 @@ Result<std::vector<ApiKey>> KeyFile::list() const {
 
 Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random) {
   if (scopes.bits == 0) return Error{Code::kInvalid, "a key needs at least one scope"};
-  if (!json::valid_utf8(name) || name.size() > 200) return Error{Code::kInvalid, "a name is at most 200 bytes of UTF-8"};
+  if (!json::valid_utf8(name) || name.size() > 200)
+    return Error{Code::kInvalid, "a name is at most 200 bytes of UTF-8"};
   File lock(path_ + ".lock", O_RDWR | O_CREAT);
   if (lock.fd() < 0 || ::flock(lock.fd(), LOCK_EX) != 0) return failed("lock", path_ + ".lock");
   TRY(std::vector<ApiKey> keys, list());
   Made made;
   made.secret = "pdk_" + base64url(random.bytes(32));
-  made.key = {.id = KeyId(make_id(random, "key_", 8)), .name = std::move(name), .tenant = std::move(tenant),
-              .scopes = scopes, .created = now, .revoked = {}, .hash = sha256(made.secret)};
+  made.key = {.id = KeyId(make_id(random, "key_", 8)),
+              .name = std::move(name),
+              .tenant = std::move(tenant),
+              .scopes = scopes,
+              .created = now,
+              .revoked = {},
+              .hash = sha256(made.secret)};
   keys.push_back(made.key);
   TRY_VOID(write_durably(path_, write_keys(keys)));
   return made;

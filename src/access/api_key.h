@@ -1,6 +1,6 @@
 #pragma once
-// ApiKey: a credential for the public surface, and KeyFile, where they rest: DATA/keys.json, mode 0600, replaced atomically.
-// Only the SHA-256 of a key is kept; the key itself is shown once, when it is made.
+// ApiKey: a credential for the public surface, and KeyFile, where they rest: DATA/keys.json, mode 0600, replaced
+// atomically. Only the SHA-256 of a key is kept; the key itself is shown once, when it is made.
 
 #include <cstdint>
 #include <optional>
@@ -16,8 +16,8 @@
 
 namespace perdure {
 
-// What a key may do: use (make and read its tenant's responses), operate (read the account, the operator's lists and metrics),
-// audit (the reading half of operate).
+// What a key may do: use (make and read its tenant's responses), operate (read the account, the operator's lists and
+// metrics), audit (the reading half of operate).
 enum class Scope : uint8_t { kUse = 1, kOperate = 2, kAudit = 4 };
 
 struct Scopes {
@@ -25,8 +25,8 @@ struct Scopes {
   static constexpr Scopes all() { return {7}; }
   bool has(Scope scope) const { return (bits & static_cast<uint8_t>(scope)) != 0; }
   void add(Scope scope) { bits |= static_cast<uint8_t>(scope); }
-  std::string to_string() const;                        // "use,operate"
-  static Result<Scopes> parse(std::string_view text);   // the same; kInvalid names the word that is wrong
+  std::string to_string() const;                       // "use,operate"
+  static Result<Scopes> parse(std::string_view text);  // the same; kInvalid names the word that is wrong
   bool operator==(const Scopes&) const = default;
 };
 
@@ -46,7 +46,8 @@ Result<TenantId> parse_tenant(std::string_view text);
 std::string write_keys(const std::vector<ApiKey>& keys);
 Result<std::vector<ApiKey>> read_keys(std::string text);  // kCorrupt
 
-// Blocking; for commands and start-up. Every change holds a lock file, so that two commands cannot lose each other's work.
+// Blocking; for commands and start-up. Every change holds a lock file, so that two commands cannot lose each other's
+// work.
 class KeyFile {
  public:
   explicit KeyFile(std::string path) : path_(std::move(path)) {}

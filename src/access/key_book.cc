@@ -55,7 +55,8 @@ Result<Caller> KeyBook::identify(std::string_view token) {
   const ApiKey* found = nullptr;
   for (const ApiKey& key : keys_)
     if (CRYPTO_memcmp(key.hash.data(), hash.data(), hash.size()) == 0) found = &key;
-  if (found == nullptr || found->revoked) return Error{Code::kDenied, "this API key is not valid", "", "unauthenticated"};
+  if (found == nullptr || found->revoked)
+    return Error{Code::kDenied, "this API key is not valid", "", "unauthenticated"};
   return Caller{found->tenant, found->id, found->scopes};
 }
 

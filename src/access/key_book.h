@@ -1,7 +1,7 @@
 #pragma once
-// KeyBook: who is calling. It holds the keys of keys.json and reads the file again within a second of a change. While there are
-// no keys, every caller is the tenant "default" and may do everything; once there was one, an empty or unreadable file no
-// longer opens the door. Lives on one Loop.
+// KeyBook: who is calling. It holds the keys of keys.json and reads the file again within a second of a change. While
+// there are no keys, every caller is the tenant "default" and may do everything; once there was one, an empty or
+// unreadable file no longer opens the door. Lives on one Loop.
 
 #include <string>
 #include <string_view>

@@ -28,7 +28,8 @@ class KeyBookTest : public testing::Test {
     path = KeyFile::in(folder);
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
-  KeyFile::Made make(const std::string& name, const std::string& tenant = "default", const std::string& scopes = "use") {
+  KeyFile::Made make(const std::string& name, const std::string& tenant = "default",
+                     const std::string& scopes = "use") {
     auto made = KeyFile(path).create(name, TenantId(tenant), *Scopes::parse(scopes), clock.wall(), random);
     EXPECT_TRUE(made.ok());
     return *made;

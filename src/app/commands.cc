@@ -175,17 +175,18 @@ cli::Command serve_command() {
                       {"listen", "HOST:PORT", "where (default 127.0.0.1:8080; port 0 takes a free one)"},
                       {"data", "DIR", "where sessions and keys rest (default PERDURE_DATA or ~/.local/share/perdure)"},
                       {"cores", "N", "event loops (default: one for each core)"}},
-          .details = "  OPENAI_API_KEY=sk-... perdure serve\n"
-                     "  OPENAI_BASE_URL=http://127.0.0.1:8000/v1 perdure serve --listen 127.0.0.1:9000\n"
-                     "  perdure serve --config /etc/perdure.yaml\n"
-                     "\n"
-                     "Without providers in a configuration file they come from OPENAI_API_KEY and OPENAI_BASE_URL, or from a\n"
-                     "model server that answers on 127.0.0.1:11434, :8080 or :8000. Clients speak the OpenAI Responses API:\n"
-                     "\n"
-                     "  curl http://127.0.0.1:8080/v1/responses -H 'Content-Type: application/json' \\\n"
-                     "       -d '{\"model\": \"gpt-4o-mini\", \"input\": \"Count to five.\"}'\n"
-                     "\n"
-                     "SIGTERM drains: running responses may end, what does not end in time goes on with the next start.\n",
+          .details =
+              "  OPENAI_API_KEY=sk-... perdure serve\n"
+              "  OPENAI_BASE_URL=http://127.0.0.1:8000/v1 perdure serve --listen 127.0.0.1:9000\n"
+              "  perdure serve --config /etc/perdure.yaml\n"
+              "\n"
+              "Without providers in a configuration file they come from OPENAI_API_KEY and OPENAI_BASE_URL, or from a\n"
+              "model server that answers on 127.0.0.1:11434, :8080 or :8000. Clients speak the OpenAI Responses API:\n"
+              "\n"
+              "  curl http://127.0.0.1:8080/v1/responses -H 'Content-Type: application/json' \\\n"
+              "       -d '{\"model\": \"gpt-4o-mini\", \"input\": \"Count to five.\"}'\n"
+              "\n"
+              "SIGTERM drains: running responses may end, what does not end in time goes on with the next start.\n",
           .run = serve};
 }
 
@@ -194,9 +195,11 @@ cli::Command check_config_command() {
           .words = "[FILE]",
           .summary = "reads a configuration and says everything that is wrong with it",
           .options = {{"config", "FILE", "the same as FILE"}, {"json", "", "as JSON"}},
-          .details = "  perdure check-config /etc/perdure.yaml\n"
-                     "\n"
-                     "Every problem comes with line, column and field. Secrets are looked up, never shown. Exit code 2: problems.\n",
+          .details =
+              "  perdure check-config /etc/perdure.yaml\n"
+              "\n"
+              "Every problem comes with line, column and field. Secrets are looked up, never shown. Exit code 2: "
+              "problems.\n",
           .run = check_config};
 }
 

@@ -52,7 +52,8 @@ Result<size_t> parse_size(std::string_view text) {
 
 Result<Address> parse_listen(std::string_view text) {
   size_t colon = text.rfind(':');
-  Error error = wrong("\"" + std::string(text) + "\" is not an address to listen on: write host:port, like 127.0.0.1:8080");
+  Error error =
+      wrong("\"" + std::string(text) + "\" is not an address to listen on: write host:port, like 127.0.0.1:8080");
   if (colon == std::string_view::npos || colon == 0) return error;
   std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
   if (host.starts_with('[') && host.ends_with(']'))
@@ -83,8 +84,8 @@ Result<bool> providers_from_environment(Config& config, const Environment& envir
   if (base.empty()) base = "https://api.openai.com/v1";
   Result<Url> url = parse_url(base);
   if (!url.ok()) return std::move(url).error().with_context("OPENAI_BASE_URL");
-  ProviderConfig provider{.name = "environment", .base_url = *url, .api_key = key, .ca_file = {},
-                          .variant = usual_variant(*url)};
+  ProviderConfig provider{
+      .name = "environment", .base_url = *url, .api_key = key, .ca_file = {}, .variant = usual_variant(*url)};
   config.models.push_back({"*", provider.name, ""});
   config.providers.push_back(std::move(provider));
   config.providers_from = key.empty() ? "OPENAI_BASE_URL (" + base + ")" : "OPENAI_API_KEY (" + base + ")";

@@ -1,7 +1,7 @@
 #pragma once
-// Config: everything that the owner can set, as values. From perdure.yaml, strictly: every problem is reported, not the first
-// one, with its place. Secrets stand in the file as references (env:NAME, file:PATH) and are read when the file is.
-// docs/reference/configuration.md has the meaning of every key.
+// Config: everything that the owner can set, as values. From perdure.yaml, strictly: every problem is reported, not the
+// first one, with its place. Secrets stand in the file as references (env:NAME, file:PATH) and are read when the file
+// is. docs/reference/configuration.md has the meaning of every key.
 
 #include <functional>
 #include <optional>
@@ -28,7 +28,7 @@ struct ProviderConfig {
 };
 
 struct ModelConfig {
-  std::string name;            // what clients ask for; "*": any
+  std::string name;  // what clients ask for; "*": any
   std::string provider;
   std::string upstream_model;  // empty: the same
 };

@@ -107,17 +107,19 @@ models:
       ElementsAre(
           R"(f:1:9: listen: "8080" is not an address to listen on: write host:port, like 127.0.0.1:8080)",
           R"(f:2:8: cores: must be a whole number from 1 to 256, not "many")",
-          "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, drain, "
+          "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, "
+          "drain, "
           "encryption, providers, models",
           R"(f:4:8: drain: "30" is not a duration: write a whole number and ms, s, m, h or d, like 30s)",
           R"(f:6:10: log.level: must be debug, info, warn or error, not "loud")",
           R"(f:8:15: limits.body_bytes: "64MB" is not a size: write a whole number and B, KiB, MiB or GiB, like 64MiB)",
-          "f:9:3: limits.header_bytes: stands here twice",
-          "f:11:3: tls.key: is missing", "f:11:16: tls.certificate: the file /nowhere/cert.pem cannot be read",
+          "f:9:3: limits.header_bytes: stands here twice", "f:11:3: tls.key: is missing",
+          "f:11:16: tls.certificate: the file /nowhere/cert.pem cannot be read",
           "f:12:13: encryption: must be a mapping, not a plain value",
           "f:15:15: providers[0].base_url: URL: it must begin with http:// or https://",
           "f:16:14: providers[0].api_key: a secret stands here by reference only: env:NAME or file:PATH",
-          "f:17:5: providers[0].typo: there is no such key; here may stand: name, base_url, api_key, dialect, ca_file, variant",
+          "f:17:5: providers[0].typo: there is no such key; here may stand: name, base_url, api_key, dialect, ca_file, "
+          "variant",
           R"(f:18:5: providers[1].name: another provider is named "a" too)",
           "f:20:14: providers[1].api_key: the environment variable NOT_SET is not set",
           R"(f:23:15: models[0].provider: there is no provider named "nobody")", "f:24:5: models[1].name: is missing"));
@@ -178,7 +180,8 @@ TEST(Config, UnitsAreAskedFor) {
 TEST(Config, AddressesToListenOn) {
   EXPECT_EQ(*parse_listen("127.0.0.1:0"), (Address{"127.0.0.1", 0}));
   EXPECT_EQ(*parse_listen("[::]:80"), (Address{"::", 80}));
-  for (const char* bad : {"", "8080", ":8080", "a:", "a:70000", "::1:80", "a:8o"}) EXPECT_FALSE(parse_listen(bad).ok()) << bad;
+  for (const char* bad : {"", "8080", ":8080", "a:", "a:70000", "::1:80", "a:8o"})
+    EXPECT_FALSE(parse_listen(bad).ok()) << bad;
   EXPECT_TRUE(is_loopback({"127.0.0.5", 1}));
   EXPECT_TRUE(is_loopback({"::1", 1}));
   EXPECT_FALSE(is_loopback({"0.0.0.0", 1}));

@@ -14,7 +14,9 @@ namespace {
 
 class Problems {
  public:
-  void add(const YAML::Node& at, const std::string& field, std::string message) { add(at.Mark(), field, std::move(message)); }
+  void add(const YAML::Node& at, const std::string& field, std::string message) {
+    add(at.Mark(), field, std::move(message));
+  }
   void add(const YAML::Mark& mark, const std::string& field, std::string message) {
     bool known = mark.line >= 0;
     found.push_back({known ? mark.line + 1 : 0, known ? mark.column + 1 : 0, field, std::move(message)});
@@ -24,10 +26,14 @@ class Problems {
 
 std::string_view form_of(const YAML::Node& node) {
   switch (node.Type()) {
-    case YAML::NodeType::Map: return "a mapping";
-    case YAML::NodeType::Sequence: return "a list";
-    case YAML::NodeType::Scalar: return "a plain value";
-    default: return "nothing";
+    case YAML::NodeType::Map:
+      return "a mapping";
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Scalar:
+      return "a plain value";
+    default:
+      return "nothing";
   }
 }
 
@@ -48,7 +54,9 @@ class Fields {
     }
   }
 
-  std::string at(std::string_view key) const { return path_.empty() ? std::string(key) : path_ + "." + std::string(key); }
+  std::string at(std::string_view key) const {
+    return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+  }
 
   // Undefined when absent.
   YAML::Node take(std::string_view key) {
@@ -105,8 +113,8 @@ class Fields {
       errno = 0;
       unsigned long long value = std::strtoull(word.c_str(), &end, 10);
       if (word.empty() || *end != '\0' || word[0] < '0' || word[0] > '9' || errno != 0 || value < least || value > most)
-        return Error{Code::kInvalid, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
-                                         ", not \"" + word + "\""};
+        return Error{Code::kInvalid, "must be a whole number from " + std::to_string(least) + " to " +
+                                         std::to_string(most) + ", not \"" + word + "\""};
       return static_cast<T>(value);
     });
   }
@@ -159,7 +167,8 @@ Result<std::string> read_secret(const std::string& reference, const Environment&
     std::string path = reference.substr(5);
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) return Error{Code::kInvalid, "the file " + path + " cannot be read, or is empty"};
+    if (!file || !(text << file.rdbuf()))
+      return Error{Code::kInvalid, "the file " + path + " cannot be read, or is empty"};
     return trimmed(text.str());
   }
   return Error{Code::kInvalid, "a secret stands here by reference only: env:NAME or file:PATH"};
@@ -268,12 +277,14 @@ void read_all(Problems& problems, const YAML::Node& root, Config& config, const 
   log.finish();
 
   read_limits(Fields(problems, fields.take("limits"), "limits"), config);
-  fields.parsed("retention", config.session.retention, [](const std::string& word) -> Result<std::chrono::milliseconds> {
-    if (word == "forever") return std::chrono::milliseconds(0);
-    TRY(Duration value, parse_duration(word));
-    if (value <= Duration::zero()) return Error{Code::kInvalid, "must be longer than nothing; write forever to keep all"};
-    return std::chrono::duration_cast<std::chrono::milliseconds>(value);
-  });
+  fields.parsed("retention", config.session.retention,
+                [](const std::string& word) -> Result<std::chrono::milliseconds> {
+                  if (word == "forever") return std::chrono::milliseconds(0);
+                  TRY(Duration value, parse_duration(word));
+                  if (value <= Duration::zero())
+                    return Error{Code::kInvalid, "must be longer than nothing; write forever to keep all"};
+                  return std::chrono::duration_cast<std::chrono::milliseconds>(value);
+                });
   fields.duration("drain", config.drain);
 
   Fields encryption(problems, fields.take("encryption"), "encryption");

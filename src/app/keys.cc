@@ -25,6 +25,28 @@ Error failed(const char* what, const std::string& path) {
   return {Code::kUnavailable, std::string("cannot ") + what + " " + path + ": " + std::strerror(errno)};
 }
 
+// Written whole under another name and linked into place, so that a crash leaves no half key and, of two processes that
+// start at once, the second takes the key of the first.
+Result<void> create(const std::string& data_folder, const std::string& path, Random& random) {
+  Key256 key = make_key(random);
+  std::string text = to_hex({reinterpret_cast<const char*>(key.data()), key.size()}) + "\n";
+  std::string fresh = path + "." + std::to_string(::getpid());
+  int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return failed("write", fresh);
+  bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  ::close(fd);
+  good = good && (::link(fresh.c_str(), path.c_str()) == 0 || errno == EEXIST);
+  Error error = failed("write", path);
+  ::unlink(fresh.c_str());
+  if (!good) return error;
+  int folder = ::open(data_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return failed("open", data_folder);
+  bool synced = ::fsync(folder) == 0;
+  ::close(folder);
+  if (!synced) return failed("sync", data_folder);
+  return {};
+}
+
 }  // namespace
 
 Result<Key256> master_key(const std::string& data_folder, const std::string& hex, MissingKey missing, Random& random) {
@@ -32,21 +54,8 @@ Result<Key256> master_key(const std::string& data_folder, const std::string& hex
   std::string path = data_folder + "/master.key";
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT && missing == MissingKey::kCreate) {
-    // Written under another name first: a crash must not leave half a key behind.
-    Key256 key = make_key(random);
-    std::string text = to_hex({reinterpret_cast<const char*>(key.data()), key.size()}) + "\n";
-    std::string fresh = path + ".new";
-    fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return failed("write", fresh);
-    bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-    ::close(fd);
-    if (!good || ::rename(fresh.c_str(), path.c_str()) != 0) return failed("write", path);
-    int folder = ::open(data_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-      (void)::fsync(folder);
-      ::close(folder);
-    }
-    return key;
+    TRY_VOID(create(data_folder, path, random));
+    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   }
   if (fd < 0) return failed("read", path);
   char text[256];

@@ -25,7 +25,8 @@ Task<Result<std::vector<std::string>>> fetch_models(HttpClient& client, Clock& c
   if (!provider.api_key.empty()) call.headers.add("Authorization", "Bearer " + provider.api_key);
   Deadline deadline = deadline_in(clock, patience);
   CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client.send(std::move(call), deadline, nullptr));
-  if (answer->status != 200) co_return Error{Code::kUnavailable, "it answered with status " + std::to_string(answer->status)};
+  if (answer->status != 200)
+    co_return Error{Code::kUnavailable, "it answered with status " + std::to_string(answer->status)};
   std::string body;
   for (;;) {
     CO_TRY(bool more, co_await answer->read(body, deadline));

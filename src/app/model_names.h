@@ -1,6 +1,6 @@
 #pragma once
-// What GET /v1/models lists: the configured names, and for deployments of any model ("*") the names that the supplier lists,
-// asked for when somebody wants to know and kept for a minute. Lives on one Loop.
+// What GET /v1/models lists: the configured names, and for deployments of any model ("*") the names that the supplier
+// lists, asked for when somebody wants to know and kept for a minute. Lives on one Loop.
 
 #include <string>
 #include <vector>

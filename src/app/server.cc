@@ -50,7 +50,8 @@ void say(const std::string& line) {
 }  // namespace
 
 struct Server::Impl {
-  Impl(Config c, Environment e, Log l) : config(std::move(c)), environment(std::move(e)), log(std::move(l)), metrics(registry) {}
+  Impl(Config c, Environment e, Log l)
+      : config(std::move(c)), environment(std::move(e)), log(std::move(l)), metrics(registry) {}
 
   Config config;
   Environment environment;
@@ -82,12 +83,14 @@ struct Server::Impl {
     ::chmod(config.data.c_str(), 0700);
     writer = thread_runner("store-writer");
     reader = thread_runner("store-reader");
-    // The store first: its lock keeps a second process away from the keys too.
-    TRY(Key256 key, master_key(config.data, config.master_key, MissingKey::kCreate, system_random()));
-    if (config.encryption) master = key;
-    head = head_key(key);
     SqliteOptions options;
     options.path = config.data + "/perdure.db";
+    // A store without its key is not one to begin anew.
+    bool fresh = !std::filesystem::exists(options.path, error);
+    TRY(Key256 key,
+        master_key(config.data, config.master_key, fresh ? MissingKey::kCreate : MissingKey::kRefuse, system_random()));
+    if (config.encryption) master = key;
+    head = head_key(key);
     options.head_key = head;
     TRY(store, SqliteStore::open(std::move(options), *writer, *reader, system_clock(), log));
     return {};
@@ -126,7 +129,8 @@ struct Server::Impl {
       if (!url.ok()) continue;
       provider.base_url = *url;
       provider.variant = usual_variant(*url);
-      Result<std::vector<std::string>> listed = co_await fetch_models(*first.client, first.loop, provider, kProbePatience);
+      Result<std::vector<std::string>> listed =
+          co_await fetch_models(*first.client, first.loop, provider, kProbePatience);
       if (!listed.ok()) continue;
       config.models.push_back({"*", provider.name, ""});
       config.providers.push_back(std::move(provider));
@@ -138,12 +142,16 @@ struct Server::Impl {
   void wire(Core& core) {
     std::vector<Deployment> deployments;
     for (const ProviderConfig& provider : config.providers)
-      core.providers.push_back(chat_provider({.name = provider.name, .base_url = provider.base_url, .api_key = provider.api_key,
-                                              .ca_file = provider.ca_file, .variant = provider.variant},
+      core.providers.push_back(chat_provider({.name = provider.name,
+                                              .base_url = provider.base_url,
+                                              .api_key = provider.api_key,
+                                              .ca_file = provider.ca_file,
+                                              .variant = provider.variant},
                                              *core.client));
     for (const ModelConfig& model : config.models)
       for (auto& provider : core.providers)
-        if (provider->name() == model.provider) deployments.push_back({model.name, provider.get(), model.upstream_model});
+        if (provider->name() == model.provider)
+          deployments.push_back({model.name, provider.get(), model.upstream_model});
     core.router = std::make_unique<Router>(std::move(deployments));
     core.models = std::make_unique<ModelList>(config, *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
@@ -161,16 +169,21 @@ struct Server::Impl {
       loops.push_back(&core->loop);
       routers.push_back(core->router.get());
     }
-    responses = std::make_unique<Responses>(Responses::Options{.store = *store, .lease = lease, .master = master,
-                                                               .limits = config.session, .log = log, .metrics = &registry},
+    responses = std::make_unique<Responses>(Responses::Options{.store = *store,
+                                                               .lease = lease,
+                                                               .master = master,
+                                                               .limits = config.session,
+                                                               .log = log,
+                                                               .metrics = &registry},
                                             std::move(loops), std::move(routers));
     // Before anybody can ask for them, unfinished responses go on.
     CO_TRY(size_t recovered, co_await responses->recover());
     for (size_t i = 0; i < cores.size(); ++i) {
       Core& core = *cores[i];
       ModelList* models = core.models.get();
-      core.gateway = std::make_unique<Gateway>(core.loop, *responses, *core.keys, metrics,
-                                               [models] { return models->names(); }, readiness, GatewayOptions{}, log);
+      core.gateway = std::make_unique<Gateway>(
+          core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness, GatewayOptions{},
+          log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {
         core.server->start();
@@ -188,13 +201,17 @@ struct Server::Impl {
 
   void announce(size_t recovered) const {
     if (config.providers.empty())
-      say("no provider: set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server on 127.0.0.1:11434, :8080 or :8000, "
+      say("no provider: set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server on 127.0.0.1:11434, :8080 or "
+          ":8000, "
           "or name one in perdure.yaml. Until then every new response is refused.");
     else
       say("providers from " + config.providers_from);
-    if (recovered > 0) say("going on with " + std::to_string(recovered) + " unfinished response" + (recovered == 1 ? "" : "s"));
-    std::string host = config.listen.host.find(':') == std::string::npos ? config.listen.host : "[" + config.listen.host + "]";
-    say(std::string("listening on ") + (config.tls ? "https" : "http") + "://" + host + ":" + std::to_string(config.listen.port));
+    if (recovered > 0)
+      say("going on with " + std::to_string(recovered) + " unfinished response" + (recovered == 1 ? "" : "s"));
+    std::string host =
+        config.listen.host.find(':') == std::string::npos ? config.listen.host : "[" + config.listen.host + "]";
+    say(std::string("listening on ") + (config.tls ? "https" : "http") + "://" + host + ":" +
+        std::to_string(config.listen.port));
   }
 
   Task<void> stop() {

@@ -1,10 +1,11 @@
 #pragma once
-// Server: the whole of `perdure serve`, built from a Config: store, loops, providers, responses, gateways. run() blocks until
-// SIGTERM or SIGINT and the drain after it.
+// Server: the whole of `perdure serve`, built from a Config: store, loops, providers, responses, gateways. run() blocks
+// until SIGTERM or SIGINT and the drain after it.
 //
-// Start: the store is opened and its lease taken, listeners are bound, loops run, providers are found, unfinished responses go
-// on, then the server says that it is ready. End: listeners close, new responses are refused, running ones may end until the
-// drain's deadline; what is unfinished then stays in the journal and goes on with the next start. Another signal, half a second later or more, ends at once.
+// Start: the store is opened and its lease taken, listeners are bound, loops run, providers are found, unfinished
+// responses go on, then the server says that it is ready. End: listeners close, new responses are refused, running ones
+// may end until the drain's deadline; what is unfinished then stays in the journal and goes on with the next start.
+// Another signal, half a second later or more, ends at once.
 
 #include <memory>
 

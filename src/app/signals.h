@@ -1,5 +1,6 @@
 #pragma once
-// Signals as a queue that a thread waits on. Block them before the first thread is started, so that all threads inherit it.
+// Signals as a queue that a thread waits on. Block them before the first thread is started, so that all threads inherit
+// it.
 
 #include <optional>
 

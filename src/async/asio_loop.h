@@ -1,6 +1,6 @@
 #pragma once
-// AsioLoop: the production Loop, one io_context and one thread each. Asio itself is seen only by the .cc files that need it
-// (asio_loop.cc, http/asio_network.cc), through context().
+// AsioLoop: the production Loop, one io_context and one thread each. Asio itself is seen only by the .cc files that
+// need it (asio_loop.cc, http/asio_network.cc), through context().
 
 #include <memory>
 #include <thread>

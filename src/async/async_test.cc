@@ -40,7 +40,9 @@ TEST(Cancellation, RunsHooksOnceAndWakesWaiters) {
   Cancellation cancel(loop);
   int ran = 0;
   Cancellation::Hook kept(&cancel, [&] { ++ran; });
-  { Cancellation::Hook withdrawn(&cancel, [&] { ran += 100; }); }
+  {
+    Cancellation::Hook withdrawn(&cancel, [&] { ran += 100; });
+  }
   cancel.request();
   cancel.request();
   EXPECT_EQ(ran, 1);
@@ -52,7 +54,8 @@ TEST(Timer, FiresInOrderAndMayRearmItself) {
   struct Ticker {
     Timer timer;
     int ticks = 0;
-    explicit Ticker(Loop& l) : timer(l, [](void* self) { static_cast<Ticker*>(self)->tick(l_of(self)); }, this), loop(l) {}
+    explicit Ticker(Loop& l)
+        : timer(l, [](void* self) { static_cast<Ticker*>(self)->tick(l_of(self)); }, this), loop(l) {}
     static Loop& l_of(void* self) { return static_cast<Ticker*>(self)->loop; }
     void tick(Loop& l) {
       if (++ticks < 3) timer.arm(l.now() + 1s);

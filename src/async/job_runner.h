@@ -9,7 +9,7 @@ namespace perdure {
 
 class JobRunner {
  public:
-  virtual ~JobRunner() = default;  // finishes what was submitted
+  virtual ~JobRunner() = default;                                // finishes what was submitted
   virtual void submit(std::move_only_function<void()> job) = 0;  // thread-safe
 };
 

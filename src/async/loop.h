@@ -1,7 +1,7 @@
 #pragma once
-// Loop: one core's event loop, its clock, its timers and its randomness. Two implementations: asio_loop.h (production, one
-// thread each) and sim_loop.h (deterministic simulation: virtual time, seeded order). An object that lives on a Loop is
-// touched on that Loop's thread only; post() is the one way in from elsewhere.
+// Loop: one core's event loop, its clock, its timers and its randomness. Two implementations: asio_loop.h (production,
+// one thread each) and sim_loop.h (deterministic simulation: virtual time, seeded order). An object that lives on a
+// Loop is touched on that Loop's thread only; post() is the one way in from elsewhere.
 
 #include <coroutine>
 #include <cstddef>
@@ -53,7 +53,9 @@ class Loop : public Clock {
   virtual Random& random() = 0;
 
   // Resumes a coroutine of this Loop, soon. On this Loop's thread only.
-  void resume_soon(std::coroutine_handle<> handle) { post([handle] { handle.resume(); }); }
+  void resume_soon(std::coroutine_handle<> handle) {
+    post([handle] { handle.resume(); });
+  }
 
  protected:
   // Makes this the current Loop for the enclosing scope.
@@ -65,13 +67,15 @@ class Loop : public Clock {
    private:
     Loop* before_;
   };
-  Instant next_timer() const;           // Instant::max() when none is armed
-  size_t fire_timers(Instant now);      // runs what is due; how many ran
-  virtual void timers_changed() {}      // the next moment may have moved
+  Instant next_timer() const;       // Instant::max() when none is armed
+  size_t fire_timers(Instant now);  // runs what is due; how many ran
+  virtual void timers_changed() {}  // the next moment may have moved
 
  private:
   friend class Timer;
-  bool before(const Timer* a, const Timer* b) const { return a->at_ != b->at_ ? a->at_ < b->at_ : a->order_ < b->order_; }
+  bool before(const Timer* a, const Timer* b) const {
+    return a->at_ != b->at_ ? a->at_ < b->at_ : a->order_ < b->order_;
+  }
   void sift_up(size_t i);
   void sift_down(size_t i);
   void remove(Timer& timer);
@@ -82,7 +86,8 @@ class Loop : public Clock {
 // co_await sleep_until(loop, at)
 class SleepAwaiter {
  public:
-  SleepAwaiter(Loop& loop, Instant at) : timer_(loop, [](void* self) { static_cast<SleepAwaiter*>(self)->handle_.resume(); }, this), at_(at) {}
+  SleepAwaiter(Loop& loop, Instant at)
+      : timer_(loop, [](void* self) { static_cast<SleepAwaiter*>(self)->handle_.resume(); }, this), at_(at) {}
   bool await_ready() const { return false; }
   void await_suspend(std::coroutine_handle<> handle) {
     handle_ = handle;

@@ -5,7 +5,8 @@ namespace {
 
 class SimRunner final : public JobRunner {
  public:
-  SimRunner(SimLoop& loop, Duration latency_max) : loop_(loop), latency_max_(latency_max), timer_(loop, &SimRunner::fire, this) {}
+  SimRunner(SimLoop& loop, Duration latency_max)
+      : loop_(loop), latency_max_(latency_max), timer_(loop, &SimRunner::fire, this) {}
   void submit(std::move_only_function<void()> job) override {
     jobs_.push_back(std::move(job));
     if (!timer_.armed() && !running_) arm();

@@ -1,7 +1,7 @@
 #pragma once
-// SimLoop: a Loop in virtual time with seeded order. run_until_idle() runs everything that is ready, then jumps the clock to
-// the next timer, and so on. The same seed gives the same order, always. One thread only. Used by unit tests and by the
-// deterministic simulation.
+// SimLoop: a Loop in virtual time with seeded order. run_until_idle() runs everything that is ready, then jumps the
+// clock to the next timer, and so on. The same seed gives the same order, always. One thread only. Used by unit tests
+// and by the deterministic simulation.
 
 #include <deque>
 #include <memory>
@@ -18,7 +18,9 @@ class SimLoop final : public Loop {
   ~SimLoop() override;
 
   Instant now() const override { return now_; }
-  WallTime wall() const override { return wall_base_ + std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()); }
+  WallTime wall() const override {
+    return wall_base_ + std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch());
+  }
   Random& random() override { return random_; }
   void post(std::move_only_function<void()> work) override;
 
@@ -28,7 +30,10 @@ class SimLoop final : public Loop {
   bool step(Instant horizon = Instant::max());
   // Steps until `done()` or nothing is left. True: done() came true.
   bool run_until(std::move_only_function<bool()> done, Duration at_most = std::chrono::hours(24));
-  void run_until_idle() { while (step()) {} }
+  void run_until_idle() {
+    while (step()) {
+    }
+  }
 
   // Runs `task` to its end on this loop; CHECKs that it ends.
   template <class T>

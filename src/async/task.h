@@ -1,10 +1,10 @@
 #pragma once
-// Task<T>: a lazy coroutine with one awaiter. Runs on the Loop of whoever awaits it; starts when awaited; the frame is owned
-// by the Task. Roots are started by TaskGroup::spawn (async/task_group.h) or run() in tests: nothing is detached.
+// Task<T>: a lazy coroutine with one awaiter. Runs on the Loop of whoever awaits it; starts when awaited; the frame is
+// owned by the Task. Roots are started by TaskGroup::spawn (async/task_group.h) or run() in tests: nothing is detached.
 //
 // Parameters of a coroutine are taken by value if they must survive a suspension, by reference only to something that
-// outlives the Task. Failures are Results; an exception that escapes is rethrown to the awaiter and, at a root, ends the
-// process.
+// outlives the Task. Failures are Results; an exception that escapes is rethrown to the awaiter and, at a root, ends
+// the process.
 
 #include <coroutine>
 #include <exception>

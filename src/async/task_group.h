@@ -1,6 +1,6 @@
 #pragma once
-// TaskGroup: the owner of background work on one Loop. Nothing is detached: whoever spawns into a group awaits join() before
-// the group dies. Stopping the work is the owner's affair (a Cancellation, a closed stream); join() only waits.
+// TaskGroup: the owner of background work on one Loop. Nothing is detached: whoever spawns into a group awaits join()
+// before the group dies. Stopping the work is the owner's affair (a Cancellation, a closed stream); join() only waits.
 
 #include <string_view>
 

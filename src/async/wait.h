@@ -104,8 +104,8 @@ RootTask run_and_return(Task<T> task, std::optional<T>& out, Loop& home, std::co
 
 }  // namespace detail
 
-// Runs make() on `target` and resumes the caller on its own Loop with the value. `make` returns Task<T>, T not void; what it
-// captures must outlive the call. The target's coroutine is destroyed on the target's thread.
+// Runs make() on `target` and resumes the caller on its own Loop with the value. `make` returns Task<T>, T not void;
+// what it captures must outlive the call. The target's coroutine is destroyed on the target's thread.
 template <class F>
 auto call_on(Loop& target, F make) -> decltype(make()) {
   using T = decltype(make().await_resume());

@@ -10,7 +10,8 @@ namespace perdure {
 
 }  // namespace perdure
 
-#define CHECK(condition, ...) \
-  do {                        \
-    if (!(condition)) [[unlikely]] ::perdure::check_failed(__FILE__, __LINE__, #condition, std::string_view{__VA_ARGS__}); \
+#define CHECK(condition, ...)                                                                 \
+  do {                                                                                        \
+    if (!(condition)) [[unlikely]]                                                            \
+      ::perdure::check_failed(__FILE__, __LINE__, #condition, std::string_view{__VA_ARGS__}); \
   } while (false)

@@ -49,5 +49,7 @@ struct std::hash<perdure::StringId<Tag>> {
 };
 template <>
 struct std::hash<perdure::SessionId> {
-  size_t operator()(const perdure::SessionId& id) const { return static_cast<size_t>(id.lo ^ (id.hi * 0x9e3779b97f4a7c15ull)); }
+  size_t operator()(const perdure::SessionId& id) const {
+    return static_cast<size_t>(id.lo ^ (id.hi * 0x9e3779b97f4a7c15ull));
+  }
 };

@@ -46,7 +46,9 @@ void append_value(std::string& out, const Field& field, LogFormat format) {
       std::snprintf(number, sizeof number, "%.6g", field.real);
       out += number;
       return;
-    case Field::Kind::kBool: out += field.integer != 0 ? "true" : "false"; return;
+    case Field::Kind::kBool:
+      out += field.integer != 0 ? "true" : "false";
+      return;
   }
 }
 
@@ -69,8 +71,8 @@ class StderrSink final : public LogSink {
     if (level < least_) return;
     std::string line;
     if (format_ == LogFormat::kJson) {
-      line = R"({"time":")" + timestamp(clock_.wall()) + R"(","level":")" + std::string(kLevels[static_cast<int>(level)]) +
-             R"(","event":")" + std::string(event) + "\"";
+      line = R"({"time":")" + timestamp(clock_.wall()) + R"(","level":")" +
+             std::string(kLevels[static_cast<int>(level)]) + R"(","event":")" + std::string(event) + "\"";
       for (const Field& field : fields) {
         line += ",";
         append_json_string(line, field.key);

@@ -51,10 +51,18 @@ class Log {
  public:
   Log() = default;  // drops everything
   explicit Log(std::shared_ptr<LogSink> sink) : sink_(std::move(sink)) {}
-  void debug(std::string_view event, std::initializer_list<Field> fields = {}) const { write(Level::kDebug, event, fields); }
-  void info(std::string_view event, std::initializer_list<Field> fields = {}) const { write(Level::kInfo, event, fields); }
-  void warn(std::string_view event, std::initializer_list<Field> fields = {}) const { write(Level::kWarn, event, fields); }
-  void error(std::string_view event, std::initializer_list<Field> fields = {}) const { write(Level::kError, event, fields); }
+  void debug(std::string_view event, std::initializer_list<Field> fields = {}) const {
+    write(Level::kDebug, event, fields);
+  }
+  void info(std::string_view event, std::initializer_list<Field> fields = {}) const {
+    write(Level::kInfo, event, fields);
+  }
+  void warn(std::string_view event, std::initializer_list<Field> fields = {}) const {
+    write(Level::kWarn, event, fields);
+  }
+  void error(std::string_view event, std::initializer_list<Field> fields = {}) const {
+    write(Level::kError, event, fields);
+  }
 
  private:
   void write(Level level, std::string_view event, std::initializer_list<Field> fields) const {

@@ -33,18 +33,20 @@ Registry::Registry() = default;
 Registry::~Registry() = default;
 
 Counter& Registry::counter(std::string name, std::string help, std::string labels) {
-  entries_.push_back(std::make_unique<Entry>(Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Counter>()}));
+  entries_.push_back(
+      std::make_unique<Entry>(Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Counter>()}));
   return *std::get<0>(entries_.back()->metric);
 }
 
 Gauge& Registry::gauge(std::string name, std::string help, std::string labels) {
-  entries_.push_back(std::make_unique<Entry>(Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Gauge>()}));
+  entries_.push_back(
+      std::make_unique<Entry>(Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Gauge>()}));
   return *std::get<1>(entries_.back()->metric);
 }
 
 Histogram& Registry::histogram(std::string name, std::string help, std::string labels) {
-  entries_.push_back(
-      std::make_unique<Entry>(Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Histogram>()}));
+  entries_.push_back(std::make_unique<Entry>(
+      Entry{std::move(name), std::move(help), std::move(labels), std::make_unique<Histogram>()}));
   return *std::get<2>(entries_.back()->metric);
 }
 

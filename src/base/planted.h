@@ -1,21 +1,21 @@
 #pragma once
 // Planted bugs: a campaign that never fails proves nothing, so each checker is shown a bug of the kind it is there for.
-// Selected by the environment variable PERDURE_PLANT=<name>[,<name>] or, in deterministic simulation, by plant(). Compiled
-// to `false` in the release preset.
+// Selected by the environment variable PERDURE_PLANT=<name>[,<name>] or, in deterministic simulation, by plant().
+// Compiled to `false` in the release preset.
 
 #include <string_view>
 
 namespace perdure {
 
 enum class PlantedBug {
-  kSyncOff,              // "sync-off": the embedded store commits with synchronous=OFF
-  kSendBeforeCommit,     // "send-before-commit": readers see records before they are durable
-  kLostTail,             // "lost-tail": recovery forgets the last batch of deltas of an unfinished response
-  kDoubleOverlap,        // "double-overlap": a continuation's overlap is not trimmed
-  kIgnoreIdempotency,    // "ignore-idempotency": a repeated create makes a second response
-  kForgetUnfinished,     // "forget-unfinished": recovery skips unfinished sessions
-  kUnboundedReader,      // "unbounded-reader": the window of records kept for readers has no bound
-  kAcceptBadInput,       // "accept-bad-input": a refused create leaves its record behind
+  kSyncOff,            // "sync-off": the embedded store commits with synchronous=OFF
+  kSendBeforeCommit,   // "send-before-commit": readers see records before they are durable
+  kLostTail,           // "lost-tail": recovery forgets the last batch of deltas of an unfinished response
+  kDoubleOverlap,      // "double-overlap": a continuation's overlap is not trimmed
+  kIgnoreIdempotency,  // "ignore-idempotency": a repeated create makes a second response
+  kForgetUnfinished,   // "forget-unfinished": recovery skips unfinished sessions
+  kUnboundedReader,    // "unbounded-reader": the window of records kept for readers has no bound
+  kAcceptBadInput,     // "accept-bad-input": a refused create leaves its record behind
   kCount,
 };
 

@@ -89,17 +89,17 @@ class [[nodiscard]] Result<void> {
 #define PERDURE_CONCAT_INNER(a, b) a##b
 #define PERDURE_CONCAT(a, b) PERDURE_CONCAT_INNER(a, b)
 
-// TRY(auto row, find(id));  binds the value or returns the error. TRY_VOID(check(x));  for Result<void>. The CO_ forms are
-// for coroutines: CO_TRY(auto row, co_await find(id));
-#define PERDURE_TRY(tmp, lhs, expr, ret) \
-  auto tmp = (expr);                     \
+// TRY(auto row, find(id));  binds the value or returns the error. TRY_VOID(check(x));  for Result<void>. The CO_ forms
+// are for coroutines: CO_TRY(auto row, co_await find(id));
+#define PERDURE_TRY(tmp, lhs, expr, ret)     \
+  auto tmp = (expr);                         \
   if (!tmp.ok()) ret std::move(tmp).error(); \
   lhs = std::move(tmp).value()
 #define TRY(lhs, ...) PERDURE_TRY(PERDURE_CONCAT(try_, __LINE__), lhs, (__VA_ARGS__), return)
 #define CO_TRY(lhs, ...) PERDURE_TRY(PERDURE_CONCAT(try_, __LINE__), lhs, (__VA_ARGS__), co_return)
-#define PERDURE_TRY_VOID(tmp, expr, ret) \
-  do {                                   \
-    auto tmp = (expr);                   \
+#define PERDURE_TRY_VOID(tmp, expr, ret)       \
+  do {                                         \
+    auto tmp = (expr);                         \
     if (!tmp.ok()) ret std::move(tmp).error(); \
   } while (false)
 #define TRY_VOID(...) PERDURE_TRY_VOID(PERDURE_CONCAT(try_, __LINE__), (__VA_ARGS__), return)

@@ -1,7 +1,7 @@
 #pragma once
-// Two kinds of time that must not be mixed. Instant: monotonic, for deadlines and durations, meaningless across restarts.
-// WallTime: milliseconds since 1970 UTC, for stamps, may step. Neither clock type has a now(): time is read from the Loop
-// (async/loop.h) or a Clock, so that deterministic simulation owns it.
+// Two kinds of time that must not be mixed. Instant: monotonic, for deadlines and durations, meaningless across
+// restarts. WallTime: milliseconds since 1970 UTC, for stamps, may step. Neither clock type has a now(): time is read
+// from the Loop (async/loop.h) or a Clock, so that deterministic simulation owns it.
 
 #include <chrono>
 #include <cstdint>

@@ -26,8 +26,8 @@ void on_interrupt(int) {
 }
 
 void hint_about(const std::string& id) {
-  std::snprintf(interrupted_hint, sizeof interrupted_hint, "\n[the answer goes on without you: perdure chat --resume %s]\n",
-                id.c_str());
+  std::snprintf(interrupted_hint, sizeof interrupted_hint,
+                "\n[the answer goes on without you: perdure chat --resume %s]\n", id.c_str());
 }
 
 // Shows an answer as it comes, and keeps how it ended.
@@ -110,8 +110,7 @@ int answer(Client& client, std::string& id, const std::string& body, int64_t aft
     id = response_id;
     hint_about(response_id);
   };
-  Result<Followed> followed = follow(
-      client, id, after, body, [&](const SseEvent& event) { show.event(event); }, named);
+  Result<Followed> followed = follow(client, id, after, body, [&](const SseEvent& event) { show.event(event); }, named);
   show.end_line();
   interrupted_hint[0] = '\0';
   if (!followed.ok()) {
@@ -160,7 +159,8 @@ int chat(const Options& options) {
   if (turn.text.empty() && ::isatty(STDIN_FILENO)) return interactive(**client, std::move(turn));
   if (turn.text.empty()) {
     turn.text.assign(std::istreambuf_iterator<char>(std::cin), {});
-    if (turn.text.empty()) return complain_usage("there is nothing to ask: no words, and nothing on standard input", "chat");
+    if (turn.text.empty())
+      return complain_usage("there is nothing to ask: no words, and nothing on standard input", "chat");
   }
   int code = answer(**client, id, create_body(turn), -1, options.has("json"));
   if (options.has("print-id") && !id.empty()) std::fprintf(stderr, "%s\n", id.c_str());
@@ -180,12 +180,13 @@ Command chat_command() {
                       {"instructions", "TEXT", "how the model is to behave"},
                       {"print-id", "", "the response's id on standard error when it is done"},
                       {"json", "", "the whole response as JSON, when it has ended"}},
-          .details = "  perdure chat                                     a conversation on the terminal\n"
-                     "  perdure chat \"Name three rivers.\"\n"
-                     "  git diff | perdure chat --instructions \"Review this.\"\n"
-                     "  perdure chat --resume resp_...                   the answer goes on where the connection broke\n"
-                     "\n"
-                     "A broken connection is taken up again by itself. Ctrl-C leaves; the answer is finished without you.\n",
+          .details =
+              "  perdure chat                                     a conversation on the terminal\n"
+              "  perdure chat \"Name three rivers.\"\n"
+              "  git diff | perdure chat --instructions \"Review this.\"\n"
+              "  perdure chat --resume resp_...                   the answer goes on where the connection broke\n"
+              "\n"
+              "A broken connection is taken up again by itself. Ctrl-C leaves; the answer is finished without you.\n",
           .run = chat};
 }
 

@@ -70,7 +70,8 @@ struct Client::Impl {
   }
 
   Task<Result<std::unique_ptr<HttpAnswer>>> send(HttpCall call) {
-    Result<std::unique_ptr<HttpAnswer>> answer = co_await http->send(std::move(call), deadline_in(loop, kSilenceMax), nullptr);
+    Result<std::unique_ptr<HttpAnswer>> answer =
+        co_await http->send(std::move(call), deadline_in(loop, kSilenceMax), nullptr);
     if (!answer.ok() && answer.error().code == Code::kUnavailable) answer.error().message += " (server: " + shown + ")";
     co_return answer;
   }
@@ -141,8 +142,8 @@ Result<std::string> Client::call(std::string method, std::string path, std::stri
   return impl_->worker.run(impl_->call(impl_->call_of(std::move(method), path, std::move(body))));
 }
 
-Result<Client::Streamed> Client::stream(std::string method, std::string path, std::string body, std::string idempotency_key,
-                                        std::function<void(const SseEvent&)> on_event,
+Result<Client::Streamed> Client::stream(std::string method, std::string path, std::string body,
+                                        std::string idempotency_key, std::function<void(const SseEvent&)> on_event,
                                         std::function<void(const std::string&)> on_response_id) {
   HttpCall call = impl_->call_of(std::move(method), path, std::move(body));
   call.headers.add("Accept", "text/event-stream");
@@ -151,7 +152,8 @@ Result<Client::Streamed> Client::stream(std::string method, std::string path, st
 }
 
 Result<Followed> follow(Client& client, std::string id, int64_t after, std::string create_body,
-                        std::function<void(const SseEvent&)> on_event, std::function<void(const std::string&)> on_response_id) {
+                        std::function<void(const SseEvent&)> on_event,
+                        std::function<void(const std::string&)> on_response_id) {
   std::string idempotency_key = make_id(system_random(), "cli_", 16);
   bool reached = false;  // the server was there once: later silence is worth waiting for
   Instant give_up = system_clock().now() + kPatience;
@@ -174,14 +176,16 @@ Result<Followed> follow(Client& client, std::string id, int64_t after, std::stri
       path += "/" + id + "?stream=true";
       if (after >= 0) path += "&starting_after=" + std::to_string(after);
     }
-    Result<Client::Streamed> streamed = id.empty() ? client.stream("POST", path, create_body, idempotency_key, deliver, named)
-                                                   : client.stream("GET", path, "", "", deliver, named);
+    Result<Client::Streamed> streamed = id.empty()
+                                            ? client.stream("POST", path, create_body, idempotency_key, deliver, named)
+                                            : client.stream("GET", path, "", "", deliver, named);
     if (streamed.ok() && streamed->whole) return Followed{id};
     // A server that answers too early in its start, or is gone for a moment.
     bool passing = streamed.ok() || streamed.error().code == Code::kUnavailable;
     if (!passing || !reached || system_clock().now() > give_up) {
       if (!streamed.ok()) return std::move(streamed).error();
-      return Error{Code::kUnavailable, "the connection broke and the answer could not be taken up again: " + streamed->cause};
+      return Error{Code::kUnavailable,
+                   "the connection broke and the answer could not be taken up again: " + streamed->cause};
     }
     if (streamed.ok()) std::fprintf(stderr, "\n[connection lost; taking the answer up again]\n");
     std::this_thread::sleep_for(kPause);

@@ -25,8 +25,8 @@ class Client {
     std::string response_id;  // x-perdure-response-id, when there was one
     std::string cause;        // why it broke
   };
-  // Calls `on_event` for every event as it comes, from another thread while this call waits. An Error: the server refused, or
-  // cannot be reached (kUnavailable).
+  // Calls `on_event` for every event as it comes, from another thread while this call waits. An Error: the server
+  // refused, or cannot be reached (kUnavailable).
   Result<Streamed> stream(std::string method, std::string path, std::string body, std::string idempotency_key,
                           std::function<void(const SseEvent&)> on_event,
                           std::function<void(const std::string&)> on_response_id = {});
@@ -37,8 +37,8 @@ class Client {
   std::unique_ptr<Impl> impl_;
 };
 
-// Goes on after a broken connection: follows response `id` (or what `create_body` makes) to its end, asking again for what is
-// missing for up to a minute. `on_event` gets each event once.
+// Goes on after a broken connection: follows response `id` (or what `create_body` makes) to its end, asking again for
+// what is missing for up to a minute. `on_event` gets each event once.
 struct Followed {
   std::string response_id;
 };

@@ -48,7 +48,8 @@ std::string help_of(const Command& command) {
   out += "\n\n" + std::string(command.summary) + "\n";
   if (!command.options.empty()) out += "\noptions:\n";
   for (const OptionSpec& option : command.options) {
-    std::string left = "  --" + std::string(option.name) + (option.value.empty() ? "" : " " + std::string(option.value));
+    std::string left =
+        "  --" + std::string(option.name) + (option.value.empty() ? "" : " " + std::string(option.value));
     out += left;
     pad(out, left.size(), 30);
     out += option.help;
@@ -92,7 +93,8 @@ Result<Options> Options::parse(std::span<const OptionSpec> specs, std::span<cons
     auto spec = std::ranges::find(specs, name, &OptionSpec::name);
     if (spec == specs.end()) return Error{Code::kInvalid, "there is no option --" + std::string(name)};
     bool flag = spec->value.empty();
-    if (flag && equals != std::string_view::npos) return Error{Code::kInvalid, "--" + std::string(name) + " takes no value"};
+    if (flag && equals != std::string_view::npos)
+      return Error{Code::kInvalid, "--" + std::string(name) + " takes no value"};
     std::string value;
     if (!flag && equals != std::string_view::npos) {
       value = word.substr(equals + 1);

@@ -1,6 +1,6 @@
 #pragma once
-// The commands that this module brings: clients of the public API, the key file, the journal's check, the simulated supplier.
-// `serve` and `check-config` are app's.
+// The commands that this module brings: clients of the public API, the key file, the journal's check, the simulated
+// supplier. `serve` and `check-config` are app's.
 
 #include <functional>
 #include <memory>

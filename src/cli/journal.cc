@@ -35,8 +35,9 @@ int report(const VerifyReport& found, bool as_json) {
     for (const std::string& problem : found.problems) print("problem: " + problem + "\n");
     if (found.problem_count > found.problems.size())
       print("and " + std::to_string(found.problem_count - found.problems.size()) + " more\n");
-    print("journal verify: " + std::to_string(found.sessions) + " sessions, " + std::to_string(found.records) + " records (" +
-          std::to_string(found.erased_records) + " erased), " + std::to_string(found.problem_count) + " problems\n");
+    print("journal verify: " + std::to_string(found.sessions) + " sessions, " + std::to_string(found.records) +
+          " records (" + std::to_string(found.erased_records) + " erased), " + std::to_string(found.problem_count) +
+          " problems\n");
   }
   return found.holds() ? kOk : kProblems;
 }
@@ -55,19 +56,21 @@ Command journal_command(OpenStore open_store) {
     if (!found.ok()) return complain(found.error());
     return report(*found, options.has("json"));
   };
-  return {.name = "journal",
-          .words = "verify",
-          .summary = "checks every session's journal, read-only, whether or not a server runs",
-          .options = {{"data", "DIR", "the server's data folder"},
-                      {"config", "FILE", "the server's configuration, which names the data folder and the master key"},
-                      {"json", "", "as JSON"}},
-          .details = "  perdure journal verify\n"
-                     "  perdure journal verify --data /var/lib/perdure --json\n"
-                     "\n"
-                     "Reads all records, recomputes every hash chain and the total over all sessions. It finds altered bytes,\n"
-                     "exchanged, missing and added records, and missing sessions. It does not find that the whole file is an\n"
-                     "older copy. Exit code 6: there are problems.\n",
-          .run = run};
+  return {
+      .name = "journal",
+      .words = "verify",
+      .summary = "checks every session's journal, read-only, whether or not a server runs",
+      .options = {{"data", "DIR", "the server's data folder"},
+                  {"config", "FILE", "the server's configuration, which names the data folder and the master key"},
+                  {"json", "", "as JSON"}},
+      .details =
+          "  perdure journal verify\n"
+          "  perdure journal verify --data /var/lib/perdure --json\n"
+          "\n"
+          "Reads all records, recomputes every hash chain and the total over all sessions. It finds altered bytes,\n"
+          "exchanged, missing and added records, and missing sessions. It does not find that the whole file is an\n"
+          "older copy. Exit code 6: there are problems.\n",
+      .run = run};
 }
 
 }  // namespace perdure::cli

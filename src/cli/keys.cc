@@ -87,31 +87,34 @@ Command keys_command(DataFolder data_folder) {
     std::string what = options.words.empty() ? "" : options.words[0];
     if (what != "create" && what != "list" && what != "revoke")
       return complain_usage("keys needs one of the words create, list, revoke", "keys");
-    if (what != "revoke" && options.words.size() > 1) return complain_usage("keys " + what + " takes options only", "keys");
+    if (what != "revoke" && options.words.size() > 1)
+      return complain_usage("keys " + what + " takes options only", "keys");
     Result<std::string> folder = data_folder(options);
     if (!folder.ok()) return complain(folder.error());
     KeyFile file(KeyFile::in(*folder));
     if (what == "create") return create(file, options, *folder);
     return what == "list" ? list(file, options) : revoke(file, options);
   };
-  return {.name = "keys",
-          .words = "create | list | revoke ID",
-          .summary = "makes, lists and revokes API keys",
-          .options = {{"name", "TEXT", "create: what the key is for"},
-                      {"tenant", "NAME", "create: the owner of what it makes (default \"default\")"},
-                      {"scopes", "LIST", "create: use, operate, audit, joined by commas (default use)"},
-                      {"data", "DIR", "the server's data folder"},
-                      {"config", "FILE", "the server's configuration, which names the data folder"},
-                      {"json", "", "as JSON"}},
-          .details = "  perdure keys create --name \"web app\" --tenant shop\n"
-                     "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
-                     "  perdure keys list\n"
-                     "  perdure keys revoke key_0123456789abcdef\n"
-                     "\n"
-                     "Works on DATA/keys.json, with or without a running server, which notices within a second. With the\n"
-                     "first key the server asks for one on every call. Only the SHA-256 of a key is kept.\n"
-                     "scopes: use makes and reads responses, operate sees accounts, lists and metrics, audit may read those.\n",
-          .run = run};
+  return {
+      .name = "keys",
+      .words = "create | list | revoke ID",
+      .summary = "makes, lists and revokes API keys",
+      .options = {{"name", "TEXT", "create: what the key is for"},
+                  {"tenant", "NAME", "create: the owner of what it makes (default \"default\")"},
+                  {"scopes", "LIST", "create: use, operate, audit, joined by commas (default use)"},
+                  {"data", "DIR", "the server's data folder"},
+                  {"config", "FILE", "the server's configuration, which names the data folder"},
+                  {"json", "", "as JSON"}},
+      .details =
+          "  perdure keys create --name \"web app\" --tenant shop\n"
+          "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
+          "  perdure keys list\n"
+          "  perdure keys revoke key_0123456789abcdef\n"
+          "\n"
+          "Works on DATA/keys.json, with or without a running server, which notices within a second. With the\n"
+          "first key the server asks for one on every call. Only the SHA-256 of a key is kept.\n"
+          "scopes: use makes and reads responses, operate sees accounts, lists and metrics, audit may read those.\n",
+      .run = run};
 }
 
 }  // namespace perdure::cli

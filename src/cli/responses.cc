@@ -12,7 +12,8 @@ namespace {
 // Ids go into paths; what no id has is refused here.
 bool good_id(const std::string& id) {
   for (char c : id)
-    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-')) return false;
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-'))
+      return false;
   return !id.empty();
 }
 
@@ -35,7 +36,8 @@ int list(Client& client, const Options& options) {
                show_time(row["created_at"].integer().value_or(0)), std::to_string(cursor)});
   }
   print(table.text());
-  if (document->root()["has_more"].boolean() == true) std::fprintf(stderr, "more: --before %lld\n", static_cast<long long>(cursor));
+  if (document->root()["has_more"].boolean() == true)
+    std::fprintf(stderr, "more: --before %lld\n", static_cast<long long>(cursor));
   return kOk;
 }
 
@@ -62,13 +64,15 @@ void show_response(json::Value root) {
 
 void show_placements(json::Value root) {
   Table table({"ATTEMPT", "PROVIDER", "MODEL", "FROM BYTE", "OUTCOME", "STATUS", "TRIMMED", "TOKENS", "ERROR"});
-  auto number = [](json::Value value) { return value.absent() ? std::string("-") : std::to_string(value.integer().value_or(0)); };
+  auto number = [](json::Value value) {
+    return value.absent() ? std::string("-") : std::to_string(value.integer().value_or(0));
+  };
   for (json::Value p : root["placements"].elements()) {
     std::string outcome(p["outcome"].text());
-    table.row({number(p["attempt"]) + (p["continuation"].boolean() == true ? " (goes on)" : ""), std::string(p["provider"].text()),
-               std::string(p["model"].text()), number(p["output_from_bytes"]), outcome.empty() ? "running" : outcome,
-               number(p["upstream_status"]), number(p["trimmed_bytes"]), number(p["usage"]["output_tokens"]),
-               std::string(p["error"].text())});
+    table.row({number(p["attempt"]) + (p["continuation"].boolean() == true ? " (goes on)" : ""),
+               std::string(p["provider"].text()), std::string(p["model"].text()), number(p["output_from_bytes"]),
+               outcome.empty() ? "running" : outcome, number(p["upstream_status"]), number(p["trimmed_bytes"]),
+               number(p["usage"]["output_tokens"]), std::string(p["error"].text())});
   }
   print(table.text());
 }
@@ -126,10 +130,13 @@ int responses(const Options& options) {
   bool one = verb == "show" || verb == "tail", several = verb == "delete" || verb == "cancel";
   if (verb != "list" && !one && !several)
     return complain_usage("responses needs one of the words list, show, tail, cancel, delete", "responses");
-  if ((verb == "list" && options.words.size() != 1) || (one && options.words.size() != 2) || (several && options.words.size() < 2))
-    return complain_usage("responses " + verb + (verb == "list" ? " takes options only" : " takes the id of a response"), "responses");
+  if ((verb == "list" && options.words.size() != 1) || (one && options.words.size() != 2) ||
+      (several && options.words.size() < 2))
+    return complain_usage(
+        "responses " + verb + (verb == "list" ? " takes options only" : " takes the id of a response"), "responses");
   for (size_t i = 1; i < options.words.size(); ++i)
-    if (!good_id(options.words[i])) return complain_usage("\"" + options.words[i] + "\" is not the id of a response", "responses");
+    if (!good_id(options.words[i]))
+      return complain_usage("\"" + options.words[i] + "\" is not the id of a response", "responses");
   Result<std::unique_ptr<Client>> client = Client::from_environment();
   if (!client.ok()) return complain(client.error());
   if (verb == "list") return list(**client, options);
@@ -149,12 +156,13 @@ Command responses_command() {
                       {"placements", "", "show: which provider wrote what, and why"},
                       {"after", "N", "tail: only the events after number N"},
                       {"json", "", "as JSON; tail: one event a line"}},
-          .details = "  perdure responses list\n"
-                     "  perdure responses show resp_... --placements\n"
-                     "  perdure responses tail resp_...           also while it is being made\n"
-                     "  perdure responses delete resp_...\n"
-                     "\n"
-                     "When the server has API keys, list and --placements need the scope operate or audit.\n",
+          .details =
+              "  perdure responses list\n"
+              "  perdure responses show resp_... --placements\n"
+              "  perdure responses tail resp_...           also while it is being made\n"
+              "  perdure responses delete resp_...\n"
+              "\n"
+              "When the server has API keys, list and --placements need the scope operate or audit.\n",
           .run = responses};
 }
 

@@ -1,6 +1,6 @@
+#include <pthread.h>
 #include <csignal>
 #include <cstdio>
-#include <pthread.h>
 #include <thread>
 
 #include "async/asio_loop.h"
@@ -75,41 +75,43 @@ int simulate(const Options& options) {
 }  // namespace
 
 Command simulate_command() {
-  return {.name = "simulate",
-          .words = "",
-          .summary = "a simulated supplier: an OpenAI-compatible endpoint with a scripted model, for tests and drills",
-          .options = {{"listen", "HOST:PORT", "where (default 127.0.0.1:9090; port 0 takes a free one)"},
-                      {"model", "NAMES", "names it answers to, joined by commas; * among them: any (default simulated-1)"},
-                      {"seed", "N", "of everything random in it (default 1)"},
-                      {"tokens-per-second", "N", "pace of an answer (default 0: as fast as possible)"},
-                      {"first-token", "TIME", "wait before the first token, like 300ms"},
-                      {"fault", "FAULT", "something that goes wrong; may stand several times, see below"},
-                      {"continuation", "HOW", "how it goes on with a broken answer: exact, overlap, restart, mixed"},
-                      {"reasoning", "", "shows reasoning before its answers"},
-                      {"bodies-kept", "N", "request bodies that GET /__stats?bodies=1 shows"},
-                      {"api-key", "KEY", "the key that callers must send"},
-                      {"verbose", "", "logs requests"}},
-          .details = "It says what it is told to say, counts, recalls words from its context, calls tools and fills JSON\n"
-                     "schemas. No model is behind it, nothing is sent anywhere.\n"
-                     "\n"
-                     "  perdure simulate --tokens-per-second 20\n"
-                     "  OPENAI_BASE_URL=http://127.0.0.1:9090/v1 perdure serve\n"
-                     "\n"
-                     "faults:\n"
-                     "  status=429,retry-after=2      answers with that status\n"
-                     "  cut-after-tokens=7            the connection breaks after that many tokens\n"
-                     "  cut-after-bytes=100           the same, in bytes\n"
-                     "  stall-after-tokens=3,for=5s   silence for that time; without `for`, for ever\n"
-                     "  malformed-after-tokens=4      an event that is broken JSON\n"
-                     "  error-after-tokens=4          an error event in the stream\n"
-                     "  end-after-tokens=4            the stream ends without its ending\n"
-                     "  trickle=2ms                   one byte at a time\n"
-                     "  slow-headers=2s               waits before it answers\n"
-                     "  close                         breaks the connection before it answers\n"
-                     "A number may be a range (1..40). In front may stand p=0.1: (how often) and times=2: (at most).\n"
-                     "\n"
-                     "  perdure simulate --fault p=0.2:cut-after-tokens=1..40 --fault times=1:status=429,retry-after=2\n",
-          .run = simulate};
+  return {
+      .name = "simulate",
+      .words = "",
+      .summary = "a simulated supplier: an OpenAI-compatible endpoint with a scripted model, for tests and drills",
+      .options = {{"listen", "HOST:PORT", "where (default 127.0.0.1:9090; port 0 takes a free one)"},
+                  {"model", "NAMES", "names it answers to, joined by commas; * among them: any (default simulated-1)"},
+                  {"seed", "N", "of everything random in it (default 1)"},
+                  {"tokens-per-second", "N", "pace of an answer (default 0: as fast as possible)"},
+                  {"first-token", "TIME", "wait before the first token, like 300ms"},
+                  {"fault", "FAULT", "something that goes wrong; may stand several times, see below"},
+                  {"continuation", "HOW", "how it goes on with a broken answer: exact, overlap, restart, mixed"},
+                  {"reasoning", "", "shows reasoning before its answers"},
+                  {"bodies-kept", "N", "request bodies that GET /__stats?bodies=1 shows"},
+                  {"api-key", "KEY", "the key that callers must send"},
+                  {"verbose", "", "logs requests"}},
+      .details =
+          "It says what it is told to say, counts, recalls words from its context, calls tools and fills JSON\n"
+          "schemas. No model is behind it, nothing is sent anywhere.\n"
+          "\n"
+          "  perdure simulate --tokens-per-second 20\n"
+          "  OPENAI_BASE_URL=http://127.0.0.1:9090/v1 perdure serve\n"
+          "\n"
+          "faults:\n"
+          "  status=429,retry-after=2      answers with that status\n"
+          "  cut-after-tokens=7            the connection breaks after that many tokens\n"
+          "  cut-after-bytes=100           the same, in bytes\n"
+          "  stall-after-tokens=3,for=5s   silence for that time; without `for`, for ever\n"
+          "  malformed-after-tokens=4      an event that is broken JSON\n"
+          "  error-after-tokens=4          an error event in the stream\n"
+          "  end-after-tokens=4            the stream ends without its ending\n"
+          "  trickle=2ms                   one byte at a time\n"
+          "  slow-headers=2s               waits before it answers\n"
+          "  close                         breaks the connection before it answers\n"
+          "A number may be a range (1..40). In front may stand p=0.1: (how often) and times=2: (at most).\n"
+          "\n"
+          "  perdure simulate --fault p=0.2:cut-after-tokens=1..40 --fault times=1:status=429,retry-after=2\n",
+      .run = simulate};
 }
 
 Command version_command() {

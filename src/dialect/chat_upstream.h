@@ -19,18 +19,20 @@ struct ChatVariant {
   bool stream_usage = true;           // send stream_options.include_usage
 };
 
-// The body for `context` followed by nothing else: request.input is ignored, its place is taken by `context` (history and
-// input, in order). Always asks for a stream. kInvalid (param) for what the dialect cannot express: files by id, ...
-// `extra_user` and `held` build a continuation: when `held` is not empty, an assistant message with it is added after the
-// context, and `ask` (the words that ask to go on) as a user message after that, unless empty (then `held` is a prefill).
-Result<std::string> write_chat_request(const Request& request, std::span<const Item> context, const std::string& upstream_model,
-                                       const ChatVariant& variant, std::string_view held = {}, std::string_view ask = {});
+// The body for `context` followed by nothing else: request.input is ignored, its place is taken by `context` (history
+// and input, in order). Always asks for a stream. kInvalid (param) for what the dialect cannot express: files by id,
+// ... `extra_user` and `held` build a continuation: when `held` is not empty, an assistant message with it is added
+// after the context, and `ask` (the words that ask to go on) as a user message after that, unless empty (then `held` is
+// a prefill).
+Result<std::string> write_chat_request(const Request& request, std::span<const Item> context,
+                                       const std::string& upstream_model, const ChatVariant& variant,
+                                       std::string_view held = {}, std::string_view ask = {});
 
 // Parses a streamed answer from bytes cut anywhere.
 class ChatStreamParser {
  public:
-  // kCorrupt: not this dialect (malformed chunk). kUnavailable / kOverloaded / kInvalid: the supplier reported an error inside
-  // the stream.
+  // kCorrupt: not this dialect (malformed chunk). kUnavailable / kOverloaded / kInvalid: the supplier reported an error
+  // inside the stream.
   Result<void> feed(std::string_view bytes, std::vector<Piece>& out);
   // After the last byte: whole if the supplier said [DONE] or a finish reason; kUnavailable ("cut") otherwise.
   Result<void> end();

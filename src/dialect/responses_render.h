@@ -1,8 +1,9 @@
 #pragma once
-// Renders a Response in the form of OpenAI Responses / Open Responses: the resource, its stream events, its errors. Pure.
+// Renders a Response in the form of OpenAI Responses / Open Responses: the resource, its stream events, its errors.
+// Pure.
 //
-// EventRenderer derives every event from records alone: sequence numbers, indexes, *.done events and terminal events. A stream
-// is therefore the same whether it is followed live, resumed, or read back from the journal.
+// EventRenderer derives every event from records alone: sequence numbers, indexes, *.done events and terminal events. A
+// stream is therefore the same whether it is followed live, resumed, or read back from the journal.
 
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ class EventRenderer {
   uint64_t next_ = 0;
 };
 
-// {"error":{"message","type","param","code"}} and the HTTP status for each class of error: the one place that maps them.
+// {"error":{"message","type","param","code"}} and the HTTP status for each class of error: the one place that maps
+// them.
 std::string render_openai_error(const Error& error);
 int http_status(const Error& error);
 // The `error` stream event (nested form, with sequence_number) for a stream that cannot go on.

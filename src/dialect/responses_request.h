@@ -1,8 +1,8 @@
 #pragma once
 // Reads what a client sends to POST /v1/responses (OpenAI Responses 2.3.0, Open Responses 2026-04-24). Pure.
 //
-// Every wrong field is an Error kInvalid that names it in `param` ("input[2].content[0].image_url"); unknown fields and what
-// Perdure does not do yet are refused by name, never dropped. Limits are those of the Open Responses schema.
+// Every wrong field is an Error kInvalid that names it in `param` ("input[2].content[0].image_url"); unknown fields and
+// what Perdure does not do yet are refused by name, never dropped. Limits are those of the Open Responses schema.
 
 #include "base/result.h"
 #include "model/request.h"

@@ -14,7 +14,7 @@ struct Exchange {
   HttpReply& reply;
   Instant began;
   Caller caller = {};
-  std::string id = {};           // of the path
+  std::string id = {};  // of the path
   std::string request_id = {};
   std::string_view route = "-";  // pattern, for the log: paths hold ids
   ResponseId response;
@@ -28,12 +28,13 @@ struct Exchange {
   }
   Task<void> send(int status_code, std::string_view content_type, std::string_view body);
   Task<void> json(std::string_view body) { return send(200, "application/json", body); }
-  Task<void> fail(Error error);                   // status by class of error
+  Task<void> fail(Error error);  // status by class of error
   Task<void> fail_as(int status_code, Error error);
 };
 
 // A whole number in [least, most]; `missing` when the query does not have it. kInvalid names the parameter.
-Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least, int64_t most);
+Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least,
+                             int64_t most);
 Result<bool> query_flag(const HttpRequest& request, const std::string& name);
 
 }  // namespace perdure

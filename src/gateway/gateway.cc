@@ -53,7 +53,8 @@ struct Route {
     size_t brace = pattern.find("{id}");
     if (brace == std::string_view::npos) return path == pattern;
     std::string_view before = pattern.substr(0, brace), after = pattern.substr(brace + 4);
-    if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
+    if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after))
+      return false;
     std::string_view middle = path.substr(before.size(), path.size() - before.size() - after.size());
     if (middle.find('/') != std::string_view::npos) return false;
     id = middle;
@@ -93,7 +94,8 @@ Task<void> Exchange::fail_as(int status_code, Error error) {
   co_await send(status_code, "application/json", body);
 }
 
-Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least, int64_t most) {
+Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least,
+                             int64_t most) {
   auto found = request.query.find(name);
   if (found == request.query.end()) return missing;
   const std::string& text = found->second;
@@ -116,8 +118,15 @@ Result<bool> query_flag(const HttpRequest& request, const std::string& name) {
 
 Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics& metrics, ModelNames models,
                  const std::atomic<Readiness>& readiness, GatewayOptions options, Log log)
-    : loop_(loop), responses_(responses), keys_(keys), metrics_(metrics), models_(std::move(models)), readiness_(readiness),
-      options_(options), log_(std::move(log)), leaving_(loop) {}
+    : loop_(loop),
+      responses_(responses),
+      keys_(keys),
+      metrics_(metrics),
+      models_(std::move(models)),
+      readiness_(readiness),
+      options_(options),
+      log_(std::move(log)),
+      leaving_(loop) {}
 
 Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
   Exchange x{request, reply, loop_.now()};
@@ -153,7 +162,8 @@ Task<void> Gateway::serve(Exchange& x) {
     if (candidate.method == x.request.method) route = &candidate;
   }
   if (route == nullptr && allowed.empty()) {
-    co_await x.fail_as(404, {Code::kNotFound, "there is no such route; docs/reference/api.md lists them all", "", "unknown_url"});
+    co_await x.fail_as(
+        404, {Code::kNotFound, "there is no such route; docs/reference/api.md lists them all", "", "unknown_url"});
     co_return;
   }
   if (route == nullptr) {
@@ -163,7 +173,8 @@ Task<void> Gateway::serve(Exchange& x) {
   }
   x.route = route->pattern;
   if (route->scopes != kNoKey && readiness_.load() == Readiness::kStarting) {
-    co_await x.fail({Code::kOverloaded, "the server is starting: it looks for unfinished responses", "", "server_starting"});
+    co_await x.fail(
+        {Code::kOverloaded, "the server is starting: it looks for unfinished responses", "", "server_starting"});
     co_return;
   }
   if (route->scopes != kNoKey) {

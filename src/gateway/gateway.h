@@ -1,10 +1,10 @@
 #pragma once
-// Gateway: the public surface, an HttpHandler. It finds out who is calling, reads the request in the caller's dialect, asks
-// Responses, and renders the reply: JSON, or server-sent events. It holds no state of a conversation.
+// Gateway: the public surface, an HttpHandler. It finds out who is calling, reads the request in the caller's dialect,
+// asks Responses, and renders the reply: JSON, or server-sent events. It holds no state of a conversation.
 //
-// A reader that leaves does not stop a stored response; it does stop one that is not stored. A stream that cannot go on is cut:
-// there is never an ending that the journal does not have. Lives on one Loop; stop() before it is destroyed, after the server
-// that calls it has stopped.
+// A reader that leaves does not stop a stored response; it does stop one that is not stored. A stream that cannot go on
+// is cut: there is never an ending that the journal does not have. Lives on one Loop; stop() before it is destroyed,
+// after the server that calls it has stopped.
 
 #include <atomic>
 #include <functional>

@@ -1,5 +1,5 @@
-// The public surface in virtual time: a Gateway behind an HttpServer on a simulated network, over the real Responses, a store
-// in memory and a scripted provider.
+// The public surface in virtual time: a Gateway behind an HttpServer on a simulated network, over the real Responses, a
+// store in memory and a scripted provider.
 
 #include "gateway/gateway.h"
 
@@ -82,10 +82,13 @@ struct Answer {
   std::vector<std::string> events() const {  // types, and "[DONE]"
     std::vector<std::string> out;
     SseParser parser;
-    EXPECT_TRUE(parser.feed(body, [&](const SseEvent& event) -> Result<void> {
-                        out.emplace_back(event.data == "[DONE]" ? event.data : event.event);
-                        return {};
-                      }).ok());
+    EXPECT_TRUE(parser
+                    .feed(body,
+                          [&](const SseEvent& event) -> Result<void> {
+                            out.emplace_back(event.data == "[DONE]" ? event.data : event.event);
+                            return {};
+                          })
+                    .ok());
     return out;
   }
   json::Document json() const {
@@ -125,8 +128,9 @@ class GatewayTest : public testing::Test {
         Responses::Options{.store = *store, .lease = *lease, .master = Key256{}, .limits = {}, .log = {}},
         std::vector<Loop*>{&loop}, std::vector<const Router*>{&router});
     gateway = std::make_unique<Gateway>(
-        loop, *responses, *keys, metrics, []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2"}; },
-        readiness, GatewayOptions{}, Log());
+        loop, *responses, *keys, metrics,
+        []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2"}; }, readiness,
+        GatewayOptions{}, Log());
     Result<std::unique_ptr<Listener>> listener = there.listen({"", 80}, nullptr, false);
     ASSERT_TRUE(listener.ok());
     server = std::make_unique<HttpServer>(loop, std::move(*listener), *gateway, HttpServerLimits{}, Log());
@@ -169,8 +173,10 @@ class GatewayTest : public testing::Test {
     }
     co_return out;
   }
-  Answer send(std::string method, std::string target, std::string body = {}, Fields headers = {}, std::string stop_after = {}) {
-    return loop.run(ask(std::move(method), std::move(target), std::move(body), std::move(headers), std::move(stop_after)));
+  Answer send(std::string method, std::string target, std::string body = {}, Fields headers = {},
+              std::string stop_after = {}) {
+    return loop.run(
+        ask(std::move(method), std::move(target), std::move(body), std::move(headers), std::move(stop_after)));
   }
   Answer create(std::string fields, Fields headers = {}, std::string stop_after = {}) {
     return send("POST", "/v1/responses", R"({"model":"m",)" + fields + "}", std::move(headers), std::move(stop_after));
@@ -180,7 +186,8 @@ class GatewayTest : public testing::Test {
     loop.run(sleep(loop, time));
   }
   std::string make_key(const std::string& tenant, const std::string& scopes) {
-    auto made = KeyFile(KeyFile::in(folder)).create("", TenantId(tenant), *Scopes::parse(scopes), loop.wall(), loop.random());
+    auto made =
+        KeyFile(KeyFile::in(folder)).create("", TenantId(tenant), *Scopes::parse(scopes), loop.wall(), loop.random());
     EXPECT_TRUE(made.ok());
     pass(2s);  // the server looks once a second
     return "Bearer " + made->secret;
@@ -208,9 +215,10 @@ TEST_F(GatewayTest, StreamsWholeEventsAndDone) {
   EXPECT_TRUE(answer.whole);
   EXPECT_EQ(answer.body.find('\r'), std::string::npos);
   EXPECT_THAT(answer.events(),
-              ElementsAre("response.created", "response.in_progress", "response.output_item.added", "response.content_part.added",
-                          "response.output_text.delta", "response.output_text.delta", "response.output_text.done",
-                          "response.content_part.done", "response.output_item.done", "response.completed", "[DONE]"));
+              ElementsAre("response.created", "response.in_progress", "response.output_item.added",
+                          "response.content_part.added", "response.output_text.delta", "response.output_text.delta",
+                          "response.output_text.done", "response.content_part.done", "response.output_item.done",
+                          "response.completed", "[DONE]"));
   EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n"));
 }
 
@@ -281,7 +289,8 @@ TEST_F(GatewayTest, DeletedIsGone) {
 }
 
 TEST_F(GatewayTest, InputItemsComeInPages) {
-  Answer made = create(R"("input":[{"role":"user","content":"a"},{"role":"user","content":"b"},{"role":"user","content":"c"}])");
+  Answer made =
+      create(R"("input":[{"role":"user","content":"a"},{"role":"user","content":"b"},{"role":"user","content":"c"}])");
   std::string path = "/v1/responses/" + made.id() + "/input_items";
   json::Document newest = send("GET", path).json();
   EXPECT_EQ(newest.root()["object"].text(), "list");
@@ -374,7 +383,8 @@ TEST_F(GatewayTest, OnlyJsonIsTaken) {
 }
 
 TEST_F(GatewayTest, KeysSeparateTenants) {
-  std::string a = make_key("a", "use"), b = make_key("b", "use"), ops = make_key("a", "operate"), audit = make_key("a", "audit");
+  std::string a = make_key("a", "use"), b = make_key("b", "use"), ops = make_key("a", "operate"),
+              audit = make_key("a", "audit");
   Answer nobody = send("GET", "/v1/models");
   EXPECT_EQ(nobody.status, 401);
   EXPECT_THAT(std::string(nobody.headers.get("www-authenticate")), StartsWith("Bearer"));
@@ -390,7 +400,8 @@ TEST_F(GatewayTest, KeysSeparateTenants) {
 
   // What another tenant has is answered exactly as what nobody has.
   std::string unknown = "resp_" + std::string(48, '0');
-  for (auto [method, suffix] : {std::pair("GET", ""), {"GET", "?stream=true"}, {"DELETE", ""}, {"POST", "/cancel"}, {"GET", "/input_items"}}) {
+  for (auto [method, suffix] :
+       {std::pair("GET", ""), {"GET", "?stream=true"}, {"DELETE", ""}, {"POST", "/cancel"}, {"GET", "/input_items"}}) {
     Answer foreign = send(method, path + suffix, "", {{"Authorization", b}});
     Answer none = send(method, "/v1/responses/" + unknown + suffix, "", {{"Authorization", b}});
     EXPECT_EQ(foreign.status, 404);
@@ -470,7 +481,9 @@ TEST_F(GatewayTest, ATraceIsPassedOnWhenItIsOne) {
   std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   EXPECT_EQ(create(R"("input":"x")", {{"traceparent", good}}).status, 200);
   EXPECT_EQ(create(R"("input":"x")", {{"traceparent", "00-zz"}}).status, 200);
-  EXPECT_EQ(create(R"("input":"x")", {{"traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"}}).status, 200);
+  EXPECT_EQ(
+      create(R"("input":"x")", {{"traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"}}).status,
+      200);
   EXPECT_THAT(provider.traceparents, ElementsAre(good, "", ""));
   EXPECT_EQ(send("GET", "/healthz", "", {{"x-request-id", "mine-1"}}).headers.get("x-request-id"), "mine-1");
 }

@@ -8,16 +8,18 @@ namespace perdure {
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry)
       : registry(registry),
-        requests{&registry.counter("perdure_http_requests_total", "Requests answered, by class of status.", "status=\"2xx\""),
+        requests{&registry.counter("perdure_http_requests_total", "Requests answered, by class of status.",
+                                   "status=\"2xx\""),
                  &registry.counter("perdure_http_requests_total", "", "status=\"4xx\""),
                  &registry.counter("perdure_http_requests_total", "", "status=\"5xx\""),
                  &registry.counter("perdure_http_requests_total", "", "status=\"cut\"")},
         in_flight(registry.gauge("perdure_http_requests_in_flight", "Requests being answered.")),
         streams(registry.gauge("perdure_streams_open", "Event streams being sent.")),
         events(registry.counter("perdure_stream_events_total", "Events sent on streams.")),
-        seconds(registry.histogram("perdure_http_request_seconds", "From a request's last byte to its reply's last byte.")),
-        first_byte_seconds(
-            registry.histogram("perdure_stream_first_event_seconds", "From a request's last byte to its stream's first event.")) {}
+        seconds(
+            registry.histogram("perdure_http_request_seconds", "From a request's last byte to its reply's last byte.")),
+        first_byte_seconds(registry.histogram("perdure_stream_first_event_seconds",
+                                              "From a request's last byte to its stream's first event.")) {}
 
   Registry& registry;
   Counter* requests[4];  // 2xx, 4xx, 5xx, cut

@@ -53,7 +53,12 @@ Task<void> Gateway::list_models(Exchange& x) {
   json::Writer out;
   out.begin_object().field("object", "list").key("data").begin_array();
   for (const std::string& name : names)
-    out.begin_object().field("id", name).field("object", "model").field("created", 0).field("owned_by", "perdure").end_object();
+    out.begin_object()
+        .field("id", name)
+        .field("object", "model")
+        .field("created", 0)
+        .field("owned_by", "perdure")
+        .end_object();
   out.end_array().end_object();
   co_await x.json(out.text());
 }

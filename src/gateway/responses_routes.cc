@@ -73,12 +73,9 @@ Task<void> Gateway::create(Exchange& x) {
     stream_wanted = request->stream, background = request->background, stored = request->store;
     call.request = *std::move(request);
   }
-  if (!stored && background) {
-    co_await x.fail({Code::kInvalid, "background needs store: true", "background"});
-    co_return;
-  }
   if (!stored && !call.idempotency_key.empty()) {
-    co_await x.fail({Code::kInvalid, "Idempotency-Key needs store: true: what is not stored cannot be given a second time",
+    co_await x.fail({Code::kInvalid,
+                     "Idempotency-Key needs store: true: what is not stored cannot be given a second time",
                      "Idempotency-Key"});
     co_return;
   }

@@ -7,7 +7,9 @@
 
 namespace perdure {
 
-Task<void> Gateway::abandon(TenantId tenant, ResponseId id) { co_await responses_.abandon(std::move(tenant), std::move(id)); }
+Task<void> Gateway::abandon(TenantId tenant, ResponseId id) {
+  co_await responses_.abandon(std::move(tenant), std::move(id));
+}
 
 Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool stored) {
   // What is not stored ends with its client, also while nothing is being written.

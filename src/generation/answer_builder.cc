@@ -71,9 +71,15 @@ Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) 
   std::vector<Delta> out;
   for (const Piece& piece : pieces) {
     switch (piece.kind) {
-      case Piece::Kind::kStarted: upstream_id_ = piece.id; break;
-      case Piece::Kind::kText: show(out, PartKind::kOutputText, trimmer_ ? trimmer_->feed(piece.text) : piece.text); break;
-      case Piece::Kind::kRefusal: show(out, PartKind::kRefusal, trimmer_ ? trimmer_->feed(piece.text) : piece.text); break;
+      case Piece::Kind::kStarted:
+        upstream_id_ = piece.id;
+        break;
+      case Piece::Kind::kText:
+        show(out, PartKind::kOutputText, trimmer_ ? trimmer_->feed(piece.text) : piece.text);
+        break;
+      case Piece::Kind::kRefusal:
+        show(out, PartKind::kRefusal, trimmer_ ? trimmer_->feed(piece.text) : piece.text);
+        break;
       case Piece::Kind::kReasoning: {
         // Shown only as the beginning of an answer and in one piece: a later attempt's reasoning stays hidden.
         bool first = answer_.items().empty();
@@ -96,7 +102,9 @@ Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) 
         if (call_bytes_ > kCallBytesMax) return Error{Code::kCorrupt, "the supplier's tool arguments are too long"};
         break;
       }
-      case Piece::Kind::kUsage: usage_ = piece.usage; break;
+      case Piece::Kind::kUsage:
+        usage_ = piece.usage;
+        break;
       case Piece::Kind::kFinish:
         finish_ = piece.finish;
         finish_reason_ = piece.text;
@@ -109,7 +117,8 @@ Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) 
 bool AnswerBuilder::permitted(const std::string& function) const {
   const ToolChoice& choice = request_.tool_choice;
   if (choice.mode == ToolChoice::Mode::kNone) return false;
-  if (choice.mode == ToolChoice::Mode::kAllowed) return std::ranges::find(choice.allowed, function) != choice.allowed.end();
+  if (choice.mode == ToolChoice::Mode::kAllowed)
+    return std::ranges::find(choice.allowed, function) != choice.allowed.end();
   return true;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// AnswerBuilder: turns pieces of one or more attempts into canonical deltas. Pure. Knows what is held, so that an attempt that
-// continues adds to the open message, hides later reasoning, and keeps tool calls back until the answer is whole.
+// AnswerBuilder: turns pieces of one or more attempts into canonical deltas. Pure. Knows what is held, so that an
+// attempt that continues adds to the open message, hides later reasoning, and keeps tool calls back until the answer is
+// whole.
 
 #include <map>
 #include <optional>

@@ -11,12 +11,20 @@ class Run {
  public:
   Run(GenerationInput& input, const Router& router, GenerationSink& sink, Loop& loop, GenerationStop stop,
       const GenerationLimits& limits, Log log)
-      : input_(input), router_(router), sink_(sink), loop_(loop), stop_(stop), limits_(limits), log_(std::move(log)),
-        builder_(*input.request, std::move(input.held), input.held_tokens, loop.random()), usage_(input.usage),
+      : input_(input),
+        router_(router),
+        sink_(sink),
+        loop_(loop),
+        stop_(stop),
+        limits_(limits),
+        log_(std::move(log)),
+        builder_(*input.request, std::move(input.held), input.held_tokens, loop.random()),
+        usage_(input.usage),
         deadline_(deadline_in(loop, limits.total_time)) {}
 
   Task<std::optional<ResponseEnded>> go() {
-    // A server that crashed between the last deltas and the ending had everything already: asking again would add to it.
+    // A server that crashed between the last deltas and the ending had everything already: asking again would add to
+    // it.
     if (input_.finished) co_return end_as(finish_of(*input_.finished));
     if (builder_.closed()) {
       bool cut_short = builder_.answer().items().back().status == ItemStatus::kIncomplete;
@@ -31,7 +39,8 @@ class Run {
       if (!placed.ok()) co_return co_await give_up(placed.error());
       ++number;
       size_t visible_before = builder_.answer().bytes();
-      Result<void> started = co_await sink_.attempt_started({.number = number, .provider = placed->provider->name(),
+      Result<void> started = co_await sink_.attempt_started({.number = number,
+                                                             .provider = placed->provider->name(),
                                                              .model = placed->model,
                                                              .continuation = builder_.anything_visible(),
                                                              .reason = placed->reason});
@@ -39,14 +48,20 @@ class Run {
       builder_.begin_attempt();
       Result<void> outcome = co_await attempt(*placed);
       if (sink_failed_) co_return std::nullopt;
-      AttemptEnded ended{.number = number, .outcome = "completed", .finish_reason = builder_.finish_reason(),
-                         .upstream_id = builder_.upstream_id(), .trimmed_bytes = static_cast<int64_t>(builder_.trimmed()),
+      AttemptEnded ended{.number = number,
+                         .outcome = "completed",
+                         .finish_reason = builder_.finish_reason(),
+                         .upstream_id = builder_.upstream_id(),
+                         .trimmed_bytes = static_cast<int64_t>(builder_.trimmed()),
                          .usage = builder_.usage()};
       usage_ += builder_.usage();
       if (!outcome.ok()) {
         const Error& error = outcome.error();
         bool halted = stop_.cancel.requested() && stop_.halt;
-        ended.outcome = halted ? "abandoned" : stop_.cancel.requested() ? "cancelled" : builder_.upstream_id().empty() ? "failed" : "cut";
+        ended.outcome = halted                           ? "abandoned"
+                        : stop_.cancel.requested()       ? "cancelled"
+                        : builder_.upstream_id().empty() ? "failed"
+                                                         : "cut";
         ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
         ended.upstream_status = error.upstream_status;
       }
@@ -63,8 +78,11 @@ class Run {
       if (stop_.cancel.requested()) co_return co_await stopped();
       fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
       Error error = std::move(outcome).error();
-      log_.warn("attempt.failed", {{"provider", placed->provider->name()}, {"attempt", number}, {"class", to_string(error.code)},
-                                   {"status", error.upstream_status}, {"fruitless", fruitless}});
+      log_.warn("attempt.failed", {{"provider", placed->provider->name()},
+                                   {"attempt", number},
+                                   {"class", to_string(error.code)},
+                                   {"status", error.upstream_status},
+                                   {"fruitless", fruitless}});
       Duration wait = backoff(fruitless, error, limits_.backoff_first, limits_.backoff_max, loop_.random());
       bool again = worth_another_attempt(error) && fruitless < limits_.fruitless_attempts_max &&
                    loop_.now() + wait < deadline_.at;
@@ -81,12 +99,16 @@ class Run {
   }
 
   Task<Result<void>> attempt(const Placed& placed) {
-    UpstreamCall call{.request = *input_.request, .context = input_.context, .model = placed.model, .traceparent = input_.traceparent};
+    UpstreamCall call{.request = *input_.request,
+                      .context = input_.context,
+                      .model = placed.model,
+                      .traceparent = input_.traceparent};
     call.held = builder_.visible_text();
     if (!call.held.empty()) call.ask = limits_.ask;
     if (int64_t left = tokens_left(); left >= 0) call.max_output_tokens = left;
     Deadline open_by = deadline_in(loop_, limits_.open_time).sooner(deadline_);
-    CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await placed.provider->open(std::move(call), open_by, stop_.cancel));
+    CO_TRY(std::unique_ptr<UpstreamAnswer> answer,
+           co_await placed.provider->open(std::move(call), open_by, stop_.cancel));
     std::vector<Piece> pieces;
     for (bool first = true;; first = false) {
       pieces.clear();
@@ -121,9 +143,12 @@ class Run {
 
   ResponseEnded end_as(Finish finish) {
     switch (finish) {
-      case Finish::kLength: return end(ResponseStatus::kIncomplete, "max_output_tokens");
-      case Finish::kContentFilter: return end(ResponseStatus::kIncomplete, "content_filter");
-      default: return end(ResponseStatus::kCompleted);
+      case Finish::kLength:
+        return end(ResponseStatus::kIncomplete, "max_output_tokens");
+      case Finish::kContentFilter:
+        return end(ResponseStatus::kIncomplete, "content_filter");
+      default:
+        return end(ResponseStatus::kCompleted);
     }
   }
 
@@ -145,8 +170,10 @@ class Run {
     }
     ResponseEnded ended = end(status, std::move(incomplete_reason));
     if (status == ResponseStatus::kFailed) {
-      ended.error_code = !error.reason.empty() ? error.reason : error.code == Code::kOverloaded ? "rate_limit_exceeded"
-                         : error.code == Code::kInvalid ? "invalid_prompt" : "server_error";
+      ended.error_code = !error.reason.empty()             ? error.reason
+                         : error.code == Code::kOverloaded ? "rate_limit_exceeded"
+                         : error.code == Code::kInvalid    ? "invalid_prompt"
+                                                           : "server_error";
       ended.error_message = error.message;
     }
     co_return ended;
@@ -167,8 +194,8 @@ class Run {
 
 }  // namespace
 
-Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink, Loop& loop,
-                                            GenerationStop stop, const GenerationLimits& limits, Log log) {
+Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink,
+                                            Loop& loop, GenerationStop stop, const GenerationLimits& limits, Log log) {
   Run run(input, router, sink, loop, stop, limits, std::move(log));
   co_return co_await run.go();
 }

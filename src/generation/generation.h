@@ -1,7 +1,7 @@
 #pragma once
-// Generation: one model answer that survives. It places an attempt, turns the supplier's pieces into canonical deltas for its
-// sink, and when the attempt fails goes on with another from what is held. A crashed server's answer is continued by the very
-// same code: what was held is handed in.
+// Generation: one model answer that survives. It places an attempt, turns the supplier's pieces into canonical deltas
+// for its sink, and when the attempt fails goes on with another from what is held. A crashed server's answer is
+// continued by the very same code: what was held is handed in.
 //
 //   visible text    goes on where it stopped; the repeated overlap is trimmed (overlap.h)
 //   tool calls      one atomic group: handed to the sink in one call when the answer is whole, never before
@@ -21,7 +21,7 @@
 namespace perdure {
 
 struct GenerationLimits {
-  int64_t fruitless_attempts_max = 6;             // in a row without a new visible byte
+  int64_t fruitless_attempts_max = 6;  // in a row without a new visible byte
   Duration total_time = std::chrono::minutes(30);
   Duration open_time = std::chrono::seconds(120);  // until the supplier's first byte
   Duration stall_time = std::chrono::seconds(60);  // between pieces
@@ -29,7 +29,8 @@ struct GenerationLimits {
   Duration backoff_max = std::chrono::seconds(10);
   size_t answer_bytes_max = 16 << 20;
   std::string ask =
-      "Your last message broke off in the middle. Go on from exactly where it stopped: write only what comes next, without "
+      "Your last message broke off in the middle. Go on from exactly where it stopped: write only what comes next, "
+      "without "
       "repeating anything, without an introduction and without a remark about the interruption.";
 };
 
@@ -38,31 +39,33 @@ class GenerationSink {
  public:
   virtual ~GenerationSink() = default;
   virtual Task<Result<void>> attempt_started(AttemptStarted attempt) = 0;
-  // Waits while too much of what was handed over is not yet durable or not yet taken: the backpressure towards the supplier.
+  // Waits while too much of what was handed over is not yet durable or not yet taken: the backpressure towards the
+  // supplier.
   virtual Task<Result<void>> deltas(std::vector<Delta> deltas) = 0;
   virtual Task<Result<void>> attempt_ended(AttemptEnded attempt) = 0;
 };
 
 struct GenerationInput {
   const Request* request = nullptr;
-  std::vector<Item> context;         // history and input, in order
-  AnswerItems held;                  // what an earlier run has handed to the sink
-  int64_t held_tokens = 0;           // deltas of text in it: the measure of what is left of max_output_tokens
-  int64_t attempts = 0;              // how many there were
-  Usage usage;                       // of those attempts
-  std::optional<std::string> finished;  // the last attempt was whole and only its ending is missing: the supplier's finish reason
+  std::vector<Item> context;  // history and input, in order
+  AnswerItems held;           // what an earlier run has handed to the sink
+  int64_t held_tokens = 0;    // deltas of text in it: the measure of what is left of max_output_tokens
+  int64_t attempts = 0;       // how many there were
+  Usage usage;                // of those attempts
+  std::optional<std::string>
+      finished;  // the last attempt was whole and only its ending is missing: the supplier's finish reason
   std::string traceparent;
 };
 
-// Two ways to stop: `cancel` is the client's wish and gives the ending kCancelled; `halt` is the server's (drain): no ending is
-// given, and the answer is continued by whoever recovers the session.
+// Two ways to stop: `cancel` is the client's wish and gives the ending kCancelled; `halt` is the server's (drain): no
+// ending is given, and the answer is continued by whoever recovers the session.
 struct GenerationStop {
   Cancellation& cancel;
   const bool& halt;  // set before `cancel` is requested
 };
 
 // The ending, or nothing when halted or when the sink failed. The last deltas are handed over before it returns.
-Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink, Loop& loop,
-                                            GenerationStop stop, const GenerationLimits& limits, Log log);
+Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink,
+                                            Loop& loop, GenerationStop stop, const GenerationLimits& limits, Log log);
 
 }  // namespace perdure

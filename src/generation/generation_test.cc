@@ -56,7 +56,9 @@ Piece reasoning(std::string text) { return {.kind = Piece::Kind::kReasoning, .te
 TEST(Generation, WaitsAsLongAsTheSupplierAsks) {
   Bench b;
   b.script = [](const ScriptedCall& call) {
-    if (call.number == 0) return ScriptedAnswer{.refusal = Error{.code = Code::kOverloaded, .message = "slow down", .retry_after_ms = 7000}};
+    if (call.number == 0)
+      return ScriptedAnswer{.refusal =
+                                Error{.code = Code::kOverloaded, .message = "slow down", .retry_after_ms = 7000}};
     return ScriptedAnswer{.pieces = {text_piece("hi"), finish_piece()}};
   };
   ASSERT_TRUE(b.go());
@@ -68,7 +70,9 @@ TEST(Generation, WaitsAsLongAsTheSupplierAsks) {
 TEST(Generation, ReasoningOfALaterAttemptStaysHidden) {
   Bench b;
   b.script = [](const ScriptedCall& call) {
-    if (call.number == 0) return ScriptedAnswer{.pieces = {reasoning("first "), reasoning("thoughts")}, .cut = Error{Code::kUnavailable, "cut"}};
+    if (call.number == 0)
+      return ScriptedAnswer{.pieces = {reasoning("first "), reasoning("thoughts")},
+                            .cut = Error{Code::kUnavailable, "cut"}};
     return ScriptedAnswer{.pieces = {reasoning("second thoughts"), text_piece("answer"), finish_piece()}};
   };
   ASSERT_TRUE(b.go());
@@ -128,7 +132,9 @@ TEST(Generation, ASinkThatFailsEndsWithoutAnEnding) {
   for (size_t at = 0; at < 3; ++at) {
     Bench b;
     b.sink.fail_at = at;
-    b.script = [](const ScriptedCall&) { return ScriptedAnswer{.pieces = {text_piece("a"), text_piece("b"), finish_piece()}}; };
+    b.script = [](const ScriptedCall&) {
+      return ScriptedAnswer{.pieces = {text_piece("a"), text_piece("b"), finish_piece()}};
+    };
     EXPECT_FALSE(b.go().has_value());
   }
 }
@@ -137,8 +143,9 @@ TEST(Generation, AToolGroupThatIsOutNeedsNoFurtherAttempt) {
   Bench b;
   b.script = [](const ScriptedCall&) { return ScriptedAnswer{}; };
   GenerationInput input;
-  for (Delta& delta : std::vector<Delta>{Delta::item_begin({.kind = ItemKind::kFunctionCall, .id = "fc_1", .call_id = "c", .name = "f"}),
-                                         Delta::append("{}"), Delta::item_end(ItemStatus::kCompleted)})
+  for (Delta& delta : std::vector<Delta>{
+           Delta::item_begin({.kind = ItemKind::kFunctionCall, .id = "fc_1", .call_id = "c", .name = "f"}),
+           Delta::append("{}"), Delta::item_end(ItemStatus::kCompleted)})
     ASSERT_TRUE(input.held.apply(delta).ok());
   EXPECT_EQ(b.go(std::move(input))->status, ResponseStatus::kCompleted);
   EXPECT_EQ(b.provider.calls(), 0u);

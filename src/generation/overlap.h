@@ -1,10 +1,11 @@
 #pragma once
 // OverlapTrimmer: finds where a continuation repeats the end of the text it continues, and drops that repetition. Pure.
 //
-// A model that is asked to go on may go on exactly, repeat the last words first, or start its answer over. All three are one
-// case: the new text begins with the last k bytes of the held text (k = 0, some, all). The longest such k wins. Overlaps
-// below kOverlapMin are taken for chance ("ha ha " + "ha") unless they are the whole of the held text. Text is held back
-// only while a longer overlap is still possible, at most kWindow bytes or, for a restart, the length of the held text.
+// A model that is asked to go on may go on exactly, repeat the last words first, or start its answer over. All three
+// are one case: the new text begins with the last k bytes of the held text (k = 0, some, all). The longest such k wins.
+// Overlaps below kOverlapMin are taken for chance ("ha ha " + "ha") unless they are the whole of the held text. Text is
+// held back only while a longer overlap is still possible, at most kWindow bytes or, for a restart, the length of the
+// held text.
 
 #include <string>
 #include <string_view>

@@ -13,7 +13,8 @@ std::string continue_with(std::string held, std::string_view text, size_t piece 
 }
 
 constexpr std::string_view kAnswer =
-    "The first supplier began this sentence, naïve as it was; the second one ended it — without a seam anybody could see.";
+    "The first supplier began this sentence, naïve as it was; the second one ended it — without a seam anybody could "
+    "see.";
 
 TEST(OverlapTrimmer, EveryCutAndEveryOverlapGivesTheWholeAnswer) {
   for (size_t cut = 1; cut < kAnswer.size(); ++cut) {
@@ -36,7 +37,9 @@ TEST(OverlapTrimmer, HoldsNothingBackOnceDecided) {
   EXPECT_TRUE(trimmer.decided());
 }
 
-TEST(OverlapTrimmer, ARepetitionThatEndsAddsNothing) { EXPECT_EQ(continue_with("one two three four", "two three four"), "one two three four"); }
+TEST(OverlapTrimmer, ARepetitionThatEndsAddsNothing) {
+  EXPECT_EQ(continue_with("one two three four", "two three four"), "one two three four");
+}
 
 TEST(OverlapTrimmer, EmptyContinuationAddsNothing) { EXPECT_EQ(continue_with("all said.", ""), "all said."); }
 

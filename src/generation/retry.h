@@ -15,8 +15,10 @@ inline bool worth_another_attempt(const Error& error) {
     case Code::kOverloaded:
     case Code::kDeadline:
     case Code::kCorrupt:
-    case Code::kUnknown: return true;
-    default: return false;
+    case Code::kUnknown:
+      return true;
+    default:
+      return false;
   }
 }
 

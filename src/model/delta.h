@@ -1,6 +1,6 @@
 #pragma once
-// Deltas: how an answer grows, in canonical form. At most one item and one part are open at a time, in order, so indexes
-// and sequence numbers follow from counting. A function_call's arguments are text without a part.
+// Deltas: how an answer grows, in canonical form. At most one item and one part are open at a time, in order, so
+// indexes and sequence numbers follow from counting. A function_call's arguments are text without a part.
 
 #include <span>
 #include <string>
@@ -13,9 +13,9 @@ namespace perdure {
 struct Delta {
   enum class Kind : uint8_t { kItemBegin = 1, kPartBegin, kText, kPartEnd, kItemEnd };
   Kind kind = Kind::kText;
-  Item item;                               // kItemBegin: kind, id, role, phase, call_id, name; nothing else
-  PartKind part = PartKind::kOutputText;   // kPartBegin
-  std::string text;                        // kText
+  Item item;                                   // kItemBegin: kind, id, role, phase, call_id, name; nothing else
+  PartKind part = PartKind::kOutputText;       // kPartBegin
+  std::string text;                            // kText
   ItemStatus status = ItemStatus::kCompleted;  // kItemEnd
   bool operator==(const Delta&) const = default;
 

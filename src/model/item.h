@@ -1,5 +1,6 @@
 #pragma once
-// Items: the unit of context, in the types of Open Responses. One flat struct; which fields have meaning follows from `kind`.
+// Items: the unit of context, in the types of Open Responses. One flat struct; which fields have meaning follows from
+// `kind`.
 
 #include <optional>
 #include <string>
@@ -14,7 +15,15 @@ namespace perdure {
 enum class ItemKind : uint8_t { kMessage = 1, kFunctionCall, kFunctionCallOutput, kReasoning, kCompaction };
 enum class Role : uint8_t { kUser = 1, kAssistant, kSystem, kDeveloper };
 enum class ItemStatus : uint8_t { kInProgress = 1, kCompleted, kIncomplete };
-enum class PartKind : uint8_t { kInputText = 1, kOutputText, kRefusal, kInputImage, kInputFile, kReasoningText, kSummaryText };
+enum class PartKind : uint8_t {
+  kInputText = 1,
+  kOutputText,
+  kRefusal,
+  kInputImage,
+  kInputFile,
+  kReasoningText,
+  kSummaryText
+};
 
 std::string_view name_of(ItemKind);
 std::string_view name_of(Role);
@@ -23,11 +32,11 @@ std::string_view name_of(PartKind);
 
 struct Part {
   PartKind kind = PartKind::kInputText;
-  std::string text;                       // text parts, refusal, reasoning, summary
-  std::string url;                        // image_url or file_url; data: URLs included
+  std::string text;  // text parts, refusal, reasoning, summary
+  std::string url;   // image_url or file_url; data: URLs included
   std::string file_id, file_data, filename;
-  std::string detail;                     // images
-  std::string annotations;                // raw JSON array of an output_text; empty: none
+  std::string detail;       // images
+  std::string annotations;  // raw JSON array of an output_text; empty: none
   bool operator==(const Part&) const = default;
 };
 
@@ -35,17 +44,17 @@ struct Item {
   ItemKind kind = ItemKind::kMessage;
   std::string id;
   ItemStatus status = ItemStatus::kCompleted;
-  Role role = Role::kUser;                // message
-  std::string phase;                      // message of the assistant: "commentary", "final_answer" or empty
-  std::string call_id;                    // function_call, function_call_output
-  std::string name;                       // function_call
-  std::string arguments;                  // function_call: JSON text as the model wrote it, perhaps not valid
-  std::string output;                     // function_call_output given as a string
-  bool output_is_text = true;             // else `content` holds its parts
-  std::vector<Part> content;              // message, reasoning (raw), function_call_output
-  std::vector<Part> summary;              // reasoning
-  std::string encrypted;                  // reasoning, compaction: opaque
-  std::string issuer;                     // who alone can read `encrypted`; empty: unknown
+  Role role = Role::kUser;     // message
+  std::string phase;           // message of the assistant: "commentary", "final_answer" or empty
+  std::string call_id;         // function_call, function_call_output
+  std::string name;            // function_call
+  std::string arguments;       // function_call: JSON text as the model wrote it, perhaps not valid
+  std::string output;          // function_call_output given as a string
+  bool output_is_text = true;  // else `content` holds its parts
+  std::vector<Part> content;   // message, reasoning (raw), function_call_output
+  std::vector<Part> summary;   // reasoning
+  std::string encrypted;       // reasoning, compaction: opaque
+  std::string issuer;          // who alone can read `encrypted`; empty: unknown
   bool operator==(const Item&) const = default;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Pieces: what a supplier's stream says, free of its dialect and in the order it came. Tool calls may interleave (`index`).
-// generation turns pieces into canonical deltas.
+// Pieces: what a supplier's stream says, free of its dialect and in the order it came. Tool calls may interleave
+// (`index`). generation turns pieces into canonical deltas.
 
 #include <cstdint>
 #include <string>

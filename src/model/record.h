@@ -1,6 +1,6 @@
 #pragma once
-// Records: the entries of a session's journal. The journal is the truth; a response, its items and its events are folds over
-// its records. Payload formats are versioned by `codec`; every released one stays readable (tests/compat).
+// Records: the entries of a session's journal. The journal is the truth; a response, its items and its events are folds
+// over its records. Payload formats are versioned by `codec`; every released one stays readable (tests/compat).
 
 #include <cstdint>
 #include <string>
@@ -31,19 +31,19 @@ inline bool is_terminal(ResponseStatus s) { return s != ResponseStatus::kQueued 
 
 struct ResponseCreated {
   ResponseId id;
-  Request request;   // with previous_response_id as the client gave it
-  KeyId key;         // who asked
-  // Where the context comes from: the records of this very session before this one (the parent is its head), or of a parent
-  // session up to a seq (the first record of a fork). Nothing: no previous response.
+  Request request;  // with previous_response_id as the client gave it
+  KeyId key;        // who asked
+  // Where the context comes from: the records of this very session before this one (the parent is its head), or of a
+  // parent session up to a seq (the first record of a fork). Nothing: no previous response.
   bool operator==(const ResponseCreated&) const = default;
 };
 
 struct AttemptStarted {
-  int64_t number = 1;      // 1, 2, ... within the response
-  std::string provider;    // configured name
-  std::string model;       // the name sent upstream
+  int64_t number = 1;    // 1, 2, ... within the response
+  std::string provider;  // configured name
+  std::string model;     // the name sent upstream
   bool continuation = false;
-  std::string reason;      // why here: content-free
+  std::string reason;  // why here: content-free
   bool operator==(const AttemptStarted&) const = default;
 };
 
@@ -54,19 +54,19 @@ struct Deltas {
 
 struct AttemptEnded {
   int64_t number = 1;
-  std::string outcome;       // "completed", "cut", "failed", "cancelled", "abandoned" (its server crashed)
-  std::string finish_reason; // as the supplier said it
-  std::string upstream_id;   // the supplier's id of the answer
-  std::string error;         // class and cause, content-free
+  std::string outcome;        // "completed", "cut", "failed", "cancelled", "abandoned" (its server crashed)
+  std::string finish_reason;  // as the supplier said it
+  std::string upstream_id;    // the supplier's id of the answer
+  std::string error;          // class and cause, content-free
   int64_t upstream_status = 0;
-  int64_t trimmed_bytes = 0; // overlap that a continuation repeated and that was not shown
+  int64_t trimmed_bytes = 0;  // overlap that a continuation repeated and that was not shown
   Usage usage;
   bool operator==(const AttemptEnded&) const = default;
 };
 
 struct ResponseEnded {
   ResponseStatus status = ResponseStatus::kCompleted;
-  std::string incomplete_reason;  // "max_output_tokens", "content_filter", "interrupted"
+  std::string incomplete_reason;          // "max_output_tokens", "content_filter", "interrupted"
   std::string error_code, error_message;  // kFailed
   Usage usage;
   bool operator==(const ResponseEnded&) const = default;

@@ -1,6 +1,6 @@
 #pragma once
-// Request: what is asked of a model, free of any dialect. Optional fields that were not given stay empty and are neither
-// stored nor sent upstream.
+// Request: what is asked of a model, free of any dialect. Optional fields that were not given stay empty and are
+// neither stored nor sent upstream.
 
 #include <cstdint>
 #include <optional>
@@ -46,7 +46,7 @@ struct Request {
   std::vector<Tool> tools;
   ToolChoice tool_choice;
   TextFormat format;
-  std::string verbosity;         // text.verbosity
+  std::string verbosity;  // text.verbosity
   std::optional<double> temperature, top_p, presence_penalty, frequency_penalty;
   std::optional<int64_t> max_output_tokens, max_tool_calls, top_logprobs;
   std::optional<bool> parallel_tool_calls;

@@ -22,7 +22,7 @@ struct Response {
   KeyId key;
   WallTime created{};
   ResponseStatus status = ResponseStatus::kQueued;
-  AnswerItems answer;                    // output items
+  AnswerItems answer;  // output items
   std::vector<Placement> placements;
   std::optional<ResponseEnded> ended;
   WallTime ended_at{};

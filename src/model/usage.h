@@ -1,6 +1,6 @@
 #pragma once
-// Token counts of one answer, as a superset of what suppliers report: input includes what was cached, output includes what
-// was reasoned (OpenAI's reading).
+// Token counts of one answer, as a superset of what suppliers report: input includes what was cached, output includes
+// what was reasoned (OpenAI's reading).
 
 #include <cstdint>
 
@@ -8,7 +8,7 @@ namespace perdure {
 
 struct Usage {
   int64_t input_tokens = 0;
-  int64_t cached_tokens = 0;     // part of input
+  int64_t cached_tokens = 0;  // part of input
   int64_t output_tokens = 0;
   int64_t reasoning_tokens = 0;  // part of output
   bool known = false;            // false: the supplier did not say

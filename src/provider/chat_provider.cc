@@ -56,11 +56,13 @@ class ChatProvider final : public Provider {
   ChatProvider(ChatProviderOptions options, HttpClient& client) : options_(std::move(options)), client_(client) {}
   const std::string& name() const override { return options_.name; }
 
-  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline, Cancellation& cancel) override {
+  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
+                                                     Cancellation& cancel) override {
     Request limited = call.request;
     limited.input.clear();
     limited.max_output_tokens = call.max_output_tokens;
-    CO_TRY(std::string body, write_chat_request(limited, call.context, call.model, options_.variant, call.held, call.ask));
+    CO_TRY(std::string body,
+           write_chat_request(limited, call.context, call.model, options_.variant, call.held, call.ask));
     HttpCall http;
     http.url = options_.base_url;
     while (http.url.path.ends_with('/')) http.url.path.pop_back();

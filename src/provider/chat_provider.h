@@ -9,8 +9,8 @@ namespace perdure {
 
 struct ChatProviderOptions {
   std::string name;
-  Url base_url;           // ".../v1"
-  std::string api_key;    // secret: goes into the Authorization header and nowhere else; empty: none
+  Url base_url;         // ".../v1"
+  std::string api_key;  // secret: goes into the Authorization header and nowhere else; empty: none
   std::string ca_file;
   ChatVariant variant;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Provider: a configured endpoint of a supplier, reached for one upstream call at a time. Lives on one Loop. Implementations:
-// chat_provider.h (OpenAI Chat Completions). A provider does not retry: generation does.
+// Provider: a configured endpoint of a supplier, reached for one upstream call at a time. Lives on one Loop.
+// Implementations: chat_provider.h (OpenAI Chat Completions). A provider does not retry: generation does.
 
 #include <memory>
 #include <span>
@@ -15,12 +15,12 @@
 namespace perdure {
 
 struct UpstreamCall {
-  const Request& request;         // input is not used: context holds history and input
+  const Request& request;  // input is not used: context holds history and input
   std::span<const Item> context;
-  std::string model;              // the deployment's name at this provider
-  std::string held;               // visible text so far, when this continues an answer
-  std::string ask;                // the words that ask to go on; empty with `held`: prefill
-  std::string traceparent;        // W3C trace context to pass on; empty: none
+  std::string model;                         // the deployment's name at this provider
+  std::string held;                          // visible text so far, when this continues an answer
+  std::string ask;                           // the words that ask to go on; empty with `held`: prefill
+  std::string traceparent;                   // W3C trace context to pass on; empty: none
   std::optional<int64_t> max_output_tokens;  // what is left of the client's limit
 };
 
@@ -28,8 +28,8 @@ struct UpstreamCall {
 class UpstreamAnswer {
  public:
   virtual ~UpstreamAnswer() = default;
-  // Appends what has come; false at the end of a whole answer. kUnavailable: the stream was cut. kDeadline: nothing came in
-  // time. kCorrupt: it made no sense. kCancelled.
+  // Appends what has come; false at the end of a whole answer. kUnavailable: the stream was cut. kDeadline: nothing
+  // came in time. kCorrupt: it made no sense. kCancelled.
   virtual Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) = 0;
 };
 
@@ -37,9 +37,10 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual const std::string& name() const = 0;
-  // Returns once the supplier has accepted the call (its answer's head has come). What `call` refers to must live until then.
-  // `cancel` must outlive the answer.
-  virtual Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline, Cancellation& cancel) = 0;
+  // Returns once the supplier has accepted the call (its answer's head has come). What `call` refers to must live until
+  // then. `cancel` must outlive the answer.
+  virtual Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
+                                                             Cancellation& cancel) = 0;
 };
 
 }  // namespace perdure

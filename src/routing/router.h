@@ -1,6 +1,6 @@
 #pragma once
-// Router: which deployment serves an attempt. Deployments are tried in their configured order; an attempt that failed moves on
-// to the next, round and round. Health, capacity, agreements and ranking are to join here. Lives on one Loop.
+// Router: which deployment serves an attempt. Deployments are tried in their configured order; an attempt that failed
+// moves on to the next, round and round. Health, capacity, agreements and ranking are to join here. Lives on one Loop.
 
 #include <string>
 #include <vector>
@@ -10,7 +10,7 @@
 namespace perdure {
 
 struct Deployment {
-  std::string model;           // logical name that clients ask for; "*": any name
+  std::string model;  // logical name that clients ask for; "*": any name
   Provider* provider = nullptr;
   std::string upstream_model;  // empty: the name that the client asked for
 };
@@ -25,12 +25,14 @@ class Router {
  public:
   explicit Router(std::vector<Deployment> deployments) : deployments_(std::move(deployments)) {}
 
-  // The deployment for attempt number `attempt` (from 1). kNotFound, reason model_not_found: no deployment has this model.
-  // kUnavailable, reason no_provider: none is configured at all.
+  // The deployment for attempt number `attempt` (from 1). kNotFound, reason model_not_found: no deployment has this
+  // model. kUnavailable, reason no_provider: none is configured at all.
   Result<Placed> place(const std::string& model, int64_t attempt) const {
     if (deployments_.empty())
-      return Error{Code::kUnavailable, "no provider is configured: set OPENAI_API_KEY or OPENAI_BASE_URL, or name one in "
-                   "perdure.yaml", "", "no_provider"};
+      return Error{Code::kUnavailable,
+                   "no provider is configured: set OPENAI_API_KEY or OPENAI_BASE_URL, or name one in "
+                   "perdure.yaml",
+                   "", "no_provider"};
     std::vector<const Deployment*> exact, any;
     for (const Deployment& d : deployments_) {
       if (d.model == model) exact.push_back(&d);

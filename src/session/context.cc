@@ -43,11 +43,13 @@ Task<Result<LoadedSession>> load_session(Store& store, KeyRing& keys, SessionRow
         next = sealed.seq + 1;
         bytes += sealed.body.size();
         if (bytes > bytes_max)
-          co_return Error{Code::kInvalid, "the conversation is longer than this server allows", "previous_response_id", "context_too_long"};
+          co_return Error{Code::kInvalid, "the conversation is longer than this server allows", "previous_response_id",
+                          "context_too_long"};
         if (static_cast<RecordKind>(sealed.kind) == RecordKind::kResponseDeleted) continue;
         if (sealed.body.empty()) co_return Error{Code::kNotFound, "a part of the conversation was erased"};
         CO_TRY(std::string plain, open(key ? &*key : nullptr, stretch.row.id, sealed));
-        CO_TRY(Record record, decode_payload(sealed.seq, sealed.time, static_cast<RecordKind>(sealed.kind), sealed.codec, plain));
+        CO_TRY(Record record,
+               decode_payload(sealed.seq, sealed.time, static_cast<RecordKind>(sealed.kind), sealed.codec, plain));
         if (record.kind() == RecordKind::kResponseCreated) {
           if (loaded.last) add_to_context(loaded.context, *loaded.last);
           loaded.last.emplace();

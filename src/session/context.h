@@ -1,6 +1,6 @@
 #pragma once
-// Reading a session back: the items that a next response starts from, and the last response itself. Follows forks to their
-// parents. Costs what the context costs, not what the installation holds.
+// Reading a session back: the items that a next response starts from, and the last response itself. Follows forks to
+// their parents. Costs what the context costs, not what the installation holds.
 
 #include "model/response.h"
 #include "session/journal.h"
@@ -9,9 +9,9 @@
 namespace perdure {
 
 struct LoadedSession {
-  std::vector<Item> context;        // of every response before the last: input, output, input, output, ...
-  std::optional<Response> last;     // the last response up to `upto`, ended or not
-  std::vector<Record> last_records; // its records, when asked for
+  std::vector<Item> context;         // of every response before the last: input, output, input, output, ...
+  std::optional<Response> last;      // the last response up to `upto`, ended or not
+  std::vector<Record> last_records;  // its records, when asked for
   int64_t last_text_deltas = 0;
 };
 

@@ -16,11 +16,16 @@ Error no_such_response(const ResponseId& id) {
 
 std::string_view id_prefix(ItemKind kind) {
   switch (kind) {
-    case ItemKind::kMessage: return "msg_";
-    case ItemKind::kFunctionCall: return "fc_";
-    case ItemKind::kFunctionCallOutput: return "fco_";
-    case ItemKind::kReasoning: return "rs_";
-    case ItemKind::kCompaction: return "cmp_";
+    case ItemKind::kMessage:
+      return "msg_";
+    case ItemKind::kFunctionCall:
+      return "fc_";
+    case ItemKind::kFunctionCallOutput:
+      return "fco_";
+    case ItemKind::kReasoning:
+      return "rs_";
+    case ItemKind::kCompaction:
+      return "cmp_";
   }
   return "item_";
 }
@@ -31,7 +36,8 @@ IndexKey idempotency_key(const CreateCall& call) {
   return {call.tenant, IndexKind::kIdempotency, call.route + "/" + call.idempotency_key};
 }
 
-// What an idempotency entry remembers of the request: bound to the response, so that it tells nothing once that is gone.
+// What an idempotency entry remembers of the request: bound to the response, so that it tells nothing once that is
+// gone.
 std::string fingerprint(const CreateCall& call, const ResponseId& id) {
   std::string_view body(reinterpret_cast<const char*>(call.body_hash.data()), call.body_hash.size());
   Hash256 hash = sha256(id.value + std::string(body));
@@ -40,9 +46,18 @@ std::string fingerprint(const CreateCall& call, const ResponseId& id) {
 
 }  // namespace
 
-ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, const Router& router, size_t number, size_t count)
-    : store_(options.store), lease_(options.lease), limits_(options.limits), log_(options.log), loop_(loop), router_(router),
-      number_(number), count_(count), keys_(options.master, options.store, loop.random()), group_(loop) {}
+ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, const Router& router, size_t number,
+                             size_t count)
+    : store_(options.store),
+      lease_(options.lease),
+      limits_(options.limits),
+      log_(options.log),
+      loop_(loop),
+      router_(router),
+      number_(number),
+      count_(count),
+      keys_(options.master, options.store, loop.random()),
+      group_(loop) {}
 
 SessionId ResponsesHost::session_id_of_this_home() {
   for (;;)
@@ -79,7 +94,8 @@ Batch ResponsesHost::end_batch(const Run& run, const ResponseEnded& ended, const
   return batch;
 }
 
-// --- create ------------------------------------------------------------------------------------------------------------
+// --- create
+// ------------------------------------------------------------------------------------------------------------
 
 struct ResponsesHost::Prepared {
   std::vector<Item> context;
@@ -88,15 +104,18 @@ struct ResponsesHost::Prepared {
   uint64_t fork_seq = 0;
 };
 
-Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(const CreateCall& call, std::optional<IndexEntry> previous) {
+Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(const CreateCall& call,
+                                                             std::optional<IndexEntry> previous) {
   Prepared prepared;
   if (previous) {
     CO_TRY(IndexValue value, IndexValue::decode(previous->value));
     if (value.last == 0)
-      co_return Error{Code::kConflict, "the previous response has not ended yet", "previous_response_id", "previous_response_in_progress"};
+      co_return Error{Code::kConflict, "the previous response has not ended yet", "previous_response_id",
+                      "previous_response_in_progress"};
     CO_TRY(std::optional<SessionRow> row, co_await store_.session(previous->session));
     if (!row) co_return Error{Code::kCorrupt, "a response's session is missing"};
-    Result<LoadedSession> loaded = co_await load_session(store_, keys_, *row, value.last, limits_.context_bytes_max, false);
+    Result<LoadedSession> loaded =
+        co_await load_session(store_, keys_, *row, value.last, limits_.context_bytes_max, false);
     if (!loaded.ok()) co_return std::move(loaded).error();
     prepared.context = std::move(loaded->context);
     if (loaded->last) add_to_context(prepared.context, *loaded->last);
@@ -149,7 +168,8 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     SessionRow row;
     std::optional<Key256> key;
     if (fresh) {
-      row = SessionRow{.id = session_id_of_this_home(), .tenant = call.tenant, .created = now, .expires = WallTime::max()};
+      row = SessionRow{
+          .id = session_id_of_this_home(), .tenant = call.tenant, .created = now, .expires = WallTime::max()};
       if (prepared.fork_of) {
         row.parent = prepared.fork_of->id;
         row.parent_seq = prepared.fork_seq;
@@ -179,8 +199,8 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     run->idempotency = value.idempotency;
     keep(run, id);
     GenerationInput input{.request = &run->request(), .context = prepared.context, .traceparent = call.traceparent};
-    // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored answer
-    // then starts as soon as one that is not stored. What the supplier says waits behind that commit.
+    // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored
+    // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
     bool certain = fresh && !keyed;
     if (certain) group_.spawn(drive(run, std::move(input)));
     Result<void> durable = co_await run->commit_first(std::move(created), std::move(batch));
@@ -209,15 +229,18 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   CO_TRY(Prepared prepared, co_await prepare(call, previous));
   ResponseId id(make_id(loop_.random(), "resp_"));
   auto run = std::make_shared<Run>(loop_, call.tenant, nullptr, limits_.run, log_);
-  Record created{.seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
+  Record created{
+      .seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
   run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
   CO_TRY_VOID(run->begin_with(created));
   keep(run, id);
-  group_.spawn(drive(run, {.request = &run->request(), .context = std::move(prepared.context), .traceparent = call.traceparent}));
+  group_.spawn(drive(
+      run, {.request = &run->request(), .context = std::move(prepared.context), .traceparent = call.traceparent}));
   co_return Created{id, false};
 }
 
-// --- drive, recover, stop ----------------------------------------------------------------------------------------------
+// --- drive, recover, stop
+// ----------------------------------------------------------------------------------------------
 
 Task<void> ResponsesHost::drive(RunPtr run, GenerationInput input) {
   TaskGroup commits(loop_);
@@ -238,7 +261,8 @@ Task<void> ResponsesHost::drive(RunPtr run, GenerationInput input) {
   run->finish();
   if (!run->stored() && !run->ledger().empty()) {
     Result<void> kept = co_await store_.append_ledger(run->ledger());
-    if (!kept.ok()) log_.warn("ledger.lost", {{"entries", run->ledger().size()}, {"class", to_string(kept.error().code)}});
+    if (!kept.ok())
+      log_.warn("ledger.lost", {{"entries", run->ledger().size()}, {"class", to_string(kept.error().code)}});
   }
   if (run->stored()) forget(id);
 }
@@ -247,7 +271,8 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   CO_TRY(std::optional<SessionRow> row, co_await store_.session(session));
   if (!row) co_return Error{Code::kCorrupt, "an unfinished session is missing"};
   CO_TRY(std::optional<Key256> key, co_await keys_.open(*row));
-  Result<LoadedSession> loaded = co_await load_session(store_, keys_, *row, row->head, limits_.context_bytes_max * 2, true);
+  Result<LoadedSession> loaded =
+      co_await load_session(store_, keys_, *row, row->head, limits_.context_bytes_max * 2, true);
   if (!loaded.ok()) co_return std::move(loaded).error();
   if (!loaded->last) co_return Error{Code::kCorrupt, "an unfinished session holds no response"};
   if (is_terminal(loaded->last->status)) co_return false;
@@ -262,8 +287,8 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
     }
   }
   Response& last = *loaded->last;
-  auto run = std::make_shared<Run>(loop_, row->tenant, std::make_unique<Journal>(store_, lease_, *row, key, loop_.random()),
-                                   limits_.run, log_);
+  auto run = std::make_shared<Run>(
+      loop_, row->tenant, std::make_unique<Journal>(store_, lease_, *row, key, loop_.random()), limits_.run, log_);
   run->identify({.id = last.id, .request = last.request, .key = last.key}, last.created, last.first_seq);
   for (const Record& record : loaded->last_records) CO_TRY_VOID(run->begin_with(record));
   CO_TRY(IndexEntry entry, co_await entry_of(row->tenant, last.id));
@@ -271,7 +296,9 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   run->idempotency = value.idempotency;
   run->begin();
   keep(run, last.id);
-  GenerationInput input{.request = &run->request(), .context = std::move(loaded->context), .held = last.answer,
+  GenerationInput input{.request = &run->request(),
+                        .context = std::move(loaded->context),
+                        .held = last.answer,
                         .held_tokens = loaded->last_text_deltas};
   input.context.insert(input.context.end(), last.request.input.begin(), last.request.input.end());
   input.attempts = static_cast<int64_t>(last.placements.size());
@@ -280,9 +307,12 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
     input.finished = last.placements.back().ended->finish_reason;
   if (!last.placements.empty() && !last.placements.back().ended)
-    CO_TRY_VOID(co_await run->attempt_ended({.number = input.attempts, .outcome = "abandoned", .error = "the server stopped"}));
-  log_.info("response.recovered", {{"session", session.to_string()}, {"response", last.id.value},
-                                   {"held_bytes", last.answer.bytes()}, {"attempts", input.attempts}});
+    CO_TRY_VOID(
+        co_await run->attempt_ended({.number = input.attempts, .outcome = "abandoned", .error = "the server stopped"}));
+  log_.info("response.recovered", {{"session", session.to_string()},
+                                   {"response", last.id.value},
+                                   {"held_bytes", last.answer.bytes()},
+                                   {"attempts", input.attempts}});
   group_.spawn(drive(run, std::move(input)));
   co_return true;
 }
@@ -310,7 +340,8 @@ Task<bool> ResponsesHost::stop(Deadline deadline) {
   co_return true;
 }
 
-// --- reading -----------------------------------------------------------------------------------------------------------
+// --- reading
+// -----------------------------------------------------------------------------------------------------------
 
 Task<Result<IndexEntry>> ResponsesHost::entry_of(TenantId tenant, ResponseId id) {
   CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(response_key(tenant, id)));
@@ -371,7 +402,8 @@ Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId 
   CO_TRY(std::optional<SessionRow> row, co_await store_.session(entry.session));
   if (!row) co_return no_such_response(id);
   CO_TRY(std::optional<Key256> key, co_await keys_.open(*row));
-  CO_TRY(std::vector<Record> page, co_await read_records(store_, entry.session, &key, std::max(first, entry.seq), last, kPageBytes));
+  CO_TRY(std::vector<Record> page,
+         co_await read_records(store_, entry.session, &key, std::max(first, entry.seq), last, kPageBytes));
   for (Record& record : page) out.records.push_back(std::make_shared<const Record>(std::move(record)));
   co_return out;
 }
@@ -385,7 +417,8 @@ Task<Result<Response>> ResponsesHost::wait(TenantId tenant, ResponseId id) {
     }
     if (run->ended()) co_return run->response();
     if (run->broken()) co_return Error{Code::kUnavailable, "the response cannot go on here", "", "server_run_broken"};
-    co_return Error{Code::kUnavailable, "the server is stopping; the response goes on after its restart", "", "server_stopping"};
+    co_return Error{Code::kUnavailable, "the server is stopping; the response goes on after its restart", "",
+                    "server_stopping"};
   }
   CO_TRY(IndexEntry entry, co_await entry_of(tenant, id));
   co_return co_await get(tenant, id, entry);

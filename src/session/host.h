@@ -1,6 +1,6 @@
 #pragma once
-// ResponsesHost: the part of Responses that lives on one Loop: the runs of the sessions whose home it is. See responses.h for
-// what the calls promise.
+// ResponsesHost: the part of Responses that lives on one Loop: the runs of the sessions whose home it is. See
+// responses.h for what the calls promise.
 
 #include <memory>
 #include <unordered_map>

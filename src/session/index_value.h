@@ -12,12 +12,15 @@ namespace perdure {
 struct IndexValue {
   std::string model, status;
   WallTime created{};
-  uint64_t last = 0;  // seq of the response's last record; 0 while it is being made
+  uint64_t last = 0;        // seq of the response's last record; 0 while it is being made
   std::string idempotency;  // key of its idempotency entry, which goes when the response goes; empty: none
 
   std::string encode() const {
     json::Writer out;
-    out.begin_object().field("model", model).field("status", status).field("created", int64_t{created.time_since_epoch().count()});
+    out.begin_object()
+        .field("model", model)
+        .field("status", status)
+        .field("created", int64_t{created.time_since_epoch().count()});
     out.field("last", static_cast<int64_t>(last));
     if (!idempotency.empty()) out.field("idempotency", idempotency);
     out.end_object();
@@ -29,7 +32,8 @@ struct IndexValue {
     if (!root.is_object()) return Error{Code::kCorrupt, "an index entry is damaged"};
     return IndexValue{std::string(root["model"].text()), std::string(root["status"].text()),
                       WallTime(std::chrono::milliseconds(root["created"].integer().value_or(0))),
-                      static_cast<uint64_t>(root["last"].integer().value_or(0)), std::string(root["idempotency"].text())};
+                      static_cast<uint64_t>(root["last"].integer().value_or(0)),
+                      std::string(root["idempotency"].text())};
   }
 };
 

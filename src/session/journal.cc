@@ -9,8 +9,8 @@ Task<Result<void>> Journal::append(std::vector<Record>& records, Batch batch) {
   uint64_t seq = row_.head;
   for (Record& record : records) {
     record.seq = ++seq;
-    SealedRecord sealed = seal(key_ ? &*key_ : nullptr, row_.id, record.seq, static_cast<uint8_t>(record.kind()), kRecordCodec,
-                               record.time, encode_payload(record), random_);
+    SealedRecord sealed = seal(key_ ? &*key_ : nullptr, row_.id, record.seq, static_cast<uint8_t>(record.kind()),
+                               kRecordCodec, record.time, encode_payload(record), random_);
     chain = chain_after(chain, row_.id, sealed);
     batch.append.push_back(std::move(sealed));
   }
@@ -33,14 +33,15 @@ Task<Result<void>> Journal::append(std::vector<Record>& records, Batch batch) {
   co_return Result<void>();
 }
 
-Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, const std::optional<Key256>* key, uint64_t first,
-                                               uint64_t last, size_t bytes_max) {
+Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, const std::optional<Key256>* key,
+                                               uint64_t first, uint64_t last, size_t bytes_max) {
   CO_TRY(std::vector<SealedRecord> sealed, co_await store.read(session, first, last, bytes_max));
   std::vector<Record> out;
   out.reserve(sealed.size());
   for (const SealedRecord& record : sealed) {
     CO_TRY(std::string plain, open(*key ? &**key : nullptr, session, record));
-    CO_TRY(Record opened, decode_payload(record.seq, record.time, static_cast<RecordKind>(record.kind), record.codec, plain));
+    CO_TRY(Record opened,
+           decode_payload(record.seq, record.time, static_cast<RecordKind>(record.kind), record.codec, plain));
     out.push_back(std::move(opened));
   }
   co_return out;

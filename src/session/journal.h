@@ -1,6 +1,6 @@
 #pragma once
-// Journal: the writing end of one session. Seals and chains records, commits them with compare-and-swap, and says honestly
-// what became of them. One writer at a time: whoever holds the Journal. Lives on one Loop.
+// Journal: the writing end of one session. Seals and chains records, commits them with compare-and-swap, and says
+// honestly what became of them. One writer at a time: whoever holds the Journal. Lives on one Loop.
 
 #include <vector>
 
@@ -19,9 +19,9 @@ class Journal {
   uint64_t head() const { return row_.head; }
   const std::optional<Key256>& key() const { return key_; }
 
-  // Appends `records` (their seqs are assigned here) together with what `batch` already holds. On success they are durable.
-  // kUnknown never comes out: the journal reads the head and finds out. kConflict: another writer was here; the Journal must
-  // be given up. kUnavailable: nothing was done, and it may be tried again.
+  // Appends `records` (their seqs are assigned here) together with what `batch` already holds. On success they are
+  // durable. kUnknown never comes out: the journal reads the head and finds out. kConflict: another writer was here;
+  // the Journal must be given up. kUnavailable: nothing was done, and it may be tried again.
   Task<Result<void>> append(std::vector<Record>& records, Batch batch);
 
  private:
@@ -34,7 +34,7 @@ class Journal {
 };
 
 // Records first..last of a session, opened. Erased ones are kNotFound.
-Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, const std::optional<Key256>* key, uint64_t first,
-                                               uint64_t last, size_t bytes_max);
+Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, const std::optional<Key256>* key,
+                                               uint64_t first, uint64_t last, size_t bytes_max);
 
 }  // namespace perdure

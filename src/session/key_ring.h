@@ -1,6 +1,7 @@
 #pragma once
-// KeyRing: the keys under which sessions are sealed. Master key (the owner's) wraps tenant keys (settings of the store), which
-// wrap session keys (rows of sessions). Lives on one Loop; each loop has its own, all read the same settings.
+// KeyRing: the keys under which sessions are sealed. Master key (the owner's) wraps tenant keys (settings of the
+// store), which wrap session keys (rows of sessions). Lives on one Loop; each loop has its own, all read the same
+// settings.
 
 #include <unordered_map>
 
@@ -13,7 +14,8 @@ namespace perdure {
 class KeyRing {
  public:
   // Without a master key payloads are stored in the clear: the owner's explicit choice.
-  KeyRing(std::optional<Key256> master, Store& store, Random& random) : master_(master), store_(store), random_(random) {}
+  KeyRing(std::optional<Key256> master, Store& store, Random& random)
+      : master_(master), store_(store), random_(random) {}
 
   // A new session's key, and how it is stored. No key when encryption is off.
   struct NewKey {

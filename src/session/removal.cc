@@ -1,8 +1,9 @@
 // Removing responses: what becomes unreadable, and when its bytes are destroyed.
 //
-// A removed response is gone for its owner at once (index entry and timers go in one commit with a tombstone). Its payloads
-// are destroyed as soon as nothing alive starts from them: at once when it is the tail of its session and no fork starts
-// there; the whole session, key included, when all its responses are removed and every fork of it is erased.
+// A removed response is gone for its owner at once (index entry and timers go in one commit with a tombstone). Its
+// payloads are destroyed as soon as nothing alive starts from them: at once when it is the tail of its session and no
+// fork starts there; the whole session, key included, when all its responses are removed and every fork of it is
+// erased.
 #include <algorithm>
 #include <ranges>
 
@@ -109,7 +110,8 @@ Task<Result<bool>> ResponsesHost::remove(TenantId tenant, ResponseId id) {
 Task<void> ResponsesHost::erase_ancestors(SessionRow row) {
   while (row.parent) {
     Result<std::optional<SessionRow>> parent = co_await store_.session(*row.parent);
-    if (!parent.ok() || !*parent || (*parent)->wrapped_key.empty() || (*parent)->unfinished || (*parent)->legal_hold) co_return;
+    if (!parent.ok() || !*parent || (*parent)->wrapped_key.empty() || (*parent)->unfinished || (*parent)->legal_hold)
+      co_return;
     row = **parent;
     Result<std::vector<SeqRange>> ranges = co_await erasable(row, {});
     bool whole = ranges.ok() && ranges->size() == 1 && (*ranges)[0].first == 1 && (*ranges)[0].last == row.head;

@@ -26,9 +26,7 @@ Responses::Responses(Options options, std::vector<Loop*> loops, std::vector<cons
 
 Responses::~Responses() = default;
 
-ResponsesHost& Responses::home(SessionId session) {
-  return *hosts_[std::hash<SessionId>{}(session) % hosts_.size()];
-}
+ResponsesHost& Responses::home(SessionId session) { return *hosts_[std::hash<SessionId>{}(session) % hosts_.size()]; }
 
 size_t Responses::running() const {
   size_t sum = 0;
@@ -69,8 +67,9 @@ Task<Result<size_t>> Responses::recover() {
       } else {
         // One session does not keep the others from going on, and is not forgotten either.
         Code code = goes_on.error().code;
-        options_.log.error("recovery.failed", {{"session", session.to_string()}, {"class", to_string(code)},
-                                               {"why", goes_on.error().message}});
+        options_.log.error(
+            "recovery.failed",
+            {{"session", session.to_string()}, {"class", to_string(code)}, {"why", goes_on.error().message}});
         if (code == Code::kCorrupt || code == Code::kNotFound) {
           Result<bool> given_up = co_await call_on(host->loop(), [=] { return host->give_up_session(session); });
           if (!given_up.ok()) co_return std::move(given_up).error();
@@ -152,7 +151,8 @@ Task<Result<Created>> Responses::create(CreateCall call) {
 
 Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id) {
   CO_TRY(Located at, co_await locate(tenant, id));
-  if (!at.entry) co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
+  if (!at.entry)
+    co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
   co_return co_await call_on(at.host->loop(), [&] { return at.host->get(tenant, id, *at.entry); });
 }
 
@@ -184,7 +184,8 @@ Task<void> Responses::abandon(TenantId tenant, ResponseId id) {
 
 Task<Result<void>> Responses::remove(TenantId tenant, ResponseId id) {
   CO_TRY(Located at, co_await locate(tenant, id));
-  if (!at.entry) co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
+  if (!at.entry)
+    co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
   CO_TRY([[maybe_unused]] bool done, co_await call_on(at.host->loop(), [&] { return at.host->remove(tenant, id); }));
   co_return Result<void>();
 }
@@ -217,7 +218,8 @@ Task<void> Responses::stop(Deadline deadline) {
   co_await group.join();
 }
 
-// --- following ---------------------------------------------------------------------------------------------------------
+// --- following
+// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -1,7 +1,7 @@
 #pragma once
-// Responses: what the gateway asks for. create, get, follow, cancel, remove, list over all tenants' responses; recovery after a
-// crash; expiry. One ResponsesHost lives on each Loop and owns the sessions whose home it is; Responses, the face, may be used
-// from any of those loops and crosses to a session's home by itself.
+// Responses: what the gateway asks for. create, get, follow, cancel, remove, list over all tenants' responses; recovery
+// after a crash; expiry. One ResponsesHost lives on each Loop and owns the sessions whose home it is; Responses, the
+// face, may be used from any of those loops and crosses to a session's home by itself.
 
 #include <memory>
 #include <string>
@@ -18,8 +18,8 @@ namespace perdure {
 struct SessionLimits {
   RunLimits run;
   GenerationLimits generation;
-  size_t runs_max = 4096;                           // responses in the making, per loop; beyond: kOverloaded
-  size_t context_bytes_max = 64 << 20;              // history and input of one response
+  size_t runs_max = 4096;               // responses in the making, per loop; beyond: kOverloaded
+  size_t context_bytes_max = 64 << 20;  // history and input of one response
   std::chrono::milliseconds retention = std::chrono::hours(24 * 30);  // zero: for ever
 };
 
@@ -45,13 +45,14 @@ struct ResponseSummary {
   uint64_t cursor = 0;  // pass as `before` for the next page
 };
 
-// Follows one response from its first record, live or stored, and renders its events. Used by one coroutine on one Loop.
+// Follows one response from its first record, live or stored, and renders its events. Used by one coroutine on one
+// Loop.
 class EventReader {
  public:
   virtual ~EventReader() = default;
-  // Appends the events that have become visible; waits for some until the deadline (then nothing is appended). After the last
-  // event finished() is true. kNotFound: deleted meanwhile. kUnavailable: the run broke or the server stops; the stream must
-  // be cut without an ending.
+  // Appends the events that have become visible; waits for some until the deadline (then nothing is appended). After
+  // the last event finished() is true. kNotFound: deleted meanwhile. kUnavailable: the run broke or the server stops;
+  // the stream must be cut without an ending.
   virtual Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) = 0;
   virtual bool finished() const = 0;
   virtual const Response& response() const = 0;  // fold of what was read so far
@@ -73,10 +74,12 @@ class Responses {
   Responses(Options options, std::vector<Loop*> loops, std::vector<const Router*> routers);
   ~Responses();
 
-  // Finds every unfinished response and goes on with it; returns how many. Call once, on one of the loops, before serving.
+  // Finds every unfinished response and goes on with it; returns how many. Call once, on one of the loops, before
+  // serving.
   Task<Result<size_t>> recover();
 
-  // Stored: returns when the response is durable and running. Not stored (request.store false): running, seen by follow() only.
+  // Stored: returns when the response is durable and running. Not stored (request.store false): running, seen by
+  // follow() only.
   Task<Result<Created>> create(CreateCall call);
   Task<Result<Response>> get(TenantId tenant, ResponseId id);
   Task<Result<std::unique_ptr<EventReader>>> follow(TenantId tenant, ResponseId id);
@@ -97,10 +100,10 @@ class Responses {
   Task<Result<size_t>> expire(WallTime now);
 
   size_t bytes_held() const;  // in windows for readers; exact only on a single loop
-  size_t running() const;  // over all loops; approximate while they run
+  size_t running() const;     // over all loops; approximate while they run
 
-  // New responses are refused from now on; running ones may end until the deadline, then they are left unfinished in the
-  // journal, to be continued by the next start. Call on one of the loops.
+  // New responses are refused from now on; running ones may end until the deadline, then they are left unfinished in
+  // the journal, to be continued by the next start. Call on one of the loops.
   Task<void> stop(Deadline deadline);
 
  private:

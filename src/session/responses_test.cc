@@ -1,5 +1,5 @@
-// Responses over the memory store and a scripted supplier, in virtual time: what is created is made, followed, continued
-// after faults and restarts, chained, forked, repeated, cancelled and removed as the headers promise.
+// Responses over the memory store and a scripted supplier, in virtual time: what is created is made, followed,
+// continued after faults and restarts, chained, forked, repeated, cancelled and removed as the headers promise.
 #include "session/responses.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,8 @@ struct World {
     CreateCall call{.tenant = kTenant};
     call.request.model = "m";
     call.request.previous_response_id = std::move(previous);
-    call.request.input.push_back({.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = std::move(text)}}});
+    call.request.input.push_back(
+        {.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = std::move(text)}}});
     return call;
   }
   Result<Created> create(CreateCall call) { return loop.run(responses->create(std::move(call))); }
@@ -161,7 +162,8 @@ TEST(Responses, ToolCallsComeAsOneGroupOrNotAtAll) {
 TEST(Responses, AllowedToolsAreAHardLimit) {
   World w;
   w.script = [](const ScriptedCall&) {
-    return ScriptedAnswer{.pieces = {tool_piece(0, "call_a", "f", "{}"), tool_piece(1, "call_b", "g", "{}"), finish_piece(Finish::kToolCalls)}};
+    return ScriptedAnswer{.pieces = {tool_piece(0, "call_a", "f", "{}"), tool_piece(1, "call_b", "g", "{}"),
+                                     finish_piece(Finish::kToolCalls)}};
   };
   CreateCall call = w.ask("use tools");
   call.request.tool_choice.mode = ToolChoice::Mode::kAllowed;
@@ -294,7 +296,8 @@ TEST(Responses, RemovalKeepsWhatDescendantsNeedAndErasesTheRest) {
   ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, b)).ok());
   std::optional<SessionRow> row = *w.loop.run(w.store->session(session));
   EXPECT_TRUE(row->wrapped_key.empty()) << "the key is destroyed with the last response";
-  for (const SealedRecord& record : *w.loop.run(w.store->read(session, 1, row->head, 1 << 20))) EXPECT_TRUE(record.body.empty());
+  for (const SealedRecord& record : *w.loop.run(w.store->read(session, 1, row->head, 1 << 20)))
+    EXPECT_TRUE(record.body.empty());
 }
 
 TEST(Responses, WhatIsNotStoredIsFollowedOnceAndThenGone) {

@@ -39,8 +39,14 @@ void close_index(Batch& batch, uint64_t last) {
 }  // namespace
 
 Run::Run(Loop& loop, TenantId tenant, std::unique_ptr<Journal> journal, RunLimits limits, Log log)
-    : loop_(loop), tenant_(std::move(tenant)), journal_(std::move(journal)), limits_(limits), log_(std::move(log)),
-      cancel_(loop), changed_(loop), work_(loop) {}
+    : loop_(loop),
+      tenant_(std::move(tenant)),
+      journal_(std::move(journal)),
+      limits_(limits),
+      log_(std::move(log)),
+      cancel_(loop),
+      changed_(loop),
+      work_(loop) {}
 
 void Run::identify(const ResponseCreated& created, WallTime at, uint64_t first_seq) {
   id_ = created.id;
@@ -84,7 +90,8 @@ LedgerEntry Run::account(const AttemptEnded& attempt) const {
   line.field("continuation", attempt_.continuation).field("reason", attempt_.reason);
   line.field("outcome", attempt.outcome).field("finish_reason", attempt.finish_reason).field("error", attempt.error);
   line.field("upstream_status", attempt.upstream_status).field("trimmed_bytes", attempt.trimmed_bytes);
-  line.field("milliseconds", int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - attempt_began_).count()});
+  line.field("milliseconds",
+             int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - attempt_began_).count()});
   line.field("usage_known", attempt.usage.known).field("input_tokens", attempt.usage.input_tokens);
   line.field("cached_tokens", attempt.usage.cached_tokens).field("output_tokens", attempt.usage.output_tokens);
   line.field("reasoning_tokens", attempt.usage.reasoning_tokens).end_object();
@@ -198,8 +205,9 @@ Task<void> Run::commit_loop() {
       Code code = done.error().code;
       bool again = code == Code::kUnavailable || code == Code::kOverloaded || code == Code::kDeadline;
       if (!again || (halt && stopping_)) {
-        log_.error("session.broken", {{"session", journal_->row().id.to_string()}, {"class", to_string(code)},
-                                      {"why", done.error().message}});
+        log_.error(
+            "session.broken",
+            {{"session", journal_->row().id.to_string()}, {"class", to_string(code)}, {"why", done.error().message}});
         broken_ = std::move(done).error();
         committing_ = false;
         wake();

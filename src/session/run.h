@@ -1,12 +1,12 @@
 #pragma once
 // Run: one response while it is being made. It is generation's sink: what generation hands over waits in `pending`, is
-// committed to the session's journal (everything that gathered while the previous commit ran, as one), and only then becomes
-// visible to readers. A Run of a response that is not stored has no journal; its records become visible at once and wait for
-// their one reader.
+// committed to the session's journal (everything that gathered while the previous commit ran, as one), and only then
+// becomes visible to readers. A Run of a response that is not stored has no journal; its records become visible at once
+// and wait for their one reader.
 //
-// Bounds: pending bytes (then generation waits, and with it the supplier); the window of records kept for readers of a stored
-// run (older ones are read from the journal); unread bytes of an unstored run (then generation waits for its reader).
-// Lives on its session's home Loop.
+// Bounds: pending bytes (then generation waits, and with it the supplier); the window of records kept for readers of a
+// stored run (older ones are read from the journal); unread bytes of an unstored run (then generation waits for its
+// reader). Lives on its session's home Loop.
 
 #include <deque>
 #include <memory>
@@ -64,8 +64,8 @@ class Run final : public GenerationSink {
   Task<void> commit_loop();
   void stop_commits();
 
-  // Records from `first` on that are visible now: a shared piece of the window; empty when there are none yet or `first` is
-  // before the window (then window_first() > first and the journal has them).
+  // Records from `first` on that are visible now: a shared piece of the window; empty when there are none yet or
+  // `first` is before the window (then window_first() > first and the journal has them).
   std::vector<SharedRecord> visible_from(uint64_t first) const;
   uint64_t window_first() const { return window_.empty() ? visible_seq_ + 1 : window_.front()->seq; }
   uint64_t visible_seq() const { return visible_seq_; }
@@ -84,8 +84,8 @@ class Run final : public GenerationSink {
 
   Cancellation& cancel() { return cancel_; }
   std::string idempotency;  // key of the response's idempotency entry; empty: none
-  bool halt = false;    // set before cancel: the server is stopping, leave the response unfinished
-  bool done = false;    // see finish()
+  bool halt = false;        // set before cancel: the server is stopping, leave the response unfinished
+  bool done = false;        // see finish()
   // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
   std::vector<LedgerEntry> ledger() const { return ledger_; }
 
@@ -120,8 +120,8 @@ class Run final : public GenerationSink {
   Response response_;
   std::optional<Error> broken_;
   Cancellation cancel_;
-  Notifier changed_;   // visible records, or broken
-  Notifier work_;      // for the commit loop
+  Notifier changed_;  // visible records, or broken
+  Notifier work_;     // for the commit loop
 };
 
 }  // namespace perdure

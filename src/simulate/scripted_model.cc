@@ -302,11 +302,12 @@ void leave_out_what_is_there(Answer& whole, std::string_view held, Continuation 
   whole.text.erase(0, from);
 }
 
-// Whether a message speaks of an answer that should go on, in whatever words. Only needed where nothing is left to say: a
-// model that is asked to go on then adds nothing, and one that is spoken to otherwise answers.
+// Whether a message speaks of an answer that should go on, in whatever words. Only needed where nothing is left to say:
+// a model that is asked to go on then adds nothing, and one that is spoken to otherwise answers.
 bool speaks_of_going_on(std::string_view text) {
-  static constexpr std::string_view kWords[] = {"continue", "go on", "carry on", "resume", "keep going", "broke off",
-                                                "cut off", "interrupted", "stopped", "unfinished", "the rest"};
+  static constexpr std::string_view kWords[] = {"continue",   "go on",      "carry on", "resume",
+                                                "keep going", "broke off",  "cut off",  "interrupted",
+                                                "stopped",    "unfinished", "the rest"};
   std::string lower(text);
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

@@ -1,4 +1,5 @@
-// Runs a fuzz driver over each file of the given directories, as a test: every input that was once of interest stays so.
+// Runs a fuzz driver over each file of the given directories, as a test: every input that was once of interest stays
+// so.
 
 #include <cstdint>
 #include <cstdio>

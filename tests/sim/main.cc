@@ -33,7 +33,8 @@ void add(Coverage& into, const Coverage& from) {
 
 void print(const Coverage& coverage) {
   std::printf("%-16s", "fault x state");
-  for (size_t j = 0; j < coverage[0].size(); ++j) std::printf(" %11s", std::string(name_of(static_cast<Phase>(j))).c_str());
+  for (size_t j = 0; j < coverage[0].size(); ++j)
+    std::printf(" %11s", std::string(name_of(static_cast<Phase>(j))).c_str());
   std::printf("\n");
   for (size_t i = 0; i < coverage.size(); ++i) {
     std::printf("%-16s", std::string(name_of(static_cast<FaultKind>(i))).c_str());
@@ -65,11 +66,13 @@ Child start(const WorldOptions& options, bool quiet) {
   bool thin = report.violations.empty() && (report.generations < 200 || report.faults < 5);
   if (!quiet) {
     for (const std::string& violation : report.violations) std::printf("seed %llu: %s\n", seed, violation.c_str());
-    if (thin) std::printf("seed %llu: only %lld generations and %lld faults\n", seed, static_cast<long long>(report.generations),
-                          static_cast<long long>(report.faults));
+    if (thin)
+      std::printf("seed %llu: only %lld generations and %lld faults\n", seed,
+                  static_cast<long long>(report.generations), static_cast<long long>(report.faults));
   }
   std::fflush(nullptr);
-  int64_t numbers[kNumbers] = {report.generations, report.faults, report.crashes, report.events, report.cancelled, report.steps};
+  int64_t numbers[kNumbers] = {report.generations, report.faults,    report.crashes,
+                               report.events,      report.cancelled, report.steps};
   [[maybe_unused]] ssize_t n = ::write(ends[1], numbers, sizeof numbers);
   [[maybe_unused]] ssize_t m = ::write(ends[1], &report.coverage, sizeof report.coverage);
   ::_exit(report.violations.empty() && !thin ? 0 : 1);
@@ -79,7 +82,8 @@ Child start(const WorldOptions& options, bool quiet) {
 bool finish(const Child& child, Report& total) {
   int64_t numbers[kNumbers] = {};
   Coverage coverage{};
-  if (::read(child.out, numbers, sizeof numbers) == sizeof numbers && ::read(child.out, &coverage, sizeof coverage) == sizeof coverage) {
+  if (::read(child.out, numbers, sizeof numbers) == sizeof numbers &&
+      ::read(child.out, &coverage, sizeof coverage) == sizeof coverage) {
     total.generations += numbers[0];
     total.faults += numbers[1];
     total.crashes += numbers[2];
@@ -100,13 +104,20 @@ int run(int argc, char** argv) {
   std::string plant_name;
   for (int i = 1; i < argc; ++i) {
     auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
-    if (std::strcmp(argv[i], "--seeds") == 0) seeds = number();
-    else if (std::strcmp(argv[i], "--seed") == 0) one = number();
-    else if (std::strcmp(argv[i], "--from") == 0) from = number();
-    else if (std::strcmp(argv[i], "--plant") == 0 && i + 1 < argc) plant_name = argv[++i];
-    else if (std::strcmp(argv[i], "--jobs") == 0) jobs = std::max<uint64_t>(1, number());
-    else if (std::strcmp(argv[i], "--plants") == 0) plants = true;
-    else if (std::strcmp(argv[i], "--verbose") == 0) verbose = true;
+    if (std::strcmp(argv[i], "--seeds") == 0)
+      seeds = number();
+    else if (std::strcmp(argv[i], "--seed") == 0)
+      one = number();
+    else if (std::strcmp(argv[i], "--from") == 0)
+      from = number();
+    else if (std::strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
+      plant_name = argv[++i];
+    else if (std::strcmp(argv[i], "--jobs") == 0)
+      jobs = std::max<uint64_t>(1, number());
+    else if (std::strcmp(argv[i], "--plants") == 0)
+      plants = true;
+    else if (std::strcmp(argv[i], "--verbose") == 0)
+      verbose = true;
     else {
       std::fputs(kHelp, std::strcmp(argv[i], "--help") == 0 ? stdout : stderr);
       return std::strcmp(argv[i], "--help") == 0 ? 0 : 2;
@@ -126,7 +137,8 @@ int run(int argc, char** argv) {
       Report ignored;
       for (uint64_t seed = from; seed < from + seeds && caught_at == 0; ++seed)
         if (!finish(start({.seed = seed}, true), ignored)) caught_at = seed;
-      std::printf("%-20s %s\n", name.c_str(), caught_at != 0 ? ("caught by seed " + std::to_string(caught_at)).c_str() : "NOT CAUGHT");
+      std::printf("%-20s %s\n", name.c_str(),
+                  caught_at != 0 ? ("caught by seed " + std::to_string(caught_at)).c_str() : "NOT CAUGHT");
       missed += caught_at == 0;
     }
     plant("");
@@ -151,8 +163,9 @@ int run(int argc, char** argv) {
       std::printf("seed %llu does not hold; replay: make sim SEED=%llu\n", static_cast<unsigned long long>(child.seed),
                   static_cast<unsigned long long>(child.seed));
     }
-    if (ran % 50 == 0) std::fprintf(stderr, "%llu seeds, %llu failed\n", static_cast<unsigned long long>(ran),
-                                    static_cast<unsigned long long>(failed));
+    if (ran % 50 == 0)
+      std::fprintf(stderr, "%llu seeds, %llu failed\n", static_cast<unsigned long long>(ran),
+                   static_cast<unsigned long long>(failed));
   }
   print(total.coverage);
   std::printf("sim: %llu seeds, %lld generations, %lld faults, %lld crashes, %lld events seen, %llu seeds failed\n",

@@ -5,7 +5,10 @@ namespace perdure::sim {
 using namespace std::chrono_literals;
 
 Process::Process(Machine machine)
-    : machine_(machine), writer_(machine.loop.make_runner(3ms)), reader_(machine.loop.make_runner(1ms)), network_(machine.cable) {}
+    : machine_(machine),
+      writer_(machine.loop.make_runner(3ms)),
+      reader_(machine.loop.make_runner(1ms)),
+      network_(machine.cable) {}
 
 Process::~Process() = default;
 

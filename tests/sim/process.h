@@ -1,7 +1,7 @@
 #pragma once
-// One life of a simulated Perdure process: the unmodified store, session, generation and provider code over the simulation's
-// clock, network and file layer. Crashing it is a power cut of its files and its network; its remains are then wound down
-// where nobody can see them.
+// One life of a simulated Perdure process: the unmodified store, session, generation and provider code over the
+// simulation's clock, network and file layer. Crashing it is a power cut of its files and its network; its remains are
+// then wound down where nobody can see them.
 
 #include <memory>
 #include <string>

@@ -28,8 +28,9 @@ Prompt make_prompt(SeededRandom& random, uint64_t unique) {
     for (uint64_t i = 1; i <= to; ++i) answer += (i > 1 ? ", " : "") + std::to_string(i);
     return {"Count from 1 to " + std::to_string(to) + ".", answer};
   }
-  static constexpr const char* kWords[] = {"harbour", "naïve", "ledger", "copper", "winter", "plainly", "seven", "öre",
-                                           "carried", "across", "quiet", "lantern", "日本", "under", "paper", "window"};
+  static constexpr const char* kWords[] = {"harbour", "naïve", "ledger",  "copper", "winter", "plainly",
+                                           "seven",   "öre",   "carried", "across", "quiet",  "lantern",
+                                           "日本",    "under", "paper",   "window"};
   std::string text;
   uint64_t words = 4 + random.below(24);
   for (uint64_t i = 0; i < words; ++i) {
@@ -49,10 +50,18 @@ class NetworkFaults final : public SimFaults {
     if (!on || random_.below(100) >= percent) return connection;
     ++happened;
     switch (random_.below(4)) {
-      case 0: connection.refuse = true; break;
-      case 1: connection.to_connector.reset_after = random_.below(4000); break;
-      case 2: connection.to_connector.stall_after = random_.below(4000); break;
-      case 3: connection.to_connector.end_after = random_.below(4000); break;
+      case 0:
+        connection.refuse = true;
+        break;
+      case 1:
+        connection.to_connector.reset_after = random_.below(4000);
+        break;
+      case 2:
+        connection.to_connector.stall_after = random_.below(4000);
+        break;
+      case 3:
+        connection.to_connector.end_after = random_.below(4000);
+        break;
     }
     return connection;
   }
@@ -67,8 +76,15 @@ class NetworkFaults final : public SimFaults {
 class World {
  public:
   explicit World(const WorldOptions& options)
-      : options_(options), random_(options.seed * 2654435761u + 17), loop_(options.seed), cable_(loop_, options.seed ^ 5),
-        vfs_("sim" + std::to_string(options.seed)), faults_(options.seed ^ 11), supplier_network_(cable_), group_(loop_), up_(loop_) {
+      : options_(options),
+        random_(options.seed * 2654435761u + 17),
+        loop_(options.seed),
+        cable_(loop_, options.seed ^ 5),
+        vfs_("sim" + std::to_string(options.seed)),
+        faults_(options.seed ^ 11),
+        supplier_network_(cable_),
+        group_(loop_),
+        up_(loop_) {
     report_.seed = options.seed;
     limits_.run.window_bytes_max = kWindowBytes;
     limits_.run.pending_bytes_max = 2 << 10;
@@ -124,10 +140,11 @@ class World {
     options.tokens_per_second = 20 + static_cast<double>(random_.below(200));
     options.first_token = std::chrono::milliseconds(random_.below(500));
     options.continuation = static_cast<simulate::Continuation>(random_.below(4));
-    static constexpr const char* kFaults[] = {
-        "p=0.08:cut-after-tokens=0..40", "p=0.05:status=500",          "p=0.05:status=429,retry-after=1",
-        "p=0.05:malformed-after-tokens=3", "p=0.03:stall-after-tokens=5", "p=0.05:end-after-tokens=0..30",
-        "p=0.05:error-after-tokens=4",   "p=0.05:close",               "p=0.05:cut-after-bytes=0..2000"};
+    static constexpr const char* kFaults[] = {"p=0.08:cut-after-tokens=0..40",   "p=0.05:status=500",
+                                              "p=0.05:status=429,retry-after=1", "p=0.05:malformed-after-tokens=3",
+                                              "p=0.03:stall-after-tokens=5",     "p=0.05:end-after-tokens=0..30",
+                                              "p=0.05:error-after-tokens=4",     "p=0.05:close",
+                                              "p=0.05:cut-after-bytes=0..2000"};
     std::string chosen;
     for (const char* fault : kFaults)
       if (random_.below(2) == 0) chosen += (chosen.empty() ? "" : ";") + std::string(fault);
@@ -140,7 +157,8 @@ class World {
     server_->start();
   }
 
-  // --- the process: started whenever it is down -------------------------------------------------------------------------
+  // --- the process: started whenever it is down
+  // -------------------------------------------------------------------------
 
   Task<void> keep_alive() {
     while (!finished_) {
@@ -205,7 +223,9 @@ class World {
       --minimum;
       switch (random_.below(6)) {
         case 0:
-        case 1: co_await crash(FaultKind::kCrash); break;
+        case 1:
+          co_await crash(FaultKind::kCrash);
+          break;
         case 2:
         case 3:  // dies in the middle of a commit, or of whatever writes next
           count(FaultKind::kCrashInCommit, phase_now());
@@ -235,7 +255,8 @@ class World {
     chaos_done_ = true;
   }
 
-  // --- clients ------------------------------------------------------------------------------------------------------------
+  // --- clients
+  // ------------------------------------------------------------------------------------------------------------
 
   // A call on the process of now; nothing when it crashed meanwhile, so that the answer never reached its client.
   template <class F>
@@ -268,7 +289,8 @@ class World {
     Prompt prompt = make_prompt(random, unique + 1);
     CreateCall call_{.tenant = kTenant};
     call_.request.model = "simulated";
-    call_.request.input.push_back({.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = prompt.text}}});
+    call_.request.input.push_back(
+        {.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = prompt.text}}});
     // One in eight starts anew or forks from an older answer.
     if (random.below(8) != 0) call_.request.previous_response_id = previous;
     bool keyed = random.below(3) != 0;
@@ -306,7 +328,8 @@ class World {
     bool cancelled = false;
     std::string last_type;
     for (bool finished = false; !finished && report_.violations.empty();) {
-      std::optional<Result<bool>> followed = co_await call([&](Responses& r) { return follow(r, turn, cancel_at, last_type); });
+      std::optional<Result<bool>> followed =
+          co_await call([&](Responses& r) { return follow(r, turn, cancel_at, last_type); });
       if (!followed || !followed->ok()) {
         if (followed && followed->error().code == Code::kCorrupt) violate("I1: " + followed->error().message);
         if (followed && followed->error().code == Code::kNotFound) violate("I1: a created response is gone");
@@ -338,7 +361,8 @@ class World {
         if (event.sequence_number != position) co_return Error{Code::kCorrupt, "sequence numbers have a gap"};
         if (position < turn.seen.size()) {
           if (turn.seen[position] != event.data)
-            co_return Error{Code::kCorrupt, "event " + std::to_string(position) + " of " + turn.id.value + " changed after a crash"};
+            co_return Error{Code::kCorrupt,
+                            "event " + std::to_string(position) + " of " + turn.id.value + " changed after a crash"};
         } else {
           turn.seen.push_back(std::move(event.data));
           ++report_.events;
@@ -369,14 +393,16 @@ class World {
         if (!prompt.answer.starts_with(text)) violate("a cancelled answer is no beginning of the whole one: " + text);
       } else {
         if (response.status != ResponseStatus::kCompleted)
-          violate("an answer ended " + std::string(name_of(response.status)) + " though its supplier was healthy again");
+          violate("an answer ended " + std::string(name_of(response.status)) +
+                  " though its supplier was healthy again");
         else if (text != prompt.answer)
           violate("I1: an answer differs from the uncut one:\n  got  " + text + "\n  want " + prompt.answer);
       }
       // streamed = fetched: the resource in the last event is the one that is fetched.
       json::Writer writer;
       write_response(writer, response);
-      if (turn.seen.back().find(writer.text()) == std::string::npos) violate("I1: the fetched response is not the streamed one");
+      if (turn.seen.back().find(writer.text()) == std::string::npos)
+        violate("I1: the fetched response is not the streamed one");
       co_return;
     }
   }
@@ -392,13 +418,15 @@ class World {
       violate("I6: a create with an unknown previous response was not refused by name");
   }
 
-  // --- checks -------------------------------------------------------------------------------------------------------------
+  // --- checks
+  // -------------------------------------------------------------------------------------------------------------
 
   void check_step() {
     if (!process_) return;
     size_t held = process_->responses().bytes_held();
     size_t bound = process_->responses().running() * (kWindowBytes + 8 * 1024);
-    if (held > bound) violate("I7: " + std::to_string(held) + " bytes are held for readers, bound " + std::to_string(bound));
+    if (held > bound)
+      violate("I7: " + std::to_string(held) + " bytes are held for readers, bound " + std::to_string(bound));
   }
 
   Task<void> final_checks() {
@@ -418,8 +446,10 @@ class World {
     if (listed < created_ || listed > created_ + unheard_)
       violate("I3/I6: " + std::to_string(listed) + " responses exist, " + std::to_string(created_) + " were created");
     KeyRing keys(Key256{9}, process_->store(), loop_.random());
-    Result<VerifyReport> verified = co_await verify(process_->store(), Key256{7}, [&](const SessionRow& row) { return keys.open(row); });
-    if (!verified.ok()) violate("journal verify: " + verified.error().message);
+    Result<VerifyReport> verified =
+        co_await verify(process_->store(), Key256{7}, [&](const SessionRow& row) { return keys.open(row); });
+    if (!verified.ok())
+      violate("journal verify: " + verified.error().message);
     else
       for (const std::string& problem : verified->problems) violate("journal verify: " + problem);
   }
@@ -459,7 +489,8 @@ class World {
 }  // namespace
 
 std::string_view name_of(FaultKind kind) {
-  static constexpr std::string_view kNames[] = {"crash", "crash in commit", "disk full", "network", "supplier", "clock step"};
+  static constexpr std::string_view kNames[] = {"crash",   "crash in commit", "disk full",
+                                                "network", "supplier",        "clock step"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -5,7 +5,8 @@ namespace {
 
 class Answer final : public UpstreamAnswer {
  public:
-  Answer(Loop& loop, ScriptedAnswer script, Cancellation& cancel) : loop_(loop), script_(std::move(script)), cancel_(cancel) {}
+  Answer(Loop& loop, ScriptedAnswer script, Cancellation& cancel)
+      : loop_(loop), script_(std::move(script)), cancel_(cancel) {}
   Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) override {
     Deadline ready{loop_.now() + script_.pause};
     if (next_ == script_.pieces.size() && !script_.cut) co_return false;
@@ -26,8 +27,10 @@ class Answer final : public UpstreamAnswer {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<UpstreamAnswer>>> ScriptedProvider::open(UpstreamCall call, Deadline, Cancellation& cancel) {
-  ScriptedCall seen{calls_++, call.model, call.held, call.ask, {call.context.begin(), call.context.end()}, call.max_output_tokens};
+Task<Result<std::unique_ptr<UpstreamAnswer>>> ScriptedProvider::open(UpstreamCall call, Deadline,
+                                                                     Cancellation& cancel) {
+  ScriptedCall seen{
+      calls_++, call.model, call.held, call.ask, {call.context.begin(), call.context.end()}, call.max_output_tokens};
   ScriptedAnswer answer = script_(seen);
   if (answer.refusal) co_return *answer.refusal;
   co_return std::unique_ptr<UpstreamAnswer>(std::make_unique<Answer>(loop_, std::move(answer), cancel));
@@ -40,7 +43,11 @@ Piece finish_piece(Finish finish) {
 }
 
 Piece tool_piece(int index, std::string call_id, std::string name, std::string arguments) {
-  return {.kind = Piece::Kind::kToolCall, .text = std::move(arguments), .index = index, .call_id = std::move(call_id), .name = std::move(name)};
+  return {.kind = Piece::Kind::kToolCall,
+          .text = std::move(arguments),
+          .index = index,
+          .call_id = std::move(call_id),
+          .name = std::move(name)};
 }
 
 std::vector<Piece> text_pieces(std::string_view text) {

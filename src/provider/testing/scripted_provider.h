@@ -1,6 +1,6 @@
 #pragma once
-// ScriptedProvider: a Provider whose answers a test writes. Each call asks `script` what to say; pieces come one by one with
-// a pause before each, then the end or an error.
+// ScriptedProvider: a Provider whose answers a test writes. Each call asks `script` what to say; pieces come one by one
+// with a pause before each, then the end or an error.
 
 #include <functional>
 
@@ -27,7 +27,8 @@ class ScriptedProvider final : public Provider {
   using Script = std::function<ScriptedAnswer(const ScriptedCall&)>;
   ScriptedProvider(Loop& loop, Script script) : loop_(loop), script_(std::move(script)) {}
   const std::string& name() const override { return name_; }
-  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline, Cancellation& cancel) override;
+  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
+                                                     Cancellation& cancel) override;
   size_t calls() const { return calls_; }
 
  private:
