@@ -337,7 +337,7 @@ LoadedConfig parse_config(const std::string& text, const Environment& environmen
     problems.add(error.mark, "", "not YAML: " + error.msg);
   }
   out.problems = std::move(problems.found);
-  std::ranges::stable_sort(out.problems, {}, [](const ConfigProblem& p) { return std::pair(p.line, p.column); });
+  std::ranges::sort(out.problems, {}, [](const ConfigProblem& p) { return std::tuple(p.line, p.column, p.field); });
   return out;
 }
 
