@@ -58,7 +58,7 @@ Task<void> write_steps(SimLoop& loop, Store& store, Lease lease, Attempt& attemp
     for (uint64_t n = 1 + random.below(3); n-- > 0;)
       attempt.writing.add(batch, random.bytes(random.below(3000)), random);
     bool unfinished = step == 0 ? false : attempt.steps.back().unfinished;
-    bool with_row = random.below(2) == 0;  // otherwise the session row lags
+    bool with_row = random.below(4) == 0;  // otherwise the session row lags
     if (with_row) {
       unfinished = random.below(2) == 0;
       batch.unfinished = unfinished;
@@ -71,7 +71,7 @@ Task<void> write_steps(SimLoop& loop, Store& store, Lease lease, Attempt& attemp
     auto committed = co_await store.commit(lease, std::move(batch));
     if (!committed.ok()) co_return;
     attempt.acknowledged = attempt.steps.size();
-    if (random.below(4) == 0) co_await sleep_for(loop, 400ms);  // lets flushes come due
+    if (random.below(2) == 0) co_await sleep_for(loop, 400ms);  // lets flushes come due
   }
 }
 
@@ -196,7 +196,7 @@ std::vector<std::string> cut_and_check(uint64_t n, Loss loss, uint64_t& changes)
   // Twice, so that closing, opening and what lies in the file from before are cut too.
   for (int life = 0; life < 2 && !vfs.power_is_cut(); ++life) {
     Process process(loop, vfs);
-    if (process.store) loop.run(work(loop, *process.store, world, work_random, 6));
+    if (process.store) loop.run(work(loop, *process.store, world, work_random, 8));
     if (!process.store && !vfs.power_is_cut()) wrong.push_back("does not open: " + process.failure);
     if (process.fatal != 0 && !vfs.power_is_cut()) wrong.push_back("fatal without a cause");
   }
