@@ -57,6 +57,9 @@ Result<Key256> master_key(const std::string& data_folder, const std::string& hex
     TRY_VOID(create(data_folder, path, random));
     fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   }
+  if (fd < 0 && errno == ENOENT)
+    return Error{Code::kNotFound,
+                 "the master key " + path + " is missing: without it nothing in this journal can be read"};
   if (fd < 0) return failed("read", path);
   char text[256];
   ssize_t n = ::read(fd, text, sizeof text);
