@@ -105,7 +105,7 @@ struct Batch {
   std::optional<WallTime> expires;
   std::optional<bool> legal_hold;
   std::vector<IndexPut> put;
-  std::vector<IndexKey> remove;
+  std::vector<IndexKey> remove;        // before the puts
   std::vector<TimerPut> timers;
   std::vector<std::string> remove_timers;
   std::vector<SeqRange> erase;  // payloads and salts of these records are destroyed
@@ -147,6 +147,7 @@ class Store {
 
   virtual Task<Result<std::optional<SessionRow>>> session(SessionId id) = 0;
   // Records first..last in order; ends early after about `bytes_max` (at least one record when there is one).
+  // kNotFound: no such session.
   virtual Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last,
                                                        size_t bytes_max) = 0;
   virtual Task<Result<std::optional<IndexEntry>>> find(IndexKey key) = 0;
