@@ -63,7 +63,7 @@ struct IndexEntry {
   SessionId session;
   uint64_t seq = 0;      // the record it points to
   std::string value;     // small, content-free: the owner's own format
-  uint64_t ordinal = 0;  // assigned by the store, growing in commit order; the cursor of list()
+  uint64_t ordinal = 0;  // assigned by the store, growing in commit order, kept when a put replaces; cursor of list()
   bool operator==(const IndexEntry&) const = default;
 };
 struct IndexPut {
@@ -105,7 +105,7 @@ struct Batch {
   std::optional<WallTime> expires;
   std::optional<bool> legal_hold;
   std::vector<IndexPut> put;
-  std::vector<IndexKey> remove;        // before the puts
+  std::vector<IndexKey> remove;  // before the puts
   std::vector<TimerPut> timers;
   std::vector<std::string> remove_timers;
   std::vector<SeqRange> erase;  // payloads and salts of these records are destroyed
