@@ -38,6 +38,17 @@ std::string render(const Response& response) {
   return out.take();
 }
 
+// The resource, or why there is none.
+Task<void> reply_with(Exchange& x, const ResponseId& id, Result<Response> response) {
+  if (!response.ok()) {
+    co_await x.fail(std::move(response).error());
+    co_return;
+  }
+  x.about(id);
+  std::string body = render(*response);
+  co_await x.json(body);
+}
+
 }  // namespace
 
 Task<void> Gateway::create(Exchange& x) {
@@ -122,25 +133,13 @@ Task<void> Gateway::fetch(Exchange& x) {
     co_return;
   }
   Result<Response> response = co_await responses_.get(x.caller.tenant, id);
-  if (!response.ok()) {
-    co_await x.fail(std::move(response).error());
-    co_return;
-  }
-  x.about(id);
-  std::string body = render(*response);
-  co_await x.json(body);
+  co_await reply_with(x, id, std::move(response));
 }
 
 Task<void> Gateway::cancel(Exchange& x) {
   ResponseId id(x.id);
   Result<Response> response = co_await responses_.cancel(x.caller.tenant, id);
-  if (!response.ok()) {
-    co_await x.fail(std::move(response).error());
-    co_return;
-  }
-  x.about(id);
-  std::string body = render(*response);
-  co_await x.json(body);
+  co_await reply_with(x, id, std::move(response));
 }
 
 Task<void> Gateway::remove(Exchange& x) {

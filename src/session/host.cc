@@ -83,8 +83,6 @@ void ResponsesHost::forget(const ResponseId& id) {
   running_.store(runs_.size(), std::memory_order_relaxed);
 }
 
-Record ResponsesHost::end_record(const ResponseEnded& ended) { return {.time = loop_.wall(), .body = ended}; }
-
 // A response's ending and what must be true together with it.
 Batch ResponsesHost::end_batch(const Run& run, const ResponseEnded& ended, const ResponseId& id, uint64_t first) const {
   Batch batch;
@@ -249,7 +247,7 @@ Task<void> ResponsesHost::drive(RunPtr run, GenerationInput input) {
   std::optional<ResponseEnded> ended =
       co_await generate(std::move(input), router_, *run, loop_, {run->cancel(), run->halt}, limits_.generation, log_);
   if (ended && !run->broken()) {
-    Record record = end_record(*ended);
+    Record record{.time = loop_.wall(), .body = *ended};
     if (run->stored()) {
       run->put(std::move(record), end_batch(*run, *ended, id, run->first_seq()));
     } else {
@@ -354,8 +352,11 @@ Task<Result<Response>> ResponsesHost::get(TenantId tenant, ResponseId id, IndexE
   CO_TRY(std::optional<SessionRow> row, co_await store_.session(entry.session));
   if (!row) co_return no_such_response(id);
   CO_TRY(std::optional<Key256> key, co_await keys_.open(*row));
-  CO_TRY(entry, co_await entry_of(tenant, id));
   CO_TRY(IndexValue value, IndexValue::decode(entry.value));
+  if (value.last == 0) {  // it was being made when it was located, and may have ended since
+    CO_TRY(entry, co_await entry_of(tenant, id));
+    CO_TRY(value, IndexValue::decode(entry.value));
+  }
   uint64_t last = value.last != 0 ? value.last : row->head;
   Response response;
   for (uint64_t next = entry.seq; next <= last;) {

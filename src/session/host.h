@@ -56,7 +56,6 @@ class ResponsesHost {
   Task<void> drive(RunPtr run, GenerationInput input);
   void keep(RunPtr run, ResponseId id);
   void forget(const ResponseId& id);
-  Record end_record(const ResponseEnded& ended);
   Batch end_batch(const Run& run, const ResponseEnded& ended, const ResponseId& id, uint64_t first) const;
   Task<Result<std::vector<SeqRange>>> erasable(SessionRow row, ResponseId removed);
   Task<Result<IndexEntry>> entry_of(TenantId tenant, ResponseId id);

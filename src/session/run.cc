@@ -76,7 +76,7 @@ Task<Result<void>> Run::commit_first(Record record, Batch batch) {
     work_.notify_all();
     co_return std::move(done).error();
   }
-  show(records[0]);
+  show(std::move(records[0]));
   begin();
   wake();
   co_return Result<void>();
@@ -100,8 +100,6 @@ LedgerEntry Run::account(const AttemptEnded& attempt) const {
 
 Result<void> Run::begin_with(const Record& record) {
   TRY_VOID(apply(response_, record));
-  if (const auto* deltas = std::get_if<Deltas>(&record.body))
-    for (const Delta& delta : deltas->deltas) text_deltas_ += delta.kind == Delta::Kind::kText;
   if (const auto* started = std::get_if<AttemptStarted>(&record.body)) {
     attempt_ = *started;
     attempt_began_ = loop_.now();
@@ -119,7 +117,7 @@ Result<void> Run::begin_with(const Record& record) {
 void Run::put(Record record, std::optional<Batch> together) {
   if (!stored()) {
     record.seq = ++unstored_seq_;
-    show(record);
+    show(std::move(record));
     wake();
     return;
   }
@@ -167,7 +165,7 @@ Task<Result<void>> Run::deltas(std::vector<Delta> deltas) {
   if (broken_) co_return *broken_;
   put({.time = loop_.wall(), .body = Deltas{std::move(deltas)}});
   while (!broken_ && !cancel_.requested() &&
-         (stored() ? pending_bytes_ > limits_.pending_bytes_max : unread_bytes() > limits_.window_bytes_max))
+         (stored() ? pending_bytes_ > limits_.pending_bytes_max : window_bytes_ > limits_.window_bytes_max))
     (void)co_await changed_.wait(deadline_in(loop_, std::chrono::seconds(1)));
   if (broken_) co_return *broken_;
   co_return Result<void>();
@@ -219,7 +217,7 @@ Task<void> Run::commit_loop() {
     }
     committing_ = false;
     if (!planted(PlantedBug::kSendBeforeCommit))
-      for (const Record& record : records) show(record);
+      for (Record& record : records) show(std::move(record));
     wake();
   }
 }
@@ -229,14 +227,12 @@ void Run::stop_commits() {
   work_.notify_all();
 }
 
-void Run::show(const Record& record) {
+void Run::show(Record record) {
   Result<void> applied = apply(response_, record);
   CHECK(applied.ok(), "a run's own records do not fold");
-  if (const auto* deltas = std::get_if<Deltas>(&record.body))
-    for (const Delta& delta : deltas->deltas) text_deltas_ += delta.kind == Delta::Kind::kText;
   visible_seq_ = record.seq;
-  window_.push_back(std::make_shared<const Record>(record));
   window_bytes_ += weight(record);
+  window_.push_back(std::make_shared<const Record>(std::move(record)));
   if (!stored() || planted(PlantedBug::kUnboundedReader)) return;
   while (window_bytes_ > limits_.window_bytes_max && window_.size() > 1) {
     window_bytes_ -= weight(*window_.front());

@@ -80,7 +80,6 @@ class Run final : public GenerationSink {
   bool broken() const { return broken_.has_value(); }
   const std::optional<Error>& why_broken() const { return broken_; }
   size_t window_bytes() const { return window_bytes_; }
-  int64_t text_deltas() const { return text_deltas_; }
 
   Cancellation& cancel() { return cancel_; }
   std::string idempotency;  // key of the response's idempotency entry; empty: none
@@ -90,9 +89,8 @@ class Run final : public GenerationSink {
   std::vector<LedgerEntry> ledger() const { return ledger_; }
 
  private:
-  void show(const Record& record);
+  void show(Record record);
   void wake();
-  size_t unread_bytes() const { return window_bytes_; }
   LedgerEntry account(const AttemptEnded& attempt) const;
   Loop& loop_;
   TenantId tenant_;
@@ -116,7 +114,6 @@ class Run final : public GenerationSink {
   size_t window_bytes_ = 0;
   uint64_t visible_seq_ = 0;
   uint64_t unstored_seq_ = 0;
-  int64_t text_deltas_ = 0;
   Response response_;
   std::optional<Error> broken_;
   Cancellation cancel_;

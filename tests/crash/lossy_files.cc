@@ -1,7 +1,7 @@
 // A file layer that forgets what was not synced, preloaded into a server by crash.py --layer lossy.
 //
 // Files under $LOSSY_ROOT work as ever, and $LOSSY_MIRROR holds what a disk would hold after the power went: bytes
-// reach the mirror when fsync or fdatasync of their file is called, renames and removals when their directory is
+// reach the mirror when fsync or fdatasync of their file is called; renames, links and removals when their directory is
 // synced. After a SIGKILL the campaign puts the mirror in the place of the root. $LOSSY_SYNC_DELAY_US makes a sync take
 // at least so long, as that of a slow disk, with nothing mirrored before the time is over.
 //
@@ -39,7 +39,8 @@ struct File {
 };
 
 struct DirectoryChange {
-  std::string from, to;  // `to` empty: removal
+  std::string from, to;     // `to` empty: removal
+  bool keeps_from = false;  // a second name for the file, as of link
 };
 
 struct State {
@@ -156,6 +157,8 @@ void mirror_directory(const std::string& path) {
     if (!inside(change.from) && !inside(change.to)) return false;
     if (change.to.empty())
       REAL(unlink)(state().mirrored(change.from).c_str());
+    else if (change.keeps_from)
+      REAL(link)(state().mirrored(change.from).c_str(), state().mirrored(change.to).c_str());
     else
       REAL(rename)(state().mirrored(change.from).c_str(), state().mirrored(change.to).c_str());
     return true;
@@ -175,10 +178,10 @@ void synced(int fd) {
     mirror_file(path);
 }
 
-void moved(const std::string& from, const std::string& to) {
+void moved(const std::string& from, const std::string& to, bool keeps_from = false) {
   if (!state().covers(from) && !state().covers(to)) return;
   std::lock_guard lock(state().mutex);
-  state().changes.push_back({from, to});
+  state().changes.push_back({from, to, keeps_from});
   state().files[from].whole = true;
   if (!to.empty()) state().files[to].whole = true;
 }
@@ -263,6 +266,11 @@ int unlink(const char* path) {
 int rename(const char* from, const char* to) {
   int status = REAL(rename)(from, to);
   if (status == 0 && state().on()) moved(absolute(from), absolute(to));
+  return status;
+}
+int link(const char* from, const char* to) {
+  int status = REAL(link)(from, to);
+  if (status == 0 && state().on()) moved(absolute(from), absolute(to), true);
   return status;
 }
 
