@@ -44,10 +44,14 @@ Task<bool> Process::boot(SessionLimits limits) {
   co_return recovered.ok() && !dead_;
 }
 
-Task<void> Process::wind_down() {
+Task<void> Process::halt() {
   dead_ = true;
   network_.reset_all();
   if (responses_) co_await responses_->stop({machine_.loop.now()});
+}
+
+Task<void> Process::wind_down() {
+  co_await halt();
   responses_.reset();
   router_.reset();
   provider_.reset();

@@ -34,7 +34,9 @@ class Process {
   Lease lease() const { return lease_; }
   bool dead() const { return dead_; }
 
-  // After a crash: ends everything without any effect that could be seen.
+  // After a crash: stops what runs, without any effect that could be seen; calls into responses() come back.
+  Task<void> halt();
+  // halt(), and the end of everything.
   Task<void> wind_down();
 
  private:
