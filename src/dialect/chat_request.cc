@@ -7,18 +7,12 @@
 
 #include "dialect/chat_upstream.h"
 #include "dialect/say.h"
+#include "dialect/upstream_error.h"
 
 namespace perdure {
 namespace {
 
 using json::Writer;
-
-Error unsayable(std::string param, std::string what) {
-  return {.code = Code::kInvalid,
-          .message = "The model's supplier cannot be given " + what + ".",
-          .param = std::move(param),
-          .reason = "unsupported_parameter"};
-}
 
 // Where in the client's request an item of the context is: the context ends with the request's input.
 std::string param_of(const Request& request, size_t context_size, size_t index) {

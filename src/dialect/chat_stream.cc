@@ -1,4 +1,5 @@
 #include "dialect/chat_upstream.h"
+#include "dialect/upstream_error.h"
 
 namespace perdure {
 
@@ -26,8 +27,7 @@ Result<void> ChatStreamParser::chunk(const SseEvent& event, std::vector<Piece>& 
 
 Result<void> ChatStreamParser::end() {
   if (done_ || answer_.finished()) return {};
-  return Error{
-      .code = Code::kUnavailable, .message = "The supplier's stream ended before the answer did.", .reason = "cut"};
+  return answer_cut();
 }
 
 Result<std::vector<Piece>> parse_chat_answer(std::string body) {
@@ -41,5 +41,36 @@ Result<std::vector<Piece>> parse_chat_answer(std::string body) {
     return Error{.code = Code::kCorrupt, .message = "The supplier's answer has no finish reason."};
   return pieces;
 }
+
+namespace {
+
+class ChatUpstream final : public UpstreamDialect {
+ public:
+  explicit ChatUpstream(ChatVariant variant) : variant_(variant) {}
+  std::string_view name() const override { return "chat"; }
+  Result<UpstreamMessage> write(const UpstreamAsk& ask) const override {
+    Request limited = ask.request;
+    limited.input.clear();
+    limited.max_output_tokens = ask.max_output_tokens;
+    UpstreamMessage message{.path = "/chat/completions"};
+    TRY(message.body, write_chat_request(limited, ask.context, ask.model, variant_, ask.held, ask.ask));
+    message.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
+    return message;
+  }
+  std::unique_ptr<AnswerParser> stream_parser() const override { return std::make_unique<ChatStreamParser>(); }
+  Result<std::vector<Piece>> parse_answer(std::string body) const override {
+    return parse_chat_answer(std::move(body));
+  }
+  Error parse_error(int status, std::string_view retry_after, std::string_view body) const override {
+    return parse_chat_error(status, retry_after, body);
+  }
+
+ private:
+  ChatVariant variant_;
+};
+
+}  // namespace
+
+std::unique_ptr<UpstreamDialect> chat_upstream(ChatVariant variant) { return std::make_unique<ChatUpstream>(variant); }
 
 }  // namespace perdure

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dialect/chat_answer.h"
+#include "dialect/upstream.h"
 #include "model/piece.h"
 #include "model/request.h"
 #include "wire/sse.h"
@@ -29,14 +30,14 @@ Result<std::string> write_chat_request(const Request& request, std::span<const I
                                        std::string_view held = {}, std::string_view ask = {});
 
 // Parses a streamed answer from bytes cut anywhere.
-class ChatStreamParser {
+class ChatStreamParser final : public AnswerParser {
  public:
   // kCorrupt: not this dialect (malformed chunk). kUnavailable / kOverloaded / kInvalid: the supplier reported an error
   // inside the stream.
-  Result<void> feed(std::string_view bytes, std::vector<Piece>& out);
+  Result<void> feed(std::string_view bytes, std::vector<Piece>& out) override;
   // After the last byte: whole if the supplier said [DONE] or a finish reason; kUnavailable ("cut") otherwise.
-  Result<void> end();
-  bool done() const { return done_; }
+  Result<void> end() override;
+  bool done() const override { return done_; }
 
  private:
   Result<void> chunk(const SseEvent& event, std::vector<Piece>& out);
@@ -49,5 +50,7 @@ class ChatStreamParser {
 Result<std::vector<Piece>> parse_chat_answer(std::string body);
 // An error answer: classed by status and body, message passed on, Retry-After read. Never echoes credentials.
 Error parse_chat_error(int status, std::string_view retry_after, std::string_view body);
+
+std::unique_ptr<UpstreamDialect> chat_upstream(ChatVariant variant);
 
 }  // namespace perdure

@@ -267,6 +267,12 @@ Told told(const std::vector<Piece>& pieces) {
       case Piece::Kind::kFinish:
         out.finish = piece.text, ++out.finishes;
         break;
+      case Piece::Kind::kMessage:
+      case Piece::Kind::kSummary:
+      case Piece::Kind::kOpaque:
+      case Piece::Kind::kAnnotation:
+        out.problems.push_back("a piece that this dialect has not");
+        break;
     }
   }
   return out;

@@ -5,6 +5,7 @@
 #include "dialect/request_reader.h"
 #include "dialect/responses_request.h"
 #include "dialect/say.h"
+#include "model/opaque.h"
 
 namespace perdure {
 namespace {
@@ -155,12 +156,15 @@ void parse_reasoning(RequestReader& in, Item& item) {
   parse_parts(in, "summary", in.array("summary"), Parts::kSummary, item.summary);
   parse_parts(in, "content", in.array("content"), Parts::kReasoning, item.content);
   in.text("encrypted_content", item.encrypted, {});
-  in.text("issuer", item.issuer, {.length_max = kNameMax});
+  if (item.encrypted.empty()) return;
+  OpaqueBlock block = unpack_opaque(item.encrypted);
+  item.encrypted = std::move(block.block);
+  item.opaque = block.kind;
+  item.issuer = std::move(block.issuer);
 }
 
 void parse_compaction(RequestReader& in, Item& item) {
   in.text("encrypted_content", item.encrypted, {.required = true});
-  in.text("issuer", item.issuer, {.length_max = kNameMax});
 }
 
 struct ItemType {

@@ -77,7 +77,7 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
   };
   const auto part_event = [&](std::string_view suffix, const Part& part) {
     json::Writer fields = fields_of_part(true);
-    write_part(fields.key("part"), part);
+    write_public_part(fields.key("part"), part);
     fields.end_object();
     const bool summary = place.part == PartKind::kSummaryText;
     event(std::string(summary ? "response.reasoning_summary_part." : "response.content_part.").append(suffix),
@@ -86,7 +86,7 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
   const auto item_event = [&](std::string_view type, const Item& item) {
     json::Writer fields;
     fields.begin_object().field("output_index", static_cast<int64_t>(place.item));
-    write_item(fields.key("item"), item);
+    write_public_item(fields.key("item"), item);
     fields.end_object();
     event(type, std::move(fields), out);
   };
@@ -106,6 +106,7 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
       }
       case Delta::Kind::kPartBegin:
         place.part = delta.part;
+        place.annotations = 0;
         ++(delta.part == PartKind::kSummaryText ? place.summaries : place.contents);
         part_event("added", Part{.kind = delta.part});
         break;
@@ -137,6 +138,15 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
         item_event("response.output_item.done", item);
         break;
       }
+      case Delta::Kind::kOpaque:
+        break;  // shown with the whole item
+      case Delta::Kind::kAnnotation: {
+        json::Writer fields = fields_of_part(true);
+        fields.field("annotation_index", static_cast<int64_t>(place.annotations++));
+        fields.key("annotation").raw(delta.text).end_object();
+        event("response.output_text.annotation.added", std::move(fields), out);
+        break;
+      }
     }
   }
 }
@@ -150,6 +160,7 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
     place.contents = open.content.size();
     place.summaries = open.summary.size();
     place.part = part_;
+    place.annotations = annotations_;
   }
   TRY_VOID(apply(response_, record));
 
@@ -164,7 +175,8 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
     case RecordKind::kDeltas: {
       const auto& list = std::get<Deltas>(record.body).deltas;
       for (const Delta& delta : list) {
-        if (delta.kind == Delta::Kind::kPartBegin) part_ = delta.part;
+        if (delta.kind == Delta::Kind::kPartBegin) part_ = delta.part, annotations_ = 0;
+        if (delta.kind == Delta::Kind::kAnnotation) ++annotations_;
       }
       deltas(list, place, out);
       break;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/opaque.h"
+
 namespace perdure {
 namespace {
 
@@ -100,6 +102,28 @@ void write_usage(json::Writer& out, const Usage& usage) {
 
 }  // namespace
 
+void write_public_part(json::Writer& out, const Part& part) {
+  if (part.cache.empty()) return write_part(out, part);
+  Part shown = part;
+  shown.cache.clear();
+  write_part(out, shown);
+}
+
+void write_public_item(json::Writer& out, const Item& item) {
+  const auto marked = [](const Part& part) { return !part.cache.empty(); };
+  if (item.encrypted.empty() && !item.tool_failed && item.cache.empty() && std::ranges::none_of(item.content, marked))
+    return write_item(out, item);
+  Item shown = item;
+  if (item.kind == ItemKind::kReasoning && !item.encrypted.empty())
+    shown.encrypted = pack_opaque(item.opaque, item.issuer, item.encrypted);
+  shown.opaque = OpaqueKind::kNone;
+  shown.issuer.clear();
+  shown.tool_failed = false;
+  shown.cache.clear();
+  for (Part& part : shown.content) part.cache.clear();
+  write_item(out, shown);
+}
+
 void write_response(json::Writer& out, const Response& response) {
   const Request& request = response.request;
   const ResponseStatus status = response.status;
@@ -125,7 +149,7 @@ void write_response(json::Writer& out, const Response& response) {
   write_count_or_null(out, "max_output_tokens", request.max_output_tokens);
   write_count_or_null(out, "max_tool_calls", request.max_tool_calls);
   out.field("model", request.model).key("output").begin_array();
-  for (const Item& item : response.output()) write_item(out, item);
+  for (const Item& item : response.output()) write_public_item(out, item);
   out.end_array().field("parallel_tool_calls", request.parallel_tool_calls.value_or(true));
   write_text_or_null(out, "previous_response_id", request.previous_response_id);
   write_text_or_null(out, "prompt_cache_key", request.prompt_cache_key);

@@ -8,25 +8,22 @@
 #include <string>
 #include <vector>
 
-#include "model/response.h"
+#include "dialect/client_stream.h"
 
 namespace perdure {
 
 // Everything the schema requires, in a fixed order of fields.
 void write_response(json::Writer& out, const Response& response);
 
-struct RenderedEvent {
-  uint64_t sequence_number = 0;
-  std::string type;  // "response.output_text.delta"
-  std::string data;  // one line of JSON
-};
+// An item as clients see it: opaque blocks are packed (model/opaque.h), marks of other APIs are left out.
+void write_public_item(json::Writer& out, const Item& item);
+void write_public_part(json::Writer& out, const Part& part);
 
-class EventRenderer {
+class EventRenderer final : public ClientStream {
  public:
-  // Appends the events that `record` gives rise to. kCorrupt as apply().
-  Result<void> add(const Record& record, std::vector<RenderedEvent>& out);
-  const Response& response() const { return response_; }
-  bool finished() const { return is_terminal(response_.status); }
+  Result<void> add(const Record& record, std::vector<RenderedEvent>& out) override;
+  const Response& response() const override { return response_; }
+  std::string_view trailer() const override { return "data: [DONE]\n\n"; }
 
  private:
   struct Place {  // in the output, while deltas are walked
@@ -34,11 +31,13 @@ class EventRenderer {
     size_t item = 0;                        // the open item
     size_t contents = 0, summaries = 0;     // parts that it has so far
     PartKind part = PartKind::kOutputText;  // the open part
+    size_t annotations = 0;                 // that it has so far
   };
   void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
   void deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out);
   Response response_;
   PartKind part_ = PartKind::kOutputText;  // the part that began last
+  size_t annotations_ = 0;                 // of that part
   uint64_t next_ = 0;
 };
 

@@ -53,7 +53,7 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
         break;
       }
     }
-    if (events.empty() && !(*reader)->finished() && !first) bytes = ": keep-alive\n\n";
+    if (events.empty() && !(*reader)->finished() && !first) bytes = (*reader)->stream().keep_alive();
     for (size_t i = 0; i <= events.size(); ++i) {
       if (i < events.size() && static_cast<int64_t>(events[i].sequence_number) > after) {
         append_sse(bytes, events[i].type, events[i].data);
@@ -72,6 +72,7 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
   }
   metrics_.streams.add(-1);
   bool whole = (*reader)->finished() && !broken && !x.cut;
+  std::string trailer((*reader)->stream().trailer());
   reader->reset();
   if (whole) {
     // A response that ended before its first event was asked for has an empty tail, not an error.
@@ -80,7 +81,7 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
       x.status = 200;
       ended = co_await x.reply.begin(200, "text/event-stream");
     }
-    if (ended.ok()) ended = co_await x.reply.write("data: [DONE]\n\n");
+    if (ended.ok() && !trailer.empty()) ended = co_await x.reply.write(trailer);
     if (ended.ok()) ended = co_await x.reply.finish();
     x.cut = !ended.ok();
   } else {

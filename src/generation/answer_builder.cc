@@ -14,13 +14,19 @@ constexpr size_t kCallBytesMax = 8 << 20;
 }  // namespace
 
 AnswerBuilder::AnswerBuilder(const Request& request, AnswerItems held, int64_t held_tokens, Random& random)
-    : request_(request), random_(random), answer_(std::move(held)), tokens_(held_tokens) {}
+    : request_(request), random_(random), answer_(std::move(held)), tokens_(held_tokens) {
+  if (!answer_.part_open()) return;
+  const Item& open = answer_.items().back();
+  part_ = open.content.empty() ? PartKind::kSummaryText : open.content.back().kind;
+}
 
 void AnswerBuilder::begin_attempt() {
-  calls_.clear();
+  group_.clear();
+  alone_.reset();
   call_bytes_ = 0;
   finish_ = Finish::kNone;
   finish_reason_.clear();
+  stop_sequence_.clear();
   upstream_id_.clear();
   usage_ = {};
   hide_reasoning_ = !answer_.items().empty();
@@ -34,9 +40,11 @@ bool AnswerBuilder::closed() const {
 }
 
 std::string AnswerBuilder::visible_text() const {
+  std::string text;
   for (const Item& item : answer_.items())
-    if (item.kind == ItemKind::kMessage && !item.content.empty()) return item.content.back().text;
-  return {};
+    if (item.kind == ItemKind::kMessage)
+      for (const Part& part : item.content) text += part.text;
+  return text;
 }
 
 void AnswerBuilder::emit(std::vector<Delta>& out, Delta delta) {
@@ -50,21 +58,91 @@ void AnswerBuilder::close_open(std::vector<Delta>& out, ItemStatus status) {
   if (answer_.item_open()) emit(out, Delta::item_end(status));
 }
 
+void AnswerBuilder::begin_item(std::vector<Delta>& out, ItemKind kind) {
+  close_open(out, ItemStatus::kCompleted);
+  bool reasoning = kind == ItemKind::kReasoning;
+  Item begun{.kind = kind, .id = make_id(random_, reasoning ? "rs_" : "msg_"), .status = ItemStatus::kInProgress};
+  if (!reasoning) {
+    begun.role = Role::kAssistant;
+    begun.phase = std::exchange(phase_, {});
+  }
+  emit(out, Delta::item_begin(std::move(begun)));
+  summary_ = -1;
+}
+
 void AnswerBuilder::show(std::vector<Delta>& out, PartKind part, std::string text) {
   if (text.empty()) return;
-  bool reasoning = part == PartKind::kReasoningText;
+  bool reasoning = part == PartKind::kReasoningText || part == PartKind::kSummaryText;
   ItemKind kind = reasoning ? ItemKind::kReasoning : ItemKind::kMessage;
   bool open = answer_.item_open() && answer_.items().back().kind == kind;
   if (!open) {
-    close_open(out, ItemStatus::kCompleted);
-    Item begun{.kind = kind, .id = make_id(random_, reasoning ? "rs_" : "msg_"), .status = ItemStatus::kInProgress};
-    if (!reasoning) begun.role = Role::kAssistant;
-    emit(out, Delta::item_begin(std::move(begun)));
+    if (alone_) {
+      Piece block = *std::exchange(alone_, std::nullopt);
+      opaque_item(out, block.opaque, std::move(block.text), std::move(block.issuer));
+    }
+    begin_item(out, kind);
   }
-  if (answer_.part_open() && answer_.items().back().content.back().kind != part) emit(out, Delta::part_end());
-  if (!answer_.part_open()) emit(out, Delta::part_begin(part));
+  if (answer_.part_open() && part_ != part) emit(out, Delta::part_end());
+  if (!answer_.part_open()) {
+    emit(out, Delta::part_begin(part));
+    part_ = part;
+  }
   emit(out, Delta::append(std::move(text)));
   ++tokens_;
+}
+
+// Reasoning is shown as it comes; that of an attempt which goes on with an answer stays hidden.
+void AnswerBuilder::reason(std::vector<Delta>& out, const Piece& piece) {
+  if (hide_reasoning_ || !group_.empty()) return;
+  bool summary = piece.kind == Piece::Kind::kSummary;
+  bool open = answer_.item_open() && answer_.items().back().kind == ItemKind::kReasoning;
+  if (summary && open && answer_.part_open() && summary_ >= 0 && summary_ != piece.index) emit(out, Delta::part_end());
+  show(out, summary ? PartKind::kSummaryText : PartKind::kReasoningText, piece.text);
+  if (summary && !piece.text.empty()) summary_ = piece.index;
+}
+
+void AnswerBuilder::opaque_item(std::vector<Delta>& out, OpaqueKind kind, std::string block, std::string issuer) {
+  begin_item(out, ItemKind::kReasoning);
+  emit(out, Delta::opaque_block(kind, std::move(block), std::move(issuer)));
+  emit(out, Delta::item_end(ItemStatus::kCompleted));
+}
+
+// A block ends the reasoning that is open. One that stands alone belongs to what comes next, and shares its fate.
+void AnswerBuilder::opaque(std::vector<Delta>& out, const Piece& piece) {
+  if (hide_reasoning_ || piece.text.empty() || piece.opaque == OpaqueKind::kNone) return;
+  if (!group_.empty()) {
+    group_.push_back({.index = -1, .arguments = piece.text, .opaque = piece.opaque, .issuer = piece.issuer});
+    return;
+  }
+  bool open = answer_.item_open() && answer_.items().back().kind == ItemKind::kReasoning;
+  if (open) {
+    if (answer_.part_open()) emit(out, Delta::part_end());
+    emit(out, Delta::opaque_block(piece.opaque, piece.text, piece.issuer));
+    emit(out, Delta::item_end(ItemStatus::kCompleted));
+    return;
+  }
+  if (alone_) opaque_item(out, alone_->opaque, alone_->text, alone_->issuer);
+  alone_ = piece;
+}
+
+Result<void> AnswerBuilder::hold(const Piece& piece) {
+  auto held = std::ranges::find_if(group_, [&](const Held& h) { return h.index >= 0 && h.index == piece.index; });
+  if (held == group_.end()) {
+    if (group_.size() >= kCallsMax) return Error{Code::kCorrupt, "the supplier's answer holds too many tool calls"};
+    if (alone_) {
+      group_.push_back({.index = -1, .arguments = alone_->text, .opaque = alone_->opaque, .issuer = alone_->issuer});
+      alone_.reset();
+    }
+    held = group_.insert(group_.end(), Held{.index = piece.index});
+  }
+  if (piece.kind == Piece::Kind::kToolCall) {
+    held->call_id = piece.call_id;
+    held->name = piece.name;
+  }
+  held->arguments += piece.text;
+  call_bytes_ += piece.text.size();
+  if (call_bytes_ > kCallBytesMax) return Error{Code::kCorrupt, "the supplier's tool arguments are too long"};
+  return {};
 }
 
 Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) {
@@ -80,34 +158,34 @@ Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) 
       case Piece::Kind::kRefusal:
         show(out, PartKind::kRefusal, trimmer_ ? trimmer_->feed(piece.text) : piece.text);
         break;
-      case Piece::Kind::kReasoning: {
-        // Shown only as the beginning of an answer and in one piece: a later attempt's reasoning stays hidden.
-        bool first = answer_.items().empty();
-        bool going_on = !hide_reasoning_ && answer_.items().size() == 1 && answer_.item_open() &&
-                        answer_.items()[0].kind == ItemKind::kReasoning;
-        if (first || going_on) show(out, PartKind::kReasoningText, piece.text);
+      case Piece::Kind::kReasoning:
+      case Piece::Kind::kSummary:
+        reason(out, piece);
         break;
-      }
+      case Piece::Kind::kOpaque:
+        opaque(out, piece);
+        break;
+      case Piece::Kind::kMessage:
+        // What goes on with an answer goes on with its last message.
+        if (hide_reasoning_) break;
+        if (answer_.item_open() && answer_.items().back().kind == ItemKind::kMessage)
+          close_open(out, ItemStatus::kCompleted);
+        phase_ = piece.text;
+        break;
+      case Piece::Kind::kAnnotation:
+        if (answer_.part_open() && part_ == PartKind::kOutputText) emit(out, Delta::annotation(piece.text));
+        break;
       case Piece::Kind::kToolCall:
-      case Piece::Kind::kToolArguments: {
-        if (calls_.size() >= kCallsMax && !calls_.contains(piece.index))
-          return Error{Code::kCorrupt, "the supplier's answer holds too many tool calls"};
-        Call& call = calls_[piece.index];
-        if (piece.kind == Piece::Kind::kToolCall) {
-          call.call_id = piece.call_id;
-          call.name = piece.name;
-        }
-        call.arguments += piece.text;
-        call_bytes_ += piece.text.size();
-        if (call_bytes_ > kCallBytesMax) return Error{Code::kCorrupt, "the supplier's tool arguments are too long"};
+      case Piece::Kind::kToolArguments:
+        TRY_VOID(hold(piece));
         break;
-      }
       case Piece::Kind::kUsage:
         usage_ = piece.usage;
         break;
       case Piece::Kind::kFinish:
         finish_ = piece.finish;
         finish_reason_ = piece.text;
+        stop_sequence_ = piece.name;
         break;
     }
   }
@@ -125,16 +203,24 @@ bool AnswerBuilder::permitted(const std::string& function) const {
 std::vector<Delta> AnswerBuilder::complete() {
   std::vector<Delta> out;
   if (trimmer_) show(out, PartKind::kOutputText, trimmer_->finish());
-  bool cut_short = finish_ == Finish::kLength || finish_ == Finish::kContentFilter;
+  bool cut_short = finish_ == Finish::kLength || finish_ == Finish::kContentFilter || finish_ == Finish::kContextWindow;
   close_open(out, cut_short ? ItemStatus::kIncomplete : ItemStatus::kCompleted);
   if (cut_short) return out;  // the last call may be half written
-  for (auto& [index, call] : calls_) {
-    if (!permitted(call.name)) continue;
+  if (alone_) {
+    Piece block = *std::exchange(alone_, std::nullopt);
+    opaque_item(out, block.opaque, std::move(block.text), std::move(block.issuer));
+  }
+  for (Held& held : group_) {
+    if (held.index < 0) {
+      opaque_item(out, held.opaque, std::move(held.arguments), std::move(held.issuer));
+      continue;
+    }
+    if (!permitted(held.name)) continue;
     Item begun{.kind = ItemKind::kFunctionCall, .id = make_id(random_, "fc_"), .status = ItemStatus::kInProgress};
-    begun.call_id = call.call_id.empty() ? make_id(random_, "call_") : call.call_id;
-    begun.name = call.name;
+    begun.call_id = held.call_id.empty() ? make_id(random_, "call_") : held.call_id;
+    begun.name = held.name;
     emit(out, Delta::item_begin(std::move(begun)));
-    emit(out, Delta::append(call.arguments.empty() ? "{}" : call.arguments));
+    emit(out, Delta::append(held.arguments.empty() ? "{}" : held.arguments));
     emit(out, Delta::item_end(ItemStatus::kCompleted));
   }
   return out;

@@ -3,7 +3,6 @@
 // attempt that continues adds to the open message, hides later reasoning, and keeps tool calls back until the answer is
 // whole.
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,21 +31,31 @@ class AnswerBuilder {
   bool anything_visible() const { return !answer_.items().empty(); }
   // What is held ends with a message or a call that was closed, so no attempt is missing.
   bool closed() const;
-  std::string visible_text() const;  // of the message so far
+  std::string visible_text() const;  // of its messages so far
   const AnswerItems& answer() const { return answer_; }
   Finish finish() const { return finish_; }
   const std::string& finish_reason() const { return finish_reason_; }
+  const std::string& stop_sequence() const { return stop_sequence_; }
   const std::string& upstream_id() const { return upstream_id_; }
   const Usage& usage() const { return usage_; }
   size_t trimmed() const { return trimmer_ ? trimmer_->trimmed() : 0; }
   int64_t tokens() const { return tokens_; }
 
  private:
-  struct Call {
+  // One entry of the group that is held back until the answer is whole: a call, or an opaque block before one.
+  struct Held {
+    int index = -1;  // of the call; -1: an opaque block
     std::string call_id, name, arguments;
+    OpaqueKind opaque = OpaqueKind::kNone;
+    std::string issuer;
   };
   void emit(std::vector<Delta>& out, Delta delta);
   void show(std::vector<Delta>& out, PartKind part, std::string text);
+  void begin_item(std::vector<Delta>& out, ItemKind kind);
+  Result<void> hold(const Piece& piece);
+  void reason(std::vector<Delta>& out, const Piece& piece);
+  void opaque(std::vector<Delta>& out, const Piece& piece);
+  void opaque_item(std::vector<Delta>& out, OpaqueKind kind, std::string block, std::string issuer);
   void close_open(std::vector<Delta>& out, ItemStatus status);
   bool permitted(const std::string& function) const;
 
@@ -54,13 +63,17 @@ class AnswerBuilder {
   Random& random_;
   AnswerItems answer_;
   std::optional<OverlapTrimmer> trimmer_;
-  std::map<int, Call> calls_;
+  std::vector<Held> group_;
+  std::optional<Piece> alone_;  // an opaque block whose item has not come yet
+  std::string phase_;           // of the message that begins next
+  int summary_ = -1;            // the part of the summary that is open
   size_t call_bytes_ = 0;
   Finish finish_ = Finish::kNone;
-  std::string finish_reason_, upstream_id_;
+  std::string finish_reason_, stop_sequence_, upstream_id_;
   Usage usage_;
   int64_t tokens_;
-  bool hide_reasoning_ = false;  // an earlier attempt has shown some
+  PartKind part_ = PartKind::kOutputText;  // the open one, or the last
+  bool hide_reasoning_ = false;            // an earlier attempt has shown some
 };
 
 }  // namespace perdure

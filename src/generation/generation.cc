@@ -25,7 +25,7 @@ class Run {
   Task<std::optional<ResponseEnded>> go() {
     // A server that crashed between the last deltas and the ending had everything already: asking again would add to
     // it.
-    if (input_.finished) co_return end_as(finish_of(*input_.finished));
+    if (input_.finished) co_return end_as(finish_of(*input_.finished), input_.finished->stop_sequence);
     if (builder_.closed()) {
       bool cut_short = builder_.answer().items().back().status == ItemStatus::kIncomplete;
       co_return cut_short ? end(ResponseStatus::kIncomplete, "interrupted") : end(ResponseStatus::kCompleted);
@@ -53,7 +53,9 @@ class Run {
                          .finish_reason = builder_.finish_reason(),
                          .upstream_id = builder_.upstream_id(),
                          .trimmed_bytes = static_cast<int64_t>(builder_.trimmed()),
-                         .usage = builder_.usage()};
+                         .usage = builder_.usage(),
+                         .finish = builder_.finish() == Finish::kNone ? "" : std::string(name_of(builder_.finish())),
+                         .stop_sequence = builder_.stop_sequence()};
       usage_ += builder_.usage();
       if (!outcome.ok()) {
         const Error& error = outcome.error();
@@ -74,7 +76,7 @@ class Run {
       if (stop_.cancel.requested() && stop_.halt) co_return std::nullopt;
       Result<void> recorded = co_await sink_.attempt_ended(ended);
       if (!recorded.ok()) co_return std::nullopt;
-      if (outcome.ok()) co_return end_as(builder_.finish());
+      if (outcome.ok()) co_return end_as(builder_.finish(), builder_.stop_sequence());
       if (stop_.cancel.requested()) co_return co_await stopped();
       fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
       Error error = std::move(outcome).error();
@@ -135,21 +137,22 @@ class Run {
     return {.status = status, .incomplete_reason = std::move(incomplete_reason), .usage = usage_};
   }
 
-  static Finish finish_of(const std::string& reason) {
-    if (reason == "length") return Finish::kLength;
-    if (reason == "content_filter") return Finish::kContentFilter;
+  static Finish finish_of(const AttemptEnded& attempt) {
+    if (!attempt.finish.empty()) return finish_named(attempt.finish);
+    // Journals from before `finish` was written hold the word of the chat dialect.
+    if (attempt.finish_reason == "length") return Finish::kLength;
+    if (attempt.finish_reason == "content_filter") return Finish::kContentFilter;
     return Finish::kStop;
   }
 
-  ResponseEnded end_as(Finish finish) {
-    switch (finish) {
-      case Finish::kLength:
-        return end(ResponseStatus::kIncomplete, "max_output_tokens");
-      case Finish::kContentFilter:
-        return end(ResponseStatus::kIncomplete, "content_filter");
-      default:
-        return end(ResponseStatus::kCompleted);
-    }
+  ResponseEnded end_as(Finish finish, std::string stop_sequence) {
+    ResponseEnded ended = end(ResponseStatus::kCompleted);
+    if (finish == Finish::kLength || finish == Finish::kContextWindow)
+      ended = end(ResponseStatus::kIncomplete, "max_output_tokens");
+    if (finish == Finish::kContentFilter) ended = end(ResponseStatus::kIncomplete, "content_filter");
+    if (finish != Finish::kNone) ended.finish = name_of(finish);
+    ended.stop_sequence = std::move(stop_sequence);
+    return ended;
   }
 
   Task<std::optional<ResponseEnded>> give_up(Error error) {

@@ -47,13 +47,12 @@ class GenerationSink {
 
 struct GenerationInput {
   const Request* request = nullptr;
-  std::vector<Item> context;  // history and input, in order
-  AnswerItems held;           // what an earlier run has handed to the sink
-  int64_t held_tokens = 0;    // deltas of text in it: the measure of what is left of max_output_tokens
-  int64_t attempts = 0;       // how many there were
-  Usage usage;                // of those attempts
-  std::optional<std::string>
-      finished;  // the last attempt was whole and only its ending is missing: the supplier's finish reason
+  std::vector<Item> context;             // history and input, in order
+  AnswerItems held;                      // what an earlier run has handed to the sink
+  int64_t held_tokens = 0;               // deltas of text in it: the measure of what is left of max_output_tokens
+  int64_t attempts = 0;                  // how many there were
+  Usage usage;                           // of those attempts
+  std::optional<AttemptEnded> finished;  // the last attempt was whole and only its ending is missing
   std::string traceparent;
 };
 

@@ -51,6 +51,16 @@ Result<void> AnswerItems::step(Place& place, const Delta& delta) {
       if (delta.status == ItemStatus::kInProgress) return corrupt("delta: an item ends in progress");
       place.item_open = false;
       return {};
+    case Delta::Kind::kOpaque:
+      if (!place.item_open || place.part_open || place.item != ItemKind::kReasoning || place.sealed)
+        return corrupt("delta: an opaque block out of place");
+      if (delta.opaque == OpaqueKind::kNone || delta.text.empty())
+        return corrupt("delta: an opaque block that is none");
+      place.sealed = true;
+      return {};
+    case Delta::Kind::kAnnotation:
+      if (!place.part_open || place.part != PartKind::kOutputText) return corrupt("delta: an annotation out of place");
+      return {};
   }
   return corrupt("delta: of no kind known here");
 }
@@ -81,6 +91,19 @@ void AnswerItems::put(const Delta& delta) {
     case Delta::Kind::kItemEnd:
       items_.back().status = delta.status;
       break;
+    case Delta::Kind::kOpaque:
+      items_.back().encrypted = delta.text;
+      items_.back().opaque = delta.opaque;
+      items_.back().issuer = delta.issuer;
+      bytes_ += delta.text.size();
+      break;
+    case Delta::Kind::kAnnotation: {
+      std::string& all = items_.back().content.back().annotations;
+      all.empty() ? void(all = "[") : (all.pop_back(), void(all += ","));
+      all.append(delta.text).append("]");
+      bytes_ += delta.text.size();
+      break;
+    }
   }
 }
 

@@ -11,17 +11,31 @@
 namespace perdure {
 
 struct Delta {
-  enum class Kind : uint8_t { kItemBegin = 1, kPartBegin, kText, kPartEnd, kItemEnd };
+  enum class Kind : uint8_t {
+    kItemBegin = 1,
+    kPartBegin,
+    kText,
+    kPartEnd,
+    kItemEnd,
+    kOpaque,      // a reasoning item's opaque block; once, outside its parts
+    kAnnotation,  // of the open output_text
+  };
   Kind kind = Kind::kText;
   Item item;                                   // kItemBegin: kind, id, role, phase, call_id, name; nothing else
   PartKind part = PartKind::kOutputText;       // kPartBegin
-  std::string text;                            // kText
+  std::string text;                            // kText; kOpaque: the block; kAnnotation: one JSON object
+  OpaqueKind opaque = OpaqueKind::kNone;       // kOpaque
+  std::string issuer;                          // kOpaque
   ItemStatus status = ItemStatus::kCompleted;  // kItemEnd
   bool operator==(const Delta&) const = default;
 
   static Delta item_begin(Item begun) { return {.kind = Kind::kItemBegin, .item = std::move(begun)}; }
   static Delta part_begin(PartKind kind) { return {.kind = Kind::kPartBegin, .part = kind}; }
   static Delta append(std::string text) { return {.kind = Kind::kText, .text = std::move(text)}; }
+  static Delta opaque_block(OpaqueKind kind, std::string block, std::string issuer) {
+    return {.kind = Kind::kOpaque, .text = std::move(block), .opaque = kind, .issuer = std::move(issuer)};
+  }
+  static Delta annotation(std::string json) { return {.kind = Kind::kAnnotation, .text = std::move(json)}; }
   static Delta part_end() { return {.kind = Kind::kPartEnd}; }
   static Delta item_end(ItemStatus status) { return {.kind = Kind::kItemEnd, .status = status}; }
 };
@@ -39,7 +53,7 @@ class AnswerItems {
  private:
   // Where the next delta lands: all that decides whether it may come.
   struct Place {
-    bool item_open = false, part_open = false;
+    bool item_open = false, part_open = false, sealed = false;  // sealed: the opaque block has come
     ItemKind item = ItemKind::kMessage;
     PartKind part = PartKind::kOutputText;
   };

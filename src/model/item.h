@@ -25,7 +25,17 @@ enum class PartKind : uint8_t {
   kSummaryText
 };
 
+// What an opaque block is to its issuer; decides how it is given back. Names are part of the journal's format.
+enum class OpaqueKind : uint8_t {
+  kNone = 0,
+  kEncrypted = 1,  // reasoning that only the issuer can read (OpenAI encrypted_content)
+  kSignature = 2,  // vouches for the visible text beside it, or, with none, for the item that follows it
+                   // (Anthropic thinking, Gemini thoughtSignature)
+  kRedacted = 3,   // reasoning withheld from sight (Anthropic redacted_thinking, Bedrock redactedContent)
+};
+
 std::string_view name_of(ItemKind);
+std::string_view name_of(OpaqueKind);
 std::string_view name_of(Role);
 std::string_view name_of(ItemStatus);
 std::string_view name_of(PartKind);
@@ -37,6 +47,7 @@ struct Part {
   std::string file_id, file_data, filename;
   std::string detail;       // images
   std::string annotations;  // raw JSON array of an output_text; empty: none
+  std::string cache;        // a prompt-cache mark after this part: its time to live, "5m" or "1h"; empty: none
   bool operator==(const Part&) const = default;
 };
 
@@ -51,10 +62,13 @@ struct Item {
   std::string arguments;       // function_call: JSON text as the model wrote it, perhaps not valid
   std::string output;          // function_call_output given as a string
   bool output_is_text = true;  // else `content` holds its parts
+  bool tool_failed = false;    // function_call_output: the tool reports an error
+  std::string cache;           // function_call, function_call_output: as Part::cache
   std::vector<Part> content;   // message, reasoning (raw), function_call_output
   std::vector<Part> summary;   // reasoning
-  std::string encrypted;       // reasoning, compaction: opaque
-  std::string issuer;          // who alone can read `encrypted`; empty: unknown
+  std::string encrypted;       // reasoning: opaque bytes, exactly as the issuer gave them; compaction: see opaque.h
+  OpaqueKind opaque = OpaqueKind::kNone;  // what `encrypted` is; kNone where it is empty
+  std::string issuer;                     // who alone can read `encrypted`; empty: unknown, and nobody is given it
   bool operator==(const Item&) const = default;
 };
 

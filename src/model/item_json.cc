@@ -27,6 +27,7 @@ void write_part(json::Writer& out, const Part& part) {
     case PartKind::kReasoningText:
     case PartKind::kSummaryText:
       out.field("text", part.text);
+      if (!part.cache.empty()) out.field("cache", part.cache);
       break;
     case PartKind::kOutputText:
       out.field("text", part.text)
@@ -42,12 +43,14 @@ void write_part(json::Writer& out, const Part& part) {
       if (!part.file_id.empty()) out.field("file_id", part.file_id);
       // Clients want the field; "auto" is what its absence means, so nothing is lost.
       out.field("detail", part.detail.empty() ? std::string_view("auto") : std::string_view(part.detail));
+      if (!part.cache.empty()) out.field("cache", part.cache);
       break;
     case PartKind::kInputFile:
       if (!part.filename.empty()) out.field("filename", part.filename);
       if (!part.url.empty()) out.field("file_url", part.url);
       if (!part.file_id.empty()) out.field("file_id", part.file_id);
       if (!part.file_data.empty()) out.field("file_data", part.file_data);
+      if (!part.cache.empty()) out.field("cache", part.cache);
       break;
   }
   out.end_object();
@@ -62,6 +65,7 @@ Result<Part> read_part(json::Value value) {
     case PartKind::kReasoningText:
     case PartKind::kSummaryText:
       in.text("text", part.text);
+      in.optional_text("cache", part.cache);
       break;
     case PartKind::kOutputText:
       in.text("text", part.text);
@@ -80,12 +84,14 @@ Result<Part> read_part(json::Value value) {
       in.optional_text("file_id", part.file_id);
       in.optional_text("detail", part.detail);
       if (part.detail == "auto") part.detail.clear();
+      in.optional_text("cache", part.cache);
       break;
     case PartKind::kInputFile:
       in.optional_text("filename", part.filename);
       in.optional_text("file_url", part.url);
       in.optional_text("file_id", part.file_id);
       in.optional_text("file_data", part.file_data);
+      in.optional_text("cache", part.cache);
       break;
   }
   TRY_VOID(in.finish());
@@ -102,6 +108,7 @@ void write_item(json::Writer& out, const Item& item) {
       break;
     case ItemKind::kFunctionCall:
       out.field("call_id", item.call_id).field("name", item.name).field("arguments", item.arguments);
+      if (!item.cache.empty()) out.field("cache", item.cache);
       break;
     case ItemKind::kFunctionCallOutput:
       out.field("call_id", item.call_id);
@@ -110,11 +117,15 @@ void write_item(json::Writer& out, const Item& item) {
       } else {
         write_parts(out, "output", item.content);
       }
+      if (item.tool_failed) out.field("tool_failed", true);
+      if (!item.cache.empty()) out.field("cache", item.cache);
       break;
     case ItemKind::kReasoning:
       write_parts(out, "summary", item.summary);
       if (!item.content.empty()) write_parts(out, "content", item.content);
       if (!item.encrypted.empty()) out.field("encrypted_content", item.encrypted);
+      if (item.opaque != OpaqueKind::kNone && item.opaque != OpaqueKind::kEncrypted)
+        out.field("opaque", name_of(item.opaque));
       if (!item.issuer.empty()) out.field("issuer", item.issuer);
       break;
     case ItemKind::kCompaction:
@@ -141,6 +152,7 @@ Result<Item> read_item(json::Value value) {
       in.text("call_id", item.call_id);
       in.text("name", item.name);
       in.text("arguments", item.arguments);
+      in.optional_text("cache", item.cache);
       break;
     case ItemKind::kFunctionCallOutput: {
       in.text("call_id", item.call_id);
@@ -153,12 +165,16 @@ Result<Item> read_item(json::Value value) {
       } else {
         in.fail("output", "is neither a string nor an array");
       }
+      in.optional_boolean("tool_failed", item.tool_failed);
+      in.optional_text("cache", item.cache);
       break;
     }
     case ItemKind::kReasoning:
       TRY_VOID(read_parts(in.array("summary"), item.summary));
       TRY_VOID(read_parts(in.array("content"), item.content));
       in.optional_text("encrypted_content", item.encrypted);
+      if (!item.encrypted.empty()) item.opaque = OpaqueKind::kEncrypted;
+      if (json::Value kind = in.any("opaque"); !kind.missing()) in.word("opaque", opaque_kinds(), item.opaque);
       in.optional_text("issuer", item.issuer);
       break;
     case ItemKind::kCompaction:

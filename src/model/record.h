@@ -43,7 +43,8 @@ struct AttemptStarted {
   std::string provider;  // configured name
   std::string model;     // the name sent upstream
   bool continuation = false;
-  std::string reason;  // why here: content-free
+  std::string reason;                // why here: content-free
+  std::vector<std::string> dropped;  // what a lenient request lost on this supplier's dialect: fields of the request
   bool operator==(const AttemptStarted&) const = default;
 };
 
@@ -61,6 +62,8 @@ struct AttemptEnded {
   int64_t upstream_status = 0;
   int64_t trimmed_bytes = 0;  // overlap that a continuation repeated and that was not shown
   Usage usage;
+  std::string finish;         // name_of(Finish); empty: it did not finish
+  std::string stop_sequence;  // that was met
   bool operator==(const AttemptEnded&) const = default;
 };
 
@@ -69,6 +72,8 @@ struct ResponseEnded {
   std::string incomplete_reason;          // "max_output_tokens", "content_filter", "interrupted"
   std::string error_code, error_message;  // kFailed
   Usage usage;
+  std::string finish;         // name_of(Finish); empty: none was said
+  std::string stop_sequence;  // that was met
   bool operator==(const ResponseEnded&) const = default;
 };
 

@@ -5,6 +5,8 @@
 //   3 texts         count; the length of each; all of them as one run of bytes
 //   4 part ends
 //   5 item ends     status: a byte
+//   6 opaque block  kind: a byte; the block, its issuer: a string each
+//   7 annotation    JSON: a string
 //
 // count, lengths: LEB128; a string: its length, then its bytes. Other records are small or already JSON, so they are
 // one object of canonical JSON.
@@ -106,6 +108,14 @@ std::string encode_deltas(const std::vector<Delta>& deltas) {
       case Delta::Kind::kItemEnd:
         out += static_cast<char>(delta.status);
         break;
+      case Delta::Kind::kOpaque:
+        out += static_cast<char>(delta.opaque);
+        put_string(out, delta.text);
+        put_string(out, delta.issuer);
+        break;
+      case Delta::Kind::kAnnotation:
+        put_string(out, delta.text);
+        break;
     }
     ++i;
   }
@@ -148,6 +158,15 @@ Result<Deltas> decode_deltas(std::string_view payload) {
       case Delta::Kind::kItemEnd:
         out.deltas.push_back(Delta::item_end(in.word(item_statuses())));
         break;
+      case Delta::Kind::kOpaque: {
+        OpaqueKind kind = in.word(opaque_kinds());
+        std::string block = in.string();
+        out.deltas.push_back(Delta::opaque_block(kind, std::move(block), in.string()));
+        break;
+      }
+      case Delta::Kind::kAnnotation:
+        out.deltas.push_back(Delta::annotation(in.string()));
+        break;
       default:
         return corrupt("deltas: an operation that is not known here");
     }
@@ -163,6 +182,7 @@ void write_usage(json::Writer& out, const Usage& usage) {
   out.key("usage").begin_object();
   out.field("input_tokens", usage.input_tokens).field("cached_tokens", usage.cached_tokens);
   out.field("output_tokens", usage.output_tokens).field("reasoning_tokens", usage.reasoning_tokens);
+  if (usage.cache_write_tokens != 0) out.field("cache_write_tokens", usage.cache_write_tokens);
   out.field("known", usage.known).end_object();
 }
 
@@ -172,6 +192,7 @@ Result<Usage> read_usage(json::Value value) {
   StrictReader in(value, "usage");
   const std::pair<std::string_view, int64_t*> counts[] = {{"input_tokens", &usage.input_tokens},
                                                           {"cached_tokens", &usage.cached_tokens},
+                                                          {"cache_write_tokens", &usage.cache_write_tokens},
                                                           {"output_tokens", &usage.output_tokens},
                                                           {"reasoning_tokens", &usage.reasoning_tokens}};
   for (const auto& [name, count] : counts) {
@@ -203,6 +224,11 @@ struct Encoder {
     out.begin_object().field("number", r.number).field("provider", r.provider).field("model", r.model);
     if (r.continuation) out.field("continuation", true);
     write_optional(out, "reason", r.reason);
+    if (!r.dropped.empty()) {
+      out.key("dropped").begin_array();
+      for (const std::string& field : r.dropped) out.string(field);
+      out.end_array();
+    }
     return out.end_object().take();
   }
   std::string operator()(const Deltas& r) const { return encode_deltas(r.deltas); }
@@ -210,6 +236,8 @@ struct Encoder {
     json::Writer out;
     out.begin_object().field("number", r.number).field("outcome", r.outcome);
     write_optional(out, "finish_reason", r.finish_reason);
+    write_optional(out, "finish", r.finish);
+    write_optional(out, "stop_sequence", r.stop_sequence);
     write_optional(out, "upstream_id", r.upstream_id);
     write_optional(out, "error", r.error);
     write_optional(out, "upstream_status", r.upstream_status);
@@ -223,6 +251,8 @@ struct Encoder {
     write_optional(out, "incomplete_reason", r.incomplete_reason);
     write_optional(out, "error_code", r.error_code);
     write_optional(out, "error_message", r.error_message);
+    write_optional(out, "finish", r.finish);
+    write_optional(out, "stop_sequence", r.stop_sequence);
     write_usage(out, r.usage);
     return out.end_object().take();
   }
@@ -250,6 +280,7 @@ Result<AttemptStarted> decode_started(json::Value value) {
   in.text("model", r.model);
   in.optional_boolean("continuation", r.continuation);
   in.optional_text("reason", r.reason);
+  in.texts("dropped", r.dropped);
   TRY_VOID(in.finish());
   return r;
 }
@@ -260,6 +291,8 @@ Result<AttemptEnded> decode_attempt_ended(json::Value value) {
   in.optional_integer("number", r.number);
   in.text("outcome", r.outcome);
   in.optional_text("finish_reason", r.finish_reason);
+  in.optional_text("finish", r.finish);
+  in.optional_text("stop_sequence", r.stop_sequence);
   in.optional_text("upstream_id", r.upstream_id);
   in.optional_text("error", r.error);
   in.optional_integer("upstream_status", r.upstream_status);
@@ -276,6 +309,8 @@ Result<ResponseEnded> decode_response_ended(json::Value value) {
   in.optional_text("incomplete_reason", r.incomplete_reason);
   in.optional_text("error_code", r.error_code);
   in.optional_text("error_message", r.error_message);
+  in.optional_text("finish", r.finish);
+  in.optional_text("stop_sequence", r.stop_sequence);
   TRY(r.usage, read_usage(in.any("usage")));
   TRY_VOID(in.finish());
   return r;

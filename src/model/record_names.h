@@ -7,5 +7,6 @@
 namespace perdure {
 
 std::span<const Name<ResponseStatus>> response_statuses();
+std::span<const Name<ClientDialect>> client_dialects();
 
 }  // namespace perdure

@@ -17,6 +17,7 @@ struct Tool {  // a function tool; others are refused where requests are read
   std::optional<std::string> description;
   std::string parameters;  // raw JSON object, byte for byte as given; empty: null
   std::optional<bool> strict;
+  std::string cache;  // as Part::cache
   bool operator==(const Tool&) const = default;
 };
 
@@ -39,8 +40,13 @@ struct TextFormat {
   bool operator==(const TextFormat&) const = default;
 };
 
+// The API that a request came in by. A stored answer can be read back in it.
+enum class ClientDialect : uint8_t { kResponses = 1, kChat, kMessages };
+std::string_view name_of(ClientDialect);
+
 struct Request {
   std::string model;  // the logical name that the client asked for
+  ClientDialect dialect = ClientDialect::kResponses;
   std::optional<std::string> instructions;
   std::vector<Item> input;
   std::vector<Tool> tools;
@@ -51,12 +57,19 @@ struct Request {
   std::optional<int64_t> max_output_tokens, max_tool_calls, top_logprobs;
   std::optional<bool> parallel_tool_calls;
   std::string reasoning_effort, reasoning_summary;
+  std::optional<int64_t> reasoning_tokens_max;  // thinking.budget_tokens of Anthropic, thinkingBudget of Gemini
+  std::optional<int64_t> top_k, seed;
+  std::vector<std::string> stop;  // stop sequences
   std::string truncation = "disabled";
   std::string service_tier;
   std::string user, safety_identifier, prompt_cache_key;
   std::vector<std::string> include;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::string previous_response_id;
+  std::string conversation;                  // conv_...; empty: none
+  std::optional<int64_t> compact_threshold;  // context_management: compact when the context has more tokens
+  bool include_usage = false;                // chat streams: a last frame with the usage
+  bool lenient = false;  // what the supplier's dialect cannot express is left out and named, instead of refused
   bool store = true;
   bool background = false;
   bool stream = false;

@@ -1,3 +1,4 @@
+#include "model/record_names.h"
 #include "model/request.h"
 #include "model/strict_reader.h"
 
@@ -43,6 +44,7 @@ void write_tool(json::Writer& out, const Tool& tool) {
   write_optional(out, "description", tool.description);
   if (!tool.parameters.empty()) out.key("parameters").raw(tool.parameters);
   write_optional(out, "strict", tool.strict);
+  write_optional(out, "cache", tool.cache);
   out.end_object();
 }
 
@@ -53,6 +55,7 @@ Result<Tool> read_tool(json::Value value) {
   in.optional_text("description", tool.description);
   tool.parameters = in.object("parameters").raw();
   in.optional_boolean("strict", tool.strict);
+  in.optional_text("cache", tool.cache);
   TRY_VOID(in.finish());
   return tool;
 }
@@ -101,6 +104,7 @@ Result<TextFormat> read_format(json::Value value) {
 
 void write_request(json::Writer& out, const Request& request) {
   out.begin_object().field("model", request.model);
+  if (request.dialect != ClientDialect::kResponses) out.field("dialect", name_of(request.dialect));
   write_optional(out, "instructions", request.instructions);
   out.key("input").begin_array();
   for (const Item& item : request.input) write_item(out, item);
@@ -123,6 +127,10 @@ void write_request(json::Writer& out, const Request& request) {
   write_optional(out, "parallel_tool_calls", request.parallel_tool_calls);
   write_optional(out, "reasoning_effort", request.reasoning_effort);
   write_optional(out, "reasoning_summary", request.reasoning_summary);
+  write_optional(out, "reasoning_tokens_max", request.reasoning_tokens_max);
+  write_optional(out, "top_k", request.top_k);
+  write_optional(out, "seed", request.seed);
+  write_texts(out, "stop", request.stop);
   if (request.truncation != Request{}.truncation) out.field("truncation", request.truncation);
   write_optional(out, "service_tier", request.service_tier);
   write_optional(out, "user", request.user);
@@ -135,6 +143,10 @@ void write_request(json::Writer& out, const Request& request) {
     out.end_object();
   }
   write_optional(out, "previous_response_id", request.previous_response_id);
+  write_optional(out, "conversation", request.conversation);
+  write_optional(out, "compact_threshold", request.compact_threshold);
+  if (request.include_usage) out.field("include_usage", true);
+  if (request.lenient) out.field("lenient", true);
   if (!request.store) out.field("store", false);
   if (request.background) out.field("background", true);
   if (request.stream) out.field("stream", true);
@@ -145,6 +157,8 @@ Result<Request> read_request(json::Value value) {
   Request request;
   StrictReader in(value, "request");
   in.text("model", request.model);
+  if (json::Value dialect = in.any("dialect"); !dialect.missing())
+    in.word("dialect", client_dialects(), request.dialect);
   in.optional_text("instructions", request.instructions);
   for (json::Value element : in.array("input").elements()) {
     TRY(auto item, read_item(element));
@@ -171,6 +185,10 @@ Result<Request> read_request(json::Value value) {
   in.optional_boolean("parallel_tool_calls", request.parallel_tool_calls);
   in.optional_text("reasoning_effort", request.reasoning_effort);
   in.optional_text("reasoning_summary", request.reasoning_summary);
+  in.optional_integer("reasoning_tokens_max", request.reasoning_tokens_max);
+  in.optional_integer("top_k", request.top_k);
+  in.optional_integer("seed", request.seed);
+  in.texts("stop", request.stop);
   in.optional_text("truncation", request.truncation);
   in.optional_text("service_tier", request.service_tier);
   in.optional_text("user", request.user);
@@ -182,6 +200,10 @@ Result<Request> read_request(json::Value value) {
     request.metadata.emplace_back(member.key, member.value.text());
   }
   in.optional_text("previous_response_id", request.previous_response_id);
+  in.optional_text("conversation", request.conversation);
+  in.optional_integer("compact_threshold", request.compact_threshold);
+  in.optional_boolean("include_usage", request.include_usage);
+  in.optional_boolean("lenient", request.lenient);
   in.optional_boolean("store", request.store);
   in.optional_boolean("background", request.background);
   in.optional_boolean("stream", request.stream);

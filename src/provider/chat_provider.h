@@ -1,9 +1,8 @@
 #pragma once
-// ChatProvider: any OpenAI-compatible chat endpoint (OpenAI, vLLM, llama.cpp, Ollama, ...).
+// chat_provider: any OpenAI-compatible chat endpoint with a bearer key (OpenAI, vLLM, llama.cpp, Ollama, ...).
 
 #include "dialect/chat_upstream.h"
-#include "http/client.h"
-#include "provider/provider.h"
+#include "provider/http_provider.h"
 
 namespace perdure {
 

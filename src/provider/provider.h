@@ -1,6 +1,6 @@
 #pragma once
 // Provider: a configured endpoint of a supplier, reached for one upstream call at a time. Lives on one Loop.
-// Implementations: chat_provider.h (OpenAI Chat Completions). A provider does not retry: generation does.
+// Implementation: http_provider.h (any dialect over HTTP). A provider does not retry: generation does.
 
 #include <memory>
 #include <span>
@@ -22,6 +22,7 @@ struct UpstreamCall {
   std::string ask;                           // the words that ask to go on; empty with `held`: prefill
   std::string traceparent;                   // W3C trace context to pass on; empty: none
   std::optional<int64_t> max_output_tokens;  // what is left of the client's limit
+  int64_t max_output_tokens_else = 0;        // for dialects that want a limit where the client gave none; 0: theirs
 };
 
 // A stream of pieces. Destroying it aborts the upstream call.
@@ -37,6 +38,8 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual const std::string& name() const = 0;
+  // The fields of a lenient request that this supplier's dialect leaves out. kInvalid: it cannot be said at all.
+  virtual Result<std::vector<std::string>> dropped(const UpstreamCall&) const { return std::vector<std::string>(); }
   // Returns once the supplier has accepted the call (its answer's head has come). What `call` refers to must live until
   // then. `cancel` must outlive the answer.
   virtual Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,

@@ -303,7 +303,7 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   for (const Placement& placement : last.placements)
     if (placement.ended) input.usage += placement.ended->usage;
   if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
-    input.finished = last.placements.back().ended->finish_reason;
+    input.finished = *last.placements.back().ended;
   if (!last.placements.empty() && !last.placements.back().ended)
     CO_TRY_VOID(
         co_await run->attempt_ended({.number = input.attempts, .outcome = "abandoned", .error = "the server stopped"}));

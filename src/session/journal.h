@@ -30,7 +30,7 @@ class Journal {
   SessionRow row_;
   std::optional<Key256> key_;
   Random& random_;
-  bool created_ = false;
+
 };
 
 // Records first..last of a session, opened. Erased ones are kNotFound.

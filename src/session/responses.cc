@@ -1,6 +1,7 @@
 #include "session/responses.h"
 
 #include "base/planted.h"
+#include "dialect/responses_render.h"
 #include "session/host.h"
 
 namespace perdure {
@@ -225,39 +226,43 @@ namespace {
 
 class Follower final : public EventReader {
  public:
-  Follower(ResponsesHost& host, TenantId tenant, ResponseId id, uint64_t first)
-      : host_(host), tenant_(std::move(tenant)), id_(std::move(id)), next_(first) {}
+  Follower(ResponsesHost& host, TenantId tenant, ResponseId id, uint64_t first, std::unique_ptr<ClientStream> stream)
+      : host_(host), tenant_(std::move(tenant)), id_(std::move(id)), next_(first), stream_(std::move(stream)) {}
 
   Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) override {
-    if (renderer_.finished()) co_return Result<void>();
+    if (stream_->finished()) co_return Result<void>();
     CO_TRY(VisibleRecords visible,
            co_await call_on(host_.loop(), [&] { return host_.records(tenant_, id_, next_, deadline); }));
     for (const SharedRecord& record : visible.records) {
       next_ = record->seq + 1;
       if (record->kind() == RecordKind::kResponseDeleted) continue;
-      CO_TRY_VOID(renderer_.add(*record, out));
+      CO_TRY_VOID(stream_->add(*record, out));
     }
-    if (visible.ended && !renderer_.finished())
+    if (visible.ended && !stream_->finished())
       co_return Error{Code::kCorrupt, "the response's journal ends without an ending"};
     co_return Result<void>();
   }
-  bool finished() const override { return renderer_.finished(); }
-  const Response& response() const override { return renderer_.response(); }
+  bool finished() const override { return stream_->finished(); }
+  const Response& response() const override { return stream_->response(); }
+  const ClientStream& stream() const override { return *stream_; }
 
  private:
   ResponsesHost& host_;
   TenantId tenant_;
   ResponseId id_;
   uint64_t next_;
-  EventRenderer renderer_;
+  std::unique_ptr<ClientStream> stream_;
 };
 
 }  // namespace
 
-Task<Result<std::unique_ptr<EventReader>>> Responses::follow(TenantId tenant, ResponseId id) {
+Task<Result<std::unique_ptr<EventReader>>> Responses::follow(TenantId tenant, ResponseId id,
+                                                             std::unique_ptr<ClientStream> stream) {
   CO_TRY(Located at, co_await locate(tenant, id));
   uint64_t first = at.entry ? at.entry->seq : 1;
-  co_return std::unique_ptr<EventReader>(std::make_unique<Follower>(*at.host, std::move(tenant), std::move(id), first));
+  if (!stream) stream = std::make_unique<EventRenderer>();
+  co_return std::unique_ptr<EventReader>(
+      std::make_unique<Follower>(*at.host, std::move(tenant), std::move(id), first, std::move(stream)));
 }
 
 }  // namespace perdure

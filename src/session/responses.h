@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/metrics.h"
-#include "dialect/responses_render.h"
+#include "dialect/client_stream.h"
 #include "session/key_ring.h"
 #include "session/run.h"
 
@@ -56,6 +56,7 @@ class EventReader {
   virtual Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) = 0;
   virtual bool finished() const = 0;
   virtual const Response& response() const = 0;  // fold of what was read so far
+  virtual const ClientStream& stream() const = 0;
 };
 
 class ResponsesHost;
@@ -82,7 +83,9 @@ class Responses {
   // follow() only.
   Task<Result<Created>> create(CreateCall call);
   Task<Result<Response>> get(TenantId tenant, ResponseId id);
-  Task<Result<std::unique_ptr<EventReader>>> follow(TenantId tenant, ResponseId id);
+  // `stream`: the dialect that it is told in; null: OpenAI Responses.
+  Task<Result<std::unique_ptr<EventReader>>> follow(TenantId tenant, ResponseId id,
+                                                    std::unique_ptr<ClientStream> stream = nullptr);
   // Until it has ended; then the whole of it.
   Task<Result<Response>> wait(TenantId tenant, ResponseId id, Cancellation* gone);
   // Idempotent: a response that has ended is returned as it is.

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "async/task_group.h"
+#include "dialect/responses_render.h"
 #include "store/verify.h"
 
 namespace perdure::sim {

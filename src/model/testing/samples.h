@@ -27,7 +27,9 @@ inline std::vector<Item> sample_items() {
   Item parts{.kind = ItemKind::kFunctionCallOutput, .id = "fco_2", .call_id = "call_1", .output_is_text = false};
   parts.content = {{.text = "one"}, {.text = "two"}};
   items.push_back(parts);
-  Item reasoning{.kind = ItemKind::kReasoning, .id = "rs_1", .encrypted = "b3BhcXVl", .issuer = "acme"};
+  Item reasoning{.kind = ItemKind::kReasoning, .id = "rs_1", .encrypted = "b3BhcXVl"};
+  reasoning.opaque = OpaqueKind::kEncrypted;
+  reasoning.issuer = "acme";
   reasoning.content = {{.kind = PartKind::kReasoningText, .text = "hm"}};
   reasoning.summary = {{.kind = PartKind::kSummaryText, .text = "thought"}};
   items.push_back(reasoning);
@@ -103,6 +105,48 @@ inline std::vector<Delta> sample_deltas() {
   };
 }
 
+// What came later: every field that sample_request() has not.
+inline Request sample_messages_request() {
+  Request r{.model = "claude"};
+  r.dialect = ClientDialect::kMessages;
+  r.reasoning_tokens_max = 2048;
+  r.top_k = 40;
+  r.seed = 7;
+  r.stop = {"END", "\n\n"};
+  r.conversation = "conv_1";
+  r.compact_threshold = 100000;
+  r.include_usage = true;
+  r.lenient = true;
+  r.tools = {{.name = "look", .description = {}, .parameters = "{}", .strict = {}, .cache = "5m"}};
+  Item redacted{.kind = ItemKind::kReasoning, .id = "rs_2", .encrypted = "xyz"};
+  redacted.opaque = OpaqueKind::kRedacted;
+  redacted.issuer = "acme";
+  Item output{.kind = ItemKind::kFunctionCallOutput, .id = "fco_1", .call_id = "call_1", .output = "broken"};
+  output.tool_failed = true;
+  output.cache = "1h";
+  Item user{.kind = ItemKind::kMessage, .id = "msg_1"};
+  user.content = {{.kind = PartKind::kInputText, .text = "t", .cache = "1h"},
+                  {.kind = PartKind::kInputImage, .url = "data:image/png;base64,AA==", .cache = "5m"},
+                  {.kind = PartKind::kInputFile, .file_data = "data:text/plain;base64,AA==", .cache = "5m"}};
+  r.input = {redacted, output, user};
+  return r;
+}
+
+inline std::vector<Delta> sample_opaque_deltas() {
+  return {
+      Delta::item_begin({.kind = ItemKind::kReasoning, .id = "rs_1"}),
+      Delta::opaque_block(OpaqueKind::kSignature, "c2ln", "acme"),
+      Delta::item_end(ItemStatus::kCompleted),
+      Delta::item_begin({.kind = ItemKind::kMessage, .id = "msg_1", .role = Role::kAssistant}),
+      Delta::part_begin(PartKind::kOutputText),
+      Delta::append("Hello"),
+      Delta::annotation(R"({"type":"url_citation"})"),
+      Delta::annotation(R"({"type":"file_citation"})"),
+      Delta::part_end(),
+      Delta::item_end(ItemStatus::kCompleted),
+  };
+}
+
 // By name, as in tests/compat. A released sample never changes: what has changed since gets a sample of its own.
 inline std::map<std::string, Record> sample_records() {
   const WallTime t{std::chrono::milliseconds(1'700'000'000'123)};
@@ -112,6 +156,15 @@ inline std::map<std::string, Record> sample_records() {
   out["started_full"] = {2, t, AttemptStarted{2, "acme", "acme-large", true, "cut"}};
   out["started_bare"] = {2, t, AttemptStarted{1, "acme", "acme-large", false, ""}};
   out["deltas_full"] = {3, t, Deltas{sample_deltas()}};
+  out["created_messages"] = {1, t, ResponseCreated{ResponseId("resp_1"), sample_messages_request(), KeyId("key_1")}};
+  out["started_dropped"] = {2, t, AttemptStarted{1, "acme", "acme-large", false, "", {"top_k", "input[0]"}}};
+  out["deltas_opaque"] = {3, t, Deltas{sample_opaque_deltas()}};
+  out["attempt_ended_stop"] = {
+      4, t,
+      AttemptEnded{
+          1, "completed", "stop_sequence", "msg_1", "", 0, 0, {10, 2, 30, 4, true, 3}, "stop_sequence", "END"}};
+  out["ended_stop"] = {
+      5, t, ResponseEnded{ResponseStatus::kCompleted, "", "", "", {10, 2, 30, 4, true, 3}, "stop_sequence", "END"}};
   out["deltas_none"] = {3, t, Deltas{}};
   out["deltas_text"] = {3, t, Deltas{{Delta::append("a"), Delta::append(""), Delta::append("bc")}}};
   out["attempt_ended_full"] = {

@@ -1,0 +1,155 @@
+#include "provider/http_provider.h"
+
+namespace perdure {
+namespace {
+
+constexpr size_t kErrorBodyMax = 64 << 10;
+constexpr size_t kWholeAnswerMax = 64 << 20;
+
+class StreamedAnswer final : public UpstreamAnswer {
+ public:
+  StreamedAnswer(std::unique_ptr<HttpAnswer> http, std::unique_ptr<AnswerParser> parser, std::string issuer)
+      : http_(std::move(http)), parser_(std::move(parser)), issuer_(std::move(issuer)) {}
+
+  Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) override {
+    while (!parser_->done()) {
+      bytes_.clear();
+      Result<bool> more = co_await http_->read(bytes_, deadline);
+      if (!more.ok()) co_return std::move(more).error();
+      if (!bytes_.empty()) {
+        size_t before = out.size();
+        Result<void> fed = parser_->feed(bytes_, out);
+        for (size_t i = before; i < out.size(); ++i)
+          if (out[i].kind == Piece::Kind::kOpaque) out[i].issuer = issuer_;
+        if (!fed.ok()) co_return std::move(fed).error();
+        if (out.size() > before) co_return true;
+      }
+      if (!*more) {
+        CO_TRY_VOID(parser_->end());
+        co_return false;
+      }
+    }
+    // Only the end of the body is left; reading it lets the connection be used again.
+    bytes_.clear();
+    (void)co_await http_->read(bytes_, deadline);
+    co_return false;
+  }
+
+ private:
+  std::unique_ptr<HttpAnswer> http_;
+  std::unique_ptr<AnswerParser> parser_;
+  std::string issuer_;
+  std::string bytes_;
+};
+
+// Suppliers that ignore the wish for a stream answer with one document.
+class WholeAnswer final : public UpstreamAnswer {
+ public:
+  explicit WholeAnswer(std::vector<Piece> pieces) : pieces_(std::move(pieces)) {}
+  Task<Result<bool>> next(std::vector<Piece>& out, Deadline) override {
+    if (pieces_.empty()) co_return false;
+    out.insert(out.end(), std::make_move_iterator(pieces_.begin()), std::make_move_iterator(pieces_.end()));
+    pieces_.clear();
+    co_return true;
+  }
+
+ private:
+  std::vector<Piece> pieces_;
+};
+
+class HttpProvider final : public Provider {
+ public:
+  HttpProvider(HttpProviderOptions options, std::unique_ptr<UpstreamDialect> dialect, Credential& credential,
+               HttpClient& client)
+      : options_(std::move(options)), dialect_(std::move(dialect)), credential_(credential), client_(client) {
+    if (options_.issuer.empty()) options_.issuer = options_.name;
+    while (options_.base_url.path.ends_with('/')) options_.base_url.path.pop_back();
+  }
+  const std::string& name() const override { return options_.name; }
+
+  Result<std::vector<std::string>> dropped(const UpstreamCall& call) const override {
+    TRY(UpstreamMessage message, dialect_->write(ask_of(call)));
+    return std::move(message.dropped);
+  }
+
+  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
+                                                     Cancellation& cancel) override {
+    CO_TRY(UpstreamMessage message, dialect_->write(ask_of(call)));
+    HttpCall http;
+    http.url = options_.base_url;
+    http.url.path += message.path;
+    for (auto& [header, value] : message.headers) http.headers.add(std::move(header), std::move(value));
+    for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
+    if (!call.traceparent.empty()) http.headers.add("traceparent", call.traceparent);
+    http.body = std::move(message.body);
+    http.ca_file = options_.ca_file;
+    CO_TRY_VOID(co_await credential_.sign(http, deadline));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
+    if (answer->status == 200) {
+      std::string_view type = answer->headers.get("content-type");
+      if (type.starts_with("application/json") && dialect_->stream_type() != "application/json") {
+        CO_TRY(std::string whole, co_await read_all(*answer, kWholeAnswerMax, deadline));
+        CO_TRY(std::vector<Piece> pieces, dialect_->parse_answer(std::move(whole)));
+        for (Piece& piece : pieces)
+          if (piece.kind == Piece::Kind::kOpaque) piece.issuer = options_.issuer;
+        co_return std::unique_ptr<UpstreamAnswer>(std::make_unique<WholeAnswer>(std::move(pieces)));
+      }
+      co_return std::unique_ptr<UpstreamAnswer>(
+          std::make_unique<StreamedAnswer>(std::move(answer), dialect_->stream_parser(), options_.issuer));
+    }
+    std::string retry_after(answer->headers.get("retry-after"));
+    int status = answer->status;
+    if (status == 401 || status == 403) credential_.refused();
+    Result<std::string> text = co_await read_all(*answer, kErrorBodyMax, deadline);
+    co_return dialect_->parse_error(status, retry_after, text.ok() ? std::string_view(*text) : std::string_view());
+  }
+
+ private:
+  UpstreamAsk ask_of(const UpstreamCall& call) const {
+    UpstreamAsk ask{.request = call.request, .context = call.context, .model = call.model, .issuer = options_.issuer};
+    ask.held = call.held;
+    ask.ask = call.ask;
+    ask.max_output_tokens = call.max_output_tokens;
+    if (call.max_output_tokens_else > 0) ask.max_output_tokens_else = call.max_output_tokens_else;
+    return ask;
+  }
+
+  static Task<Result<std::string>> read_all(HttpAnswer& answer, size_t bytes_max, Deadline deadline) {
+    std::string out;
+    for (;;) {
+      CO_TRY(bool more, co_await answer.read(out, deadline));
+      if (!more) co_return out;
+      if (out.size() > bytes_max) co_return Error{Code::kCorrupt, "the supplier's answer is too long"};
+    }
+  }
+  HttpProviderOptions options_;
+  std::unique_ptr<UpstreamDialect> dialect_;
+  Credential& credential_;
+  HttpClient& client_;
+};
+
+class HeaderCredential final : public Credential {
+ public:
+  HeaderCredential(std::string header, std::string value) : header_(std::move(header)), value_(std::move(value)) {}
+  Task<Result<void>> sign(HttpCall& call, Deadline) override {
+    if (!value_.empty()) call.headers.add(header_, value_);
+    co_return Result<void>();
+  }
+
+ private:
+  std::string header_, value_;
+};
+
+}  // namespace
+
+std::unique_ptr<Credential> header_credential(std::string header, std::string prefix, std::string secret) {
+  std::string value = secret.empty() ? std::string() : prefix + secret;
+  return std::make_unique<HeaderCredential>(std::move(header), std::move(value));
+}
+
+std::unique_ptr<Provider> http_provider(HttpProviderOptions options, std::unique_ptr<UpstreamDialect> dialect,
+                                        Credential& credential, HttpClient& client) {
+  return std::make_unique<HttpProvider>(std::move(options), std::move(dialect), credential, client);
+}
+
+}  // namespace perdure
