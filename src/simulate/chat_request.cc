@@ -4,6 +4,9 @@
 #include <array>
 #include <limits>
 
+#include "simulate/media.h"
+#include "simulate/openai_schema.h"
+#include "simulate/strict_reader.h"
 #include "wire/json.h"
 
 namespace perdure::simulate {
@@ -11,109 +14,90 @@ namespace {
 
 using json::Value;
 
+using Reader = StrictReader;
+
 constexpr std::array<std::pair<Role, std::string_view>, 5> kRoles = {{{Role::kSystem, "system"},
                                                                       {Role::kDeveloper, "developer"},
                                                                       {Role::kUser, "user"},
                                                                       {Role::kAssistant, "assistant"},
                                                                       {Role::kTool, "tool"}}};
 
-Error refused(std::string message, std::string param, std::string code) {
-  return {.code = Code::kInvalid, .message = std::move(message), .param = std::move(param), .reason = std::move(code)};
+Error refused(std::string message) { return {.code = Code::kInvalid, .message = std::move(message)}; }
+
+void read_image(Reader& in, Value image, Message& message, const std::string& path) {
+  if (!in.object(image, path)) return;
+  in.only(image, {"url", "detail"}, path);
+  const std::string url = in.text(image["url"], path + ".url");
+  in.optional_one_of(image["detail"], {"auto", "low", "high"}, path + ".detail");
+  if (url.starts_with("data:")) {
+    const auto data = parse_data_url(url);
+    const std::string_view type = data ? image_type_of(data->bytes) : std::string_view();
+    if (type.empty())
+      return in.fail("You uploaded an unsupported image. Please make sure your image is valid.", path,
+                     "invalid_image_format");
+    message.media.push_back(describe_bytes(type, data->bytes));
+  } else if (url.starts_with("https://") || url.starts_with("http://")) {
+    message.media.push_back(describe_link("image", url));
+  } else if (!in.failed()) {
+    in.fail("Invalid '" + path + ".url'. Expected a base64-encoded data URL with an image MIME type, or a URL.", path,
+            "invalid_value");
+  }
 }
 
-// Reads fields and keeps the first thing that is wrong; what is read after that does not matter.
-class Reader {
- public:
-  std::optional<Error> error;
-  bool failed() const { return error.has_value(); }
+void read_file(Reader& in, Value file, Message& message, const std::string& path) {
+  if (!in.object(file, path)) return;
+  in.only(file, {"file_data", "file_id", "filename"}, path);
+  in.optional_text(file["filename"], path + ".filename");
+  if (const std::string id = in.optional_text(file["file_id"], path + ".file_id"); !id.empty()) {
+    message.media.push_back("file " + id);
+    return;
+  }
+  const auto data = parse_data_url(in.text(file["file_data"], path + ".file_data"));
+  if (!data)
+    return in.fail("Invalid '" + path + ".file_data'. Expected a base64-encoded data URL.", path + ".file_data",
+                   "invalid_value");
+  message.media.push_back(describe_bytes(data->type, data->bytes));
+}
 
-  void fail(std::string message, std::string param, std::string code) {
-    if (!error) error = refused(std::move(message), std::move(param), std::move(code));
-  }
-  void wrong_type(Value value, std::string_view expected, const std::string& param) {
-    fail("Invalid type for '" + param + "': expected " + std::string(expected) + ", but got " +
-             std::string(name_of(value.type())) + " instead.",
-         param, "invalid_type");
-  }
-  void wrong_value(std::string_view value, std::string_view supported, const std::string& param) {
-    fail("Invalid value: '" + std::string(value) + "'. Supported values are: " + std::string(supported) + ".", param,
-         "invalid_value");
-  }
-  void missing(const std::string& param) {
-    fail("Missing required parameter: '" + param + "'.", param, "missing_required_parameter");
-  }
-  void only(Value object, std::initializer_list<std::string_view> known, const std::string& path) {
-    for (const auto& [key, value] : object.members()) {
-      if (std::ranges::find(known, key) != known.end()) continue;
-      const std::string param = path.empty() ? std::string(key) : path + "." + std::string(key);
-      return fail("Unknown parameter: '" + param + "'.", param, "unknown_parameter");
-    }
-  }
-  bool object(Value value, const std::string& param) {
-    if (value.missing()) return missing(param), false;
-    if (!value.is_object()) return wrong_type(value, "an object", param), false;
-    return true;
-  }
-  std::string text(Value value, const std::string& param) {
-    if (value.missing()) return missing(param), "";
-    if (!value.is_string()) return wrong_type(value, "a string", param), "";
-    return std::string(value.text());
-  }
-  std::string optional_text(Value value, const std::string& param) {
-    return value.absent() ? std::string() : text(value, param);
-  }
-  bool optional_boolean(Value value, bool otherwise, const std::string& param) {
-    if (value.absent()) return otherwise;
-    if (!value.boolean()) return wrong_type(value, "a boolean", param), otherwise;
-    return *value.boolean();
-  }
-  void optional_number(Value value, double least, double most, const std::string& param) {
-    if (value.absent()) return;
-    if (!value.number()) return wrong_type(value, "a number", param);
-    const double number = *value.number();
-    if (number < least || number > most)
-      fail("Invalid '" + param + "': decimal outside of the supported range.", param,
-           number < least ? "decimal_below_min_value" : "decimal_above_max_value");
-  }
-  std::optional<int64_t> optional_integer(Value value, int64_t least, int64_t most, const std::string& param) {
-    if (value.absent()) return std::nullopt;
-    if (!value.integer()) return wrong_type(value, "an integer", param), std::nullopt;
-    const int64_t integer = *value.integer();
-    if (integer < least || integer > most)
-      fail("Invalid '" + param + "': integer outside of the supported range.", param,
-           integer < least ? "integer_below_min_value" : "integer_above_max_value");
-    return integer;
-  }
-};
+void read_audio(Reader& in, Value audio, Message& message, const std::string& path) {
+  if (!in.object(audio, path)) return;
+  in.only(audio, {"data", "format"}, path);
+  const auto bytes = decode_base64(in.text(audio["data"], path + ".data"));
+  const std::string format = in.one_of(audio["format"], {"wav", "mp3"}, path + ".format");
+  if (!bytes) return in.fail("Invalid '" + path + ".data'. Expected base64.", path + ".data", "invalid_value");
+  message.media.push_back(describe_bytes("audio/" + format, *bytes));
+}
 
-std::string index(const std::string& path, size_t i) { return path + "[" + std::to_string(i) + "]"; }
-
-std::string read_parts(Reader& in, Value content, Role role, const std::string& path) {
-  if (content.is_string()) return std::string(content.text());
-  if (!content.is_array()) {
-    in.wrong_type(content, "one of a string or array of objects", path);
-    return {};
-  }
+void read_content(Reader& in, Value content, Message& message, const std::string& path) {
+  const Role role = message.role;
+  if (content.is_string()) return static_cast<void>(message.text = content.text());
+  if (!content.is_array()) return in.wrong_type(content, "one of a string or array of objects", path);
   if (content.size() == 0) in.fail("Invalid '" + path + "': empty array.", path, "empty_array");
-  std::string out;
   bool first = true;
   const auto parts = content.elements();
   for (size_t i = 0; i < parts.size() && !in.failed(); ++i) {
     const Value part = parts[i];
-    const std::string param = index(path, i);
+    const std::string param = in.at(path, i);
     if (!in.object(part, param)) break;
     const std::string type = in.text(part["type"], param + ".type");
     if (type == "text") {
       in.only(part, {"type", "text"}, param);
-      if (!first) out += '\n';
+      if (!first) message.text += '\n';
       first = false;
-      out += in.text(part["text"], param + ".text");
+      message.text += in.text(part["text"], param + ".text");
     } else if (type == "refusal" && role == Role::kAssistant) {
       in.only(part, {"type", "refusal"}, param);
       in.text(part["refusal"], param + ".refusal");
     } else if ((type == "image_url" || type == "input_audio" || type == "file") && role == Role::kUser) {
       in.only(part, {"type", type}, param);
-      in.object(part[type], param + "." + type);
+      const Value inner = part[type];
+      const std::string inside = in.in(param, type);
+      if (type == "image_url")
+        read_image(in, inner, message, inside);
+      else if (type == "file")
+        read_file(in, inner, message, inside);
+      else
+        read_audio(in, inner, message, inside);
     } else {
       in.wrong_value(type,
                      role == Role::kUser        ? "'text', 'image_url', 'input_audio', and 'file'"
@@ -122,7 +106,6 @@ std::string read_parts(Reader& in, Value content, Role role, const std::string& 
                      param + ".type");
     }
   }
-  return out;
 }
 
 std::vector<ToolCall> read_calls(Reader& in, Value value, const std::string& path) {
@@ -136,7 +119,7 @@ std::vector<ToolCall> read_calls(Reader& in, Value value, const std::string& pat
   const auto elements = value.elements();
   for (size_t i = 0; i < elements.size() && !in.failed(); ++i) {
     const Value one = elements[i];
-    const std::string param = index(path, i);
+    const std::string param = in.at(path, i);
     if (!in.object(one, param)) break;
     in.only(one, {"id", "type", "function"}, param);
     const std::string type = in.text(one["type"], param + ".type");
@@ -178,7 +161,7 @@ Message read_message(Reader& in, Value value, const std::string& path) {
   if (content.missing()) {
     if (!may_lack) in.missing(path + ".content");
   } else if (!content.null() || !may_lack) {
-    message.text = read_parts(in, content, message.role, path + ".content");
+    read_content(in, content, message, path + ".content");
   }
   return message;
 }
@@ -220,11 +203,7 @@ void check_pairing(Reader& in, const std::vector<Message>& messages) {
   }
 }
 
-bool good_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
+bool good_name(std::string_view name) { return made_of_word_characters(name, "_-", 64); }
 
 void read_tools(Reader& in, Value value, ChatRequest& out) {
   if (value.absent()) return;
@@ -236,7 +215,7 @@ void read_tools(Reader& in, Value value, ChatRequest& out) {
         "tools", "empty_array");
   const auto elements = value.elements();
   for (size_t i = 0; i < elements.size() && !in.failed(); ++i) {
-    const std::string path = index("tools", i);
+    const std::string path = in.at("tools", i);
     if (!in.object(elements[i], path)) return;
     in.only(elements[i], {"type", "function"}, path);
     const std::string type = in.text(elements[i]["type"], path + ".type");
@@ -249,10 +228,12 @@ void read_tools(Reader& in, Value value, ChatRequest& out) {
       in.fail("Invalid '" + path + ".function.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
               path + ".function.name", "invalid_value");
     in.optional_text(function["description"], path + ".function.description");
-    in.optional_boolean(function["strict"], false, path + ".function.strict");
+    const bool strict = in.optional_boolean(function["strict"], false, path + ".function.strict");
     const Value parameters = function["parameters"];
-    if (!parameters.absent() && in.object(parameters, path + ".function.parameters"))
+    if (!parameters.absent() && in.object(parameters, path + ".function.parameters")) {
       tool.parameters = parameters.raw();
+      if (strict) check_strict_schema(in, parameters, "function '" + tool.name + "'", path + ".function.parameters");
+    }
     out.tools.push_back(std::move(tool));
   }
 }
@@ -301,11 +282,14 @@ void read_format(Reader& in, Value value, ChatRequest& out) {
         "Invalid 'response_format.json_schema.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
         "response_format.json_schema.name", "invalid_value");
   in.optional_text(described["description"], "response_format.json_schema.description");
-  in.optional_boolean(described["strict"], false, "response_format.json_schema.strict");
+  const bool strict = in.optional_boolean(described["strict"], false, "response_format.json_schema.strict");
   out.format = Format::kJsonSchema;
   out.schema = "{}";
-  if (!described["schema"].absent() && in.object(described["schema"], "response_format.json_schema.schema"))
-    out.schema = described["schema"].raw();
+  if (described["schema"].absent() || !in.object(described["schema"], "response_format.json_schema.schema")) return;
+  out.schema = described["schema"].raw();
+  if (strict)
+    check_strict_schema(in, described["schema"], "response_format '" + std::string(described["name"].text()) + "'",
+                        "response_format");
 }
 
 void read_stop(Reader& in, Value value, ChatRequest& out) {
@@ -317,7 +301,7 @@ void read_stop(Reader& in, Value value, ChatRequest& out) {
       return in.fail("Invalid 'stop': array too long. Expected an array with maximum length 4.", "stop",
                      "array_above_max_length");
     const auto elements = value.elements();
-    for (size_t i = 0; i < elements.size(); ++i) out.stop.push_back(in.text(elements[i], index("stop", i)));
+    for (size_t i = 0; i < elements.size(); ++i) out.stop.push_back(in.text(elements[i], in.at("stop", i)));
   } else {
     return in.wrong_type(value, "one of a string or array of strings", "stop");
   }
@@ -326,16 +310,13 @@ void read_stop(Reader& in, Value value, ChatRequest& out) {
 
 }  // namespace
 
-std::string_view name_of(Role role) { return kRoles[static_cast<size_t>(role)].second; }
-
 Result<ChatRequest> parse_chat_request(std::string body) {
   auto document = json::Document::parse(std::move(body));
-  if (!document.ok())
-    return refused("We could not parse the JSON body of your request: " + document.error().message, "", "");
+  if (!document.ok()) return refused("We could not parse the JSON body of your request: " + document.error().message);
   const Value root = document->root();
-  Reader in;
+  Reader in(Reader::Style::kOpenAi);
   ChatRequest out;
-  if (!root.is_object()) return refused("The body of the request is not a JSON object.", "", "");
+  if (!root.is_object()) return refused("The body of the request is not a JSON object.");
   in.only(root,
           {"messages",
            "model",
@@ -379,10 +360,10 @@ Result<ChatRequest> parse_chat_request(std::string body) {
   else if (messages.size() == 0)
     in.fail("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
             "messages", "empty_array");
-  if (in.failed()) return *in.error;
+  if (in.failed()) return in.error();
   const auto elements = messages.elements();
   for (size_t i = 0; i < elements.size() && !in.failed(); ++i)
-    out.messages.push_back(read_message(in, elements[i], index("messages", i)));
+    out.messages.push_back(read_message(in, elements[i], in.at("messages", i)));
   check_pairing(in, out.messages);
   read_tools(in, root["tools"], out);
   read_tool_choice(in, root["tool_choice"], out);
@@ -411,7 +392,8 @@ Result<ChatRequest> parse_chat_request(std::string body) {
        {"user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity"})
     in.optional_text(root[name], name);
   out.reasoning_effort = in.optional_text(root["reasoning_effort"], "reasoning_effort");
-  for (const char* name : {"store", "add_generation_prompt", "continue_final_message"})
+  out.store = in.optional_boolean(root["store"], false, "store");
+  for (const char* name : {"add_generation_prompt", "continue_final_message"})
     in.optional_boolean(root[name], false, name);
   for (const char* name : {"metadata", "logit_bias"})
     if (!root[name].absent()) in.object(root[name], name);
@@ -432,7 +414,7 @@ Result<ChatRequest> parse_chat_request(std::string body) {
     out.include_usage = in.optional_boolean(stream_options["include_usage"], false, "stream_options.include_usage");
     in.optional_boolean(stream_options["include_obfuscation"], false, "stream_options.include_obfuscation");
   }
-  if (in.failed()) return *in.error;
+  if (in.failed()) return in.error();
   return out;
 }
 

@@ -8,23 +8,69 @@ namespace {
 TEST(ChatRequest, ReadsWhatItKnows) {
   const auto request = parse_chat_request(R"({"model":"m","messages":[
     {"role":"system","content":"be brief"},
-    {"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:"}},{"type":"text","text":"b"}]},
+    {"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},{"type":"text","text":"b"}]},
     {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}},
                                                      {"id":"2","type":"function","function":{"name":"f","arguments":"{}"}}]},
     {"role":"tool","tool_call_id":"2","content":"y"},{"role":"tool","tool_call_id":"1","content":"x"}],
-    "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"},"strict":true}}],
+    "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","additionalProperties":false},"strict":true}}],
     "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,"stop":["x","y"],
     "max_completion_tokens":5,"stream":true,"stream_options":{"include_usage":true},"temperature":0,"seed":3,"n":1,
     "metadata":{"a":"b"},"store":false,"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"}}}})");
   ASSERT_TRUE(request.ok()) << request.error().message;
   EXPECT_EQ(request->messages.size(), 5u);
   EXPECT_EQ(request->messages[1].text, "a\nb");
+  EXPECT_EQ(request->messages[1].media, std::vector<std::string>{"image/png of 8 bytes (crc32 7a0709a4)"});
   EXPECT_EQ(request->messages[2].calls.size(), 2u);
   EXPECT_EQ(request->tool_choice, ToolChoice::kNamed);
   EXPECT_FALSE(request->parallel_tool_calls);
   EXPECT_EQ(request->schema, R"({"type":"object"})");
   EXPECT_EQ(request->tokens_max, 5);
   EXPECT_TRUE(request->include_usage);
+}
+
+TEST(ChatRequest, KnowsTheRulesOfStrictSchemas) {
+  const auto with = [](std::string_view schema) {
+    return parse_chat_request(
+        R"({"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"s","strict":true,"schema":)" +
+        std::string(schema) + "}}}");
+  };
+  EXPECT_TRUE(
+      with(
+          R"({"type":"object","properties":{"a":{"type":"string"},"b":{"type":["object","null"],"properties":{},"additionalProperties":false}},"required":["a","b"],"additionalProperties":false})")
+          .ok());
+  for (
+      const char* wrong :
+      {R"({"type":"object","properties":{}})", R"({"type":"object","properties":{},"additionalProperties":true})",
+       R"({"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false})",
+       R"({"type":"object","properties":{"a":{"type":"string"}},"required":[],"additionalProperties":false})",
+       R"({"type":"object","properties":{},"required":["a"],"additionalProperties":false})",
+       R"({"type":"array","items":{"type":"string"}})",
+       R"({"type":"object","properties":{"a":{"type":"object","properties":{}}},"required":["a"],"additionalProperties":false})",
+       R"({"type":"object","properties":{"a":{"type":"array","items":{"type":"object"}}},"required":["a"],"additionalProperties":false})",
+       R"({"type":"object","properties":{"a":{"anyOf":[{"type":"object"}]}},"required":["a"],"additionalProperties":false})",
+       R"({"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"$defs":{"x":{"type":"object"}},"required":["a"],"additionalProperties":false})",
+       R"({"type":"object","properties":{"a":{"allOf":[]}},"required":["a"],"additionalProperties":false})"}) {
+    const auto refused = with(wrong);
+    ASSERT_FALSE(refused.ok()) << wrong;
+    EXPECT_EQ(refused.error().reason, "invalid_json_schema");
+  }
+}
+
+TEST(ChatRequest, LooksAtImagesAndFiles) {
+  const auto with = [](std::string_view part) {
+    return parse_chat_request(R"({"model":"m","messages":[{"role":"user","content":[)" + std::string(part) + "]}]}");
+  };
+  const auto good = with(
+      R"({"type":"image_url","image_url":{"url":"https://example.com/a.png","detail":"low"}},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERg=="}},{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}})");
+  ASSERT_TRUE(good.ok()) << good.error().message;
+  EXPECT_EQ(good->messages[0].media.size(), 3u);
+  for (const char* wrong :
+       {R"({"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}})",
+        R"({"type":"image_url","image_url":{"url":"ftp://x"}})", R"({"type":"image_url","image_url":{}})",
+        R"({"type":"image_url","image_url":{"url":"https://x","detail":"huge"}})",
+        R"({"type":"file","file":{"file_data":"JVBERg=="}})",
+        R"({"type":"input_audio","input_audio":{"data":"UklGRg==","format":"ogg"}})"})
+    EXPECT_FALSE(with(wrong).ok()) << wrong;
 }
 
 TEST(ChatRequest, RefusesWhatOpenAiRefuses) {

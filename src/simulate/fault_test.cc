@@ -80,7 +80,7 @@ TEST(Options, AreSetByWord) {
                                                                   {"first-token", "50"},
                                                                   {"fault", "x"},
                                                                   {"continuation", "x"},
-                                                                  {"reasoning", "yes"},
+                                                                  {"reasoning", "perhaps"},
                                                                   {"colour", "red"}})
     EXPECT_FALSE(set_option(options, name, value).ok()) << name;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "simulate/prose.h"
@@ -16,8 +17,8 @@ Message assistant(std::string text) { return {Role::kAssistant, std::move(text),
 Message system_says(std::string text) { return {Role::kSystem, std::move(text), {}, {}}; }
 Message result(std::string text, std::string id) { return {Role::kTool, std::move(text), {}, std::move(id)}; }
 
-ChatRequest ask(std::vector<Message> messages) {
-  ChatRequest request;
+Prompt ask(std::vector<Message> messages) {
+  Prompt request;
   request.messages = std::move(messages);
   return request;
 }
@@ -81,7 +82,7 @@ TEST(ScriptedModel, WritesProseThatDoesNotRepeat) {
 }
 
 TEST(ScriptedModel, CallsTheToolThatIsOffered) {
-  ChatRequest request = ask({user("What is the weather in New York for 3 days?")});
+  Prompt request = ask({user("What is the weather in New York for 3 days?")});
   request.tools = {{"get_time", ""}, {"get_weather", kWeather}};
   EXPECT_EQ(answer(request, 1).calls.at(0).name, "get_time");
   EXPECT_EQ(answer(request, 1).calls.at(0).arguments, "{}");
@@ -102,7 +103,7 @@ TEST(ScriptedModel, CallsTheToolThatIsOffered) {
 }
 
 TEST(ScriptedModel, CallsInParallelWhenAskedForSeveral) {
-  ChatRequest request = ask({user("What is the weather in Paris and in New York?")});
+  Prompt request = ask({user("What is the weather in Paris and in New York?")});
   request.tools = {{"get_weather", kWeather}, {"get_time", ""}};
   Answer both = answer(request, 1);
   ASSERT_EQ(both.calls.size(), 2u);
@@ -123,7 +124,7 @@ TEST(ScriptedModel, CallsInParallelWhenAskedForSeveral) {
 }
 
 TEST(ScriptedModel, QuotesToolResults) {
-  ChatRequest request = ask({user("Weather in Paris?")});
+  Prompt request = ask({user("Weather in Paris?")});
   request.tools = {{"get_weather", kWeather}};
   const Answer first = answer(request, 1);
   Message calls = assistant("");
@@ -141,7 +142,7 @@ TEST(ScriptedModel, QuotesToolResults) {
 }
 
 TEST(ScriptedModel, WritesJsonForASchema) {
-  ChatRequest request = ask({user("Describe a person who is 41 years old, \"Ada\", in blue.")});
+  Prompt request = ask({user("Describe a person who is 41 years old, \"Ada\", in blue.")});
   request.format = Format::kJsonSchema;
   request.schema =
       R"({"$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]},
@@ -184,7 +185,7 @@ TEST(ScriptedModel, WritesJsonForASchema) {
 }
 
 TEST(ScriptedModel, BearsSchemasThatDemandTooMuch) {
-  ChatRequest request = ask({user("Go.")});
+  Prompt request = ask({user("Go.")});
   request.format = Format::kJsonSchema;
   for (
       const char* schema :
@@ -203,7 +204,7 @@ TEST(ScriptedModel, BearsSchemasThatDemandTooMuch) {
 }
 
 TEST(ScriptedModel, HonoursStopAndLength) {
-  ChatRequest request = ask({user("Count from 1 to 9.")});
+  Prompt request = ask({user("Count from 1 to 9.")});
   request.stop = {"7", ", 5"};
   EXPECT_EQ(answer(request, 1).text, "1, 2, 3, 4");
   EXPECT_EQ(answer(request, 1).finish, Finish::kStop);
@@ -217,7 +218,7 @@ TEST(ScriptedModel, HonoursStopAndLength) {
 }
 
 TEST(ScriptedModel, ThinksFirstWhereToldTo) {
-  ChatRequest request = ask({user("Say exactly: yes")});
+  Prompt request = ask({user("Say exactly: yes")});
   const Answer thought = answer(request, 1, {.reasoning = true});
   EXPECT_FALSE(thought.reasoning.empty());
   EXPECT_EQ(thought.text, "yes");
@@ -228,18 +229,18 @@ TEST(ScriptedModel, ThinksFirstWhereToldTo) {
   EXPECT_TRUE(answer(request, 1, {.reasoning = true}).reasoning.empty());
 }
 
-std::vector<ChatRequest> requests_to_cut() {
-  std::vector<ChatRequest> requests;
+std::vector<Prompt> requests_to_cut() {
+  std::vector<Prompt> requests;
   for (const char* prompt : {"Count from 1 to 60.", "Say exactly: Grüße, 世界! Ok.", "Write 80 words about tides.",
                              "Hm.", "Say exactly: a a a a a a a a a a a a a a a a."})
     requests.push_back(
         ask({system_says("Be kind."), user("My name is Ada."), assistant("Nice to meet you, Ada."), user(prompt)}));
-  ChatRequest json = ask({user("Describe a boat.")});
+  Prompt json = ask({user("Describe a boat.")});
   json.format = Format::kJsonSchema;
   json.schema =
       R"({"type":"object","properties":{"name":{"type":"string"},"crew":{"type":"array","items":{"type":"string"}}}})";
   requests.push_back(json);
-  ChatRequest stopped = ask({user("Count from 1 to 30.")});
+  Prompt stopped = ask({user("Count from 1 to 30.")});
   stopped.stop = {"17"};
   requests.push_back(stopped);
   return requests;
@@ -247,7 +248,7 @@ std::vector<ChatRequest> requests_to_cut() {
 
 // Every position at which an answer can be cut: what is emitted then is exactly what was missing.
 TEST(ScriptedModel, GoesOnWhereAnAnswerWasCut) {
-  for (ChatRequest& request : requests_to_cut()) {
+  for (Prompt& request : requests_to_cut()) {
     const std::string whole = answer(request, 7).text;
     const auto asked = request.messages;
     for (size_t cut = 1; cut <= whole.size(); ++cut) {
@@ -277,7 +278,7 @@ TEST(ScriptedModel, GoesOnWhereAnAnswerWasCut) {
 }
 
 TEST(ScriptedModel, GoesOnWithOverlapOrFromTheStartWhereToldTo) {
-  for (ChatRequest& request : requests_to_cut()) {
+  for (Prompt& request : requests_to_cut()) {
     const std::string whole = answer(request, 7).text;
     const auto asked = request.messages;
     std::unordered_set<std::string> kinds;
@@ -312,7 +313,7 @@ TEST(ScriptedModel, DoesNotGoOnWhenToldSomethingElse) {
 }
 
 TEST(ScriptedModel, GoesOnWithToolCallsThatWereMissing) {
-  ChatRequest request = ask({user("First say: I will look it up.")});
+  Prompt request = ask({user("First say: I will look it up.")});
   request.tools = {{"get_time", ""}};
   const Answer whole = answer(request, 1);
   for (size_t cut = 1; cut <= whole.text.size(); ++cut) {
@@ -322,6 +323,105 @@ TEST(ScriptedModel, GoesOnWithToolCallsThatWereMissing) {
     EXPECT_EQ(rest.calls, whole.calls);
     EXPECT_EQ(rest.finish, Finish::kToolCalls);
   }
+}
+
+TEST(ScriptedModel, RefusesAndIsBrokenOffOnDemand) {
+  const Answer refused = answer(ask({user("Refuse: I would rather not.")}), 1);
+  EXPECT_EQ(refused.text, "I would rather not.");
+  EXPECT_EQ(refused.finish, Finish::kRefusal);
+  EXPECT_EQ(answer(ask({user("Please refuse.")}), 1).finish, Finish::kRefusal);
+  const Answer filtered = answer(ask({user("Trip the safety filter after: So far")}), 1);
+  EXPECT_EQ(filtered.text, "So far");
+  EXPECT_EQ(filtered.finish, Finish::kFilter);
+  EXPECT_TRUE(answer(ask({user("Trip the safety filter.")}), 1).text.empty());
+}
+
+TEST(ScriptedModel, ThinksWhereThePromptWishes) {
+  const Answer open = answer(ask({user("Think first. Say exactly: yes")}), 1);
+  EXPECT_EQ(open.text, "yes");
+  EXPECT_FALSE(open.reasoning.empty());
+  EXPECT_FALSE(open.reasoning_redacted);
+  const Answer secret = answer(ask({user("Think in secret. Say exactly: yes")}), 1);
+  EXPECT_TRUE(secret.reasoning_redacted);
+  EXPECT_EQ(secret.text, "yes");
+  Prompt off = ask({user("Think first. Say exactly: yes")});
+  off.thinking = Thinking::kOff;
+  EXPECT_TRUE(answer(off, 1).reasoning.empty());
+  EXPECT_EQ(answer(off, 1).text, "yes");
+}
+
+TEST(ScriptedModel, SaysWhatItWasGiven) {
+  Message shown = user("What is this?");
+  shown.media = {"image/png of 8 bytes (crc32 7a0709a4)", "image at https://example.com/a.png"};
+  EXPECT_EQ(say({shown}), "I was given image/png of 8 bytes (crc32 7a0709a4); image at https://example.com/a.png.");
+  shown.text = "Say exactly: no";
+  EXPECT_EQ(say({shown}), "no");
+  Prompt request = ask({user("Take a picture.")});
+  request.tools = {{"camera", ""}};
+  Message calls = assistant("");
+  calls.calls = answer(request, 1).calls;
+  Message photo = result("done", calls.calls.at(0).id);
+  photo.media = {"image/png of 8 bytes (crc32 7a0709a4)"};
+  request.messages.push_back(calls);
+  request.messages.push_back(photo);
+  EXPECT_EQ(answer(request, 1).text, "The tool returned: done [image/png of 8 bytes (crc32 7a0709a4)].");
+}
+
+TEST(ScriptedModel, CallsOneAfterAnother) {
+  Prompt request = ask({user("Weather in Paris, Rome and Oslo, one after another?")});
+  request.tools = {{"get_weather", kWeather}};
+  std::vector<std::string> cities;
+  std::unordered_set<std::string> ids;
+  for (int step = 0; step < 3; ++step) {
+    const Answer made = answer(request, 1);
+    ASSERT_EQ(made.calls.size(), 1u) << step;
+    ids.insert(made.calls[0].id);
+    const auto arguments = json::Document::parse(made.calls[0].arguments);
+    cities.emplace_back(arguments->root()["city"].text());
+    Message calls = assistant("");
+    calls.calls = made.calls;
+    request.messages.push_back(calls);
+    request.messages.push_back(result("sun " + std::to_string(step), made.calls[0].id));
+  }
+  EXPECT_EQ(cities, (std::vector<std::string>{"Paris", "Rome", "Oslo"}));
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(answer(request, 1).text, "The tools returned: sun 0; sun 1; sun 2.");
+}
+
+// What dialects cannot say apart makes no difference.
+TEST(ScriptedModel, AnswersAlikeHoweverTheDialectArrangesIt) {
+  const Message prompt = user("Hm.");
+  EXPECT_EQ(say({system_says("a"), user("one"), assistant("x"), user("two"), prompt}),
+            say({user("one"), assistant("x"), user("two"), system_says("a"), prompt}));
+  EXPECT_EQ(say({user("one"), assistant("x"), user("two"), prompt}),
+            say({user("one"), assistant("x"), user("two\nHm.")}));
+  Prompt request = ask({user("Weather in Paris and Rome?")});
+  request.tools = {{"get_weather", kWeather}};
+  Message calls = assistant("");
+  calls.calls = answer(request, 1).calls;
+  ASSERT_EQ(calls.calls.size(), 2u);
+  request.messages = {request.messages[0], calls, result("wet", calls.calls[1].id), result("dry", calls.calls[0].id)};
+  EXPECT_EQ(answer(request, 1).text, "The tools returned: dry; wet.");
+}
+
+TEST(ScriptedModel, StartsOverWherePrefillIsNotItsHabit) {
+  const Prompt request = ask({user("Count from 1 to 5."), assistant("1, 2")});
+  EXPECT_EQ(answer(request, 1).text, ", 3, 4, 5");
+  EXPECT_EQ(answer(request, 1, {.prefill = false}).text, "1, 2, 3, 4, 5");
+}
+
+TEST(ScriptedModel, WritesCode) {
+  const std::string text = say({user("Write 12 lines of code.")});
+  EXPECT_TRUE(text.starts_with("Here is the code:\n\n```python\n")) << text;
+  EXPECT_TRUE(text.ends_with("```\n"));
+  EXPECT_EQ(std::ranges::count(text, '='), 12);
+}
+
+TEST(ScriptedModel, OffersOnlyWhatIsAllowed) {
+  Prompt request = ask({user("Use get_time.")});
+  request.tools = {{"get_time", ""}, {"get_weather", kWeather}};
+  request.tools_allowed = {"get_weather"};
+  EXPECT_EQ(answer(request, 1).calls.at(0).name, "get_weather");
 }
 
 TEST(ScriptedModel, BearsLongConversations) {

@@ -1,9 +1,13 @@
 #include "simulate/simulate_options.h"
 
+#include <array>
 #include <charconv>
 
 namespace perdure::simulate {
 namespace {
+
+constexpr std::array<std::string_view, 10> kContinuations = {"exact",      "overlap", "restart",  "mixed",   "preface",
+                                                             "whitespace", "fence",   "language", "refusal", "random"};
 
 template <class T>
 bool read_number(std::string_view text, T& out) {
@@ -17,26 +21,26 @@ Error wrong(std::string_view name, std::string_view value, std::string_view want
           .param = std::string(name)};
 }
 
-}  // namespace
-
-std::string_view name_of(Continuation continuation) {
-  switch (continuation) {
-    case Continuation::kExact:
-      return "exact";
-    case Continuation::kOverlap:
-      return "overlap";
-    case Continuation::kRestart:
-      return "restart";
-    case Continuation::kMixed:
-      return "mixed";
-  }
-  return "exact";
+bool* flag_of(SupplierOptions& options, std::string_view name) {
+  if (name == "reasoning") return &options.reasoning;
+  if (name == "prefill") return &options.prefill;
+  if (name == "state") return &options.state;
+  if (name == "automatic-cache") return &options.automatic_cache;
+  return nullptr;
 }
 
+}  // namespace
+
+std::string_view name_of(Continuation continuation) { return kContinuations[static_cast<size_t>(continuation)]; }
+
 Result<Continuation> parse_continuation(std::string_view text) {
-  for (auto c : {Continuation::kExact, Continuation::kOverlap, Continuation::kRestart, Continuation::kMixed})
-    if (text == name_of(c)) return c;
-  return wrong("continuation", text, "one of exact, overlap, restart, mixed");
+  if (text == "partial-overlap") return Continuation::kOverlap;
+  std::string all;
+  for (size_t i = 0; i < kContinuations.size(); ++i) {
+    if (text == kContinuations[i]) return static_cast<Continuation>(i);
+    all.append(all.empty() ? "" : ", ").append(kContinuations[i]);
+  }
+  return wrong("seam", text, "one of " + all);
 }
 
 Result<void> set_option(SupplierOptions& options, std::string_view name, std::string_view value) {
@@ -56,11 +60,21 @@ Result<void> set_option(SupplierOptions& options, std::string_view name, std::st
   } else if (name == "fault") {
     TRY(auto faults, parse_faults(value));
     options.faults.insert(options.faults.end(), faults.begin(), faults.end());
-  } else if (name == "continuation") {
+  } else if (name == "seam" || name == "continuation") {
     TRY(options.continuation, parse_continuation(value));
-  } else if (name == "reasoning") {
-    if (value != "true" && value != "false") return wrong(name, value, "true or false");
-    options.reasoning = value == "true";
+  } else if (bool* flag = flag_of(options, name)) {
+    if (value != "true" && value != "false" && value != "yes" && value != "no") return wrong(name, value, "yes or no");
+    *flag = value == "true" || value == "yes";
+  } else if (name == "account") {
+    options.account = value;
+  } else if (name == "aws-key") {
+    const size_t colon = value.find(':');
+    if (colon == 0 || colon == std::string_view::npos || colon + 1 == value.size())
+      return wrong(name, "...", "an access key id and a secret, joined by a colon");
+    options.aws_key = value;
+  } else if (name == "cache-minimum") {
+    if (!read_number(value, options.cache_minimum) || options.cache_minimum < 0)
+      return wrong(name, value, "a whole number of 0 or more");
   } else if (name == "bodies-kept") {
     if (!read_number(value, options.bodies_kept)) return wrong(name, value, "a whole number of 0 or more");
   } else {

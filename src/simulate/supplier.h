@@ -19,6 +19,7 @@
 #include "async/loop.h"
 #include "base/log.h"
 #include "http/server.h"
+#include "simulate/exchange.h"
 #include "simulate/simulate_options.h"
 
 namespace perdure::simulate {
@@ -33,14 +34,7 @@ class SimulatedSupplier final : public HttpHandler {
 
   void set_faults(std::vector<Fault> faults);
 
-  struct Stats {
-    int64_t requests = 0;   // chat requests, whatever became of them
-    int64_t refused = 0;    // answered with 4xx because they were wrong
-    int64_t completed = 0;  // answered to the end
-    int64_t abandoned = 0;  // the client left before the end
-    int64_t faults = 0;     // faults that took effect
-    int64_t tokens = 0;     // emitted
-  };
+  using Stats = SupplierStats;
   const Stats& stats() const;
 
  private:

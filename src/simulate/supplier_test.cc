@@ -236,7 +236,7 @@ TEST(Supplier, RefusesInTheShapeOfOpenAi) {
       bench.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"x"}]})", key);
   EXPECT_EQ(other.status, 404);
   EXPECT_EQ(error_code(other), "model_not_found");
-  EXPECT_EQ(bench.post("/v1/embeddings", "{}", key).status, 404);
+  EXPECT_EQ(bench.post("/v1/nothing", "{}", key).status, 404);
   EXPECT_EQ(bench.post("/v1/models", "{}", key).status, 405);
   EXPECT_EQ(bench.stats().refused, 3);
 }
@@ -405,7 +405,7 @@ TEST(Supplier, IsContinuedAcrossManyCuts) {
     said = read_stream(bench.post("/v1/chat/completions", json.take()).body);
     held += said.text;
   }
-  ChatRequest request;
+  Prompt request;
   request.messages = {{Role::kUser, prompt, {}, {}}};
   EXPECT_EQ(held, answer(request, 1).text);
   EXPECT_TRUE(said.done);
