@@ -62,6 +62,7 @@ struct Server::Impl {
   Signals signals;
   std::unique_ptr<JobRunner> writer, reader;
   std::unique_ptr<Store> store;
+  SlotBook slots;
   std::vector<std::unique_ptr<Core>> cores;
   std::unique_ptr<Responses> responses;
   std::optional<Key256> master;
@@ -151,8 +152,9 @@ struct Server::Impl {
     for (const ModelConfig& model : config.models)
       for (auto& provider : core.providers)
         if (provider->name() == model.provider)
-          deployments.push_back({model.name, provider.get(), model.upstream_model});
-    core.router = std::make_unique<Router>(std::move(deployments));
+          deployments.push_back(Deployment::simple(model.name, *provider, model.upstream_model));
+    core.router = std::make_unique<Router>(core.loop, std::move(deployments), std::vector<Workload>{}, RoutingOptions{},
+                                           &slots, log);
     core.models = std::make_unique<ModelList>(config, *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
   }
@@ -162,7 +164,7 @@ struct Server::Impl {
     co_await find_providers();
     CO_TRY(Lease lease, co_await store->acquire(kShard));
     std::vector<Loop*> loops;
-    std::vector<const Router*> routers;
+    std::vector<Router*> routers;
     for (auto& core : cores) {
       wire(*core);
       CO_TRY_VOID(core->keys->load());

@@ -105,7 +105,7 @@ class GatewayTest : public testing::Test {
   SimCable cable{loop, 3};
   SimNetwork there{cable}, here{cable};
   ScriptedProvider provider{loop};
-  Router router{{{"m", &provider, ""}, {"m2", &provider, ""}}};
+  Router router{loop, {Deployment::simple("m", provider), Deployment::simple("m2", provider)}};
   std::unique_ptr<Store> store = memory_store(Key256{});
   Registry registry;
   GatewayMetrics metrics{registry};
@@ -126,7 +126,7 @@ class GatewayTest : public testing::Test {
     ASSERT_TRUE(lease.ok());
     responses = std::make_unique<Responses>(
         Responses::Options{.store = *store, .lease = *lease, .master = Key256{}, .limits = {}, .log = {}},
-        std::vector<Loop*>{&loop}, std::vector<const Router*>{&router});
+        std::vector<Loop*>{&loop}, std::vector<Router*>{&router});
     gateway = std::make_unique<Gateway>(
         loop, *responses, *keys, metrics,
         []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2"}; }, readiness,

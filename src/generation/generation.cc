@@ -1,5 +1,7 @@
 #include "generation/generation.h"
 
+#include <algorithm>
+
 #include "generation/answer_builder.h"
 #include "generation/retry.h"
 
@@ -9,7 +11,7 @@ namespace {
 // One generation's run; lives in generate()'s frame.
 class Run {
  public:
-  Run(GenerationInput& input, const Router& router, GenerationSink& sink, Loop& loop, GenerationStop stop,
+  Run(GenerationInput& input, Router& router, GenerationSink& sink, Loop& loop, GenerationStop stop,
       const GenerationLimits& limits, Log log)
       : input_(input),
         router_(router),
@@ -32,22 +34,37 @@ class Run {
     }
     int64_t number = input_.attempts;
     int64_t fruitless = 0;
+    PlacementAsk ask{.model = input_.request->model,
+                     .traffic = input_.traffic,
+                     .needs = needs_of(*input_.request, input_.context),
+                     .tried = {},
+                     .author = {}};
+    const Workload& workload = router_.workload_of(ask.traffic, ask.model);
+    if (workload.deadline) deadline_ = deadline_.sooner(deadline_in(loop_, *workload.deadline));
+    router_.answer_begun(ask);
+    std::optional<Error> failed;
     for (;;) {
       if (stop_.cancel.requested()) co_return co_await stopped();
       if (tokens_left() == 0) co_return co_await finish_early(ResponseStatus::kIncomplete, "max_output_tokens", {});
-      Result<Placed> placed = router_.place(input_.request->model, number + 1);
-      if (!placed.ok()) co_return co_await give_up(placed.error());
+      ask.tried = tried_;
+      Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(ask, deadline_, stop_.cancel);
+      if (!begun.ok() && stop_.cancel.requested()) co_return co_await stopped();
+      if (!begun.ok()) co_return co_await give_up(failed ? *failed : begun.error());
+      std::unique_ptr<AttemptLease> lease = *std::move(begun);
       ++number;
       size_t visible_before = builder_.answer().bytes();
       Result<void> started = co_await sink_.attempt_started({.number = number,
-                                                             .provider = placed->provider->name(),
-                                                             .model = placed->model,
+                                                             .provider = lease->provider().name(),
+                                                             .model = lease->model(),
                                                              .continuation = builder_.anything_visible(),
-                                                             .reason = placed->reason});
+                                                             .reason = lease->reason()});
       if (!started.ok()) co_return std::nullopt;
       builder_.begin_attempt();
-      Result<void> outcome = co_await attempt(*placed);
+      Result<void> outcome = co_await attempt(*lease);
       if (sink_failed_) co_return std::nullopt;
+      // An answer that takes too long as a whole is no supplier's fault.
+      bool out_of_time = !outcome.ok() && loop_.now() >= deadline_.at;
+      Fault fault = lease->ended(out_of_time ? Error{Code::kCancelled, "out of time"} : outcome);
       AttemptEnded ended{.number = number,
                          .outcome = "completed",
                          .finish_reason = builder_.finish_reason(),
@@ -62,6 +79,7 @@ class Run {
         bool halted = stop_.cancel.requested() && stop_.halt;
         ended.outcome = halted                           ? "abandoned"
                         : stop_.cancel.requested()       ? "cancelled"
+                        : lease->withdrawn()             ? "withdrawn"
                         : builder_.upstream_id().empty() ? "failed"
                                                          : "cut";
         ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
@@ -78,18 +96,22 @@ class Run {
       if (!recorded.ok()) co_return std::nullopt;
       if (outcome.ok()) co_return end_as(builder_.finish(), builder_.stop_sequence());
       if (stop_.cancel.requested()) co_return co_await stopped();
-      fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
       Error error = std::move(outcome).error();
-      log_.warn("attempt.failed", {{"provider", placed->provider->name()},
+      log_.warn("attempt.failed", {{"provider", lease->provider().name()},
+                                   {"deployment", lease->deployment().name},
                                    {"attempt", number},
                                    {"class", to_string(error.code)},
                                    {"status", error.upstream_status},
+                                   {"fault", name_of(fault)},
+                                   {"withdrawn", lease->withdrawn()},
                                    {"fruitless", fruitless}});
-      Duration wait = backoff(fruitless, error, limits_.backoff_first, limits_.backoff_max, loop_.random());
-      bool again = worth_another_attempt(error) && fruitless < limits_.fruitless_attempts_max &&
-                   loop_.now() + wait < deadline_.at;
+      if (lease->withdrawn()) continue;  // nobody's failure: on with it elsewhere, at once
+      fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
+      bool refused = fault == Fault::kCredential || fault == Fault::kDeployment;
+      bool again = (refused || worth_another_attempt(error)) && fruitless < limits_.fruitless_attempts_max;
       if (!again) co_return co_await give_up(error);
-      (void)co_await stop_.cancel.wait({loop_.now() + wait});
+      note_failure(lease->number(), refused, fruitless);
+      failed = std::move(error);
     }
   }
 
@@ -100,22 +122,35 @@ class Run {
     return std::max<int64_t>(0, *input_.request->max_output_tokens - builder_.tokens());
   }
 
-  Task<Result<void>> attempt(const Placed& placed) {
+  // Elsewhere an attempt may be made at once; here only after a while, or never.
+  void note_failure(uint32_t deployment, bool never, int64_t fruitless) {
+    auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
+    if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
+    ++found->failures;
+    found->never = never;
+    found->not_before =
+        loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
+  }
+
+  Task<Result<void>> attempt(AttemptLease& lease) {
     UpstreamCall call{.request = *input_.request,
                       .context = input_.context,
-                      .model = placed.model,
+                      .model = lease.model(),
                       .traceparent = input_.traceparent};
     call.held = builder_.visible_text();
     if (!call.held.empty()) call.ask = limits_.ask;
     if (int64_t left = tokens_left(); left >= 0) call.max_output_tokens = left;
     Deadline open_by = deadline_in(loop_, limits_.open_time).sooner(deadline_);
+    CO_TRY_VOID(lease.dispatch());
     CO_TRY(std::unique_ptr<UpstreamAnswer> answer,
-           co_await placed.provider->open(std::move(call), open_by, stop_.cancel));
+           co_await lease.provider().open(std::move(call), open_by, lease.cancel()));
     std::vector<Piece> pieces;
     for (bool first = true;; first = false) {
       pieces.clear();
-      Deadline by = deadline_in(loop_, first ? limits_.open_time : limits_.stall_time).sooner(deadline_);
-      Result<bool> more = co_await answer->next(pieces, by);
+      Duration patience = first ? limits_.open_time : lease.stall_limit(limits_.stall_time);
+      Instant asked = loop_.now();
+      Result<bool> more = co_await answer->next(pieces, Deadline{asked + patience}.sooner(deadline_));
+      if (!pieces.empty()) lease.came(loop_.now() - asked);
       // What came before a cut counts: it is handed over before the error is looked at.
       Result<std::vector<Delta>> deltas = builder_.add(pieces);
       if (!deltas.ok()) co_return std::move(deltas).error();
@@ -183,7 +218,7 @@ class Run {
   }
 
   GenerationInput& input_;
-  const Router& router_;
+  Router& router_;
   GenerationSink& sink_;
   Loop& loop_;
   GenerationStop stop_;
@@ -191,14 +226,15 @@ class Run {
   Log log_;
   AnswerBuilder builder_;
   Usage usage_;
+  std::vector<Tried> tried_;
   Deadline deadline_;
   bool sink_failed_ = false;
 };
 
 }  // namespace
 
-Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink,
-                                            Loop& loop, GenerationStop stop, const GenerationLimits& limits, Log log) {
+Task<std::optional<ResponseEnded>> generate(GenerationInput input, Router& router, GenerationSink& sink, Loop& loop,
+                                            GenerationStop stop, const GenerationLimits& limits, Log log) {
   Run run(input, router, sink, loop, stop, limits, std::move(log));
   co_return co_await run.go();
 }

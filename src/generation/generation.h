@@ -47,6 +47,7 @@ class GenerationSink {
 
 struct GenerationInput {
   const Request* request = nullptr;
+  Traffic traffic;                       // whose request it is, for routing
   std::vector<Item> context;             // history and input, in order
   AnswerItems held;                      // what an earlier run has handed to the sink
   int64_t held_tokens = 0;               // deltas of text in it: the measure of what is left of max_output_tokens
@@ -64,7 +65,7 @@ struct GenerationStop {
 };
 
 // The ending, or nothing when halted or when the sink failed. The last deltas are handed over before it returns.
-Task<std::optional<ResponseEnded>> generate(GenerationInput input, const Router& router, GenerationSink& sink,
-                                            Loop& loop, GenerationStop stop, const GenerationLimits& limits, Log log);
+Task<std::optional<ResponseEnded>> generate(GenerationInput input, Router& router, GenerationSink& sink, Loop& loop,
+                                            GenerationStop stop, const GenerationLimits& limits, Log log);
 
 }  // namespace perdure

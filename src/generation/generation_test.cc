@@ -38,7 +38,7 @@ struct Bench {
   SimLoop loop{3};
   ScriptedProvider::Script script;
   ScriptedProvider provider{loop, [this](const ScriptedCall& call) { return script(call); }};
-  Router router{{{"*", &provider, ""}}};
+  Router router{loop, {Deployment::simple("*", provider)}};
   MemorySink sink;
   Request request{.model = "m"};
   Cancellation cancel{loop};

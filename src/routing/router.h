@@ -1,55 +1,129 @@
 #pragma once
-// Router: which deployment serves an attempt. Deployments are tried in their configured order; an attempt that failed
-// moves on to the next, round and round. Health, capacity, agreements and ranking are to join here. Lives on one Loop.
+// Router: which deployment serves an attempt, on one Loop. It knows the deployments and workloads (fixed), the health
+// of each deployment as this Loop has seen it, who of late was served where, and what is withdrawn; choose.h decides.
+//
+// Bounds: a few hundred bytes for each deployment, `sticky_sessions_max` sessions, and what waits in queues is bounded
+// by the deployments' queue_max and by how many generations there are.
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "provider/provider.h"
+#include "async/wait.h"
+#include "base/log.h"
+#include "routing/attempt_lease.h"
+#include "routing/choose.h"
+#include "routing/sticky.h"
+#include "routing/withdrawal.h"
 
 namespace perdure {
 
-struct Deployment {
-  std::string model;  // logical name that clients ask for; "*": any name
-  Provider* provider = nullptr;
-  std::string upstream_model;  // empty: the name that the client asked for
+struct RoutingOptions {
+  HealthLimits health;
+  size_t sticky_sessions_max = 65536;
+  Duration sticky_time = std::chrono::minutes(30);
+  // How long an answer may wait for a deployment that rests, is broken or full. What is known to take longer is refused
+  // at once.
+  Duration patience = std::chrono::seconds(60);
 };
 
-struct Placed {
-  Provider* provider = nullptr;
-  std::string model;   // the name to send upstream
-  std::string reason;  // content-free
+// Slots are shared by the Routers of all loops: one SlotBook for a process, filled when the Routers are made.
+class SlotBook {
+ public:
+  std::shared_ptr<Slots> slots_of(const Deployment& deployment);
+
+ private:
+  std::vector<std::pair<std::string, std::shared_ptr<Slots>>> slots_;
+};
+
+// What one Loop has found out and others should know at once.
+struct HealthNews {
+  enum class Kind : uint8_t { kRests, kCredentialRefused, kCredentialGood };
+  Kind kind = Kind::kRests;
+  uint32_t number = 0;  // of the deployment, or of the provider
+  Instant until{};
 };
 
 class Router {
  public:
-  explicit Router(std::vector<Deployment> deployments) : deployments_(std::move(deployments)) {}
+  // The deployments' providers outlive the Router. No workload named "default": one with the usual rules is added.
+  Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Workload> workloads = {},
+         RoutingOptions options = {}, SlotBook* slots = nullptr, Log log = {});
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
 
-  // The deployment for attempt number `attempt` (from 1). kNotFound, reason model_not_found: no deployment has this
-  // model. kUnavailable, reason no_provider: none is configured at all.
-  Result<Placed> place(const std::string& model, int64_t attempt) const {
-    if (deployments_.empty())
-      return Error{Code::kUnavailable,
-                   "no provider is configured: set OPENAI_API_KEY or OPENAI_BASE_URL, or name one in "
-                   "perdure.yaml",
-                   "", "no_provider"};
-    std::vector<const Deployment*> exact, any;
-    for (const Deployment& d : deployments_) {
-      if (d.model == model) exact.push_back(&d);
-      if (d.model == "*") any.push_back(&d);
-    }
-    const auto& candidates = exact.empty() ? any : exact;
-    if (candidates.empty())
-      return Error{Code::kNotFound, "no deployment serves the model \"" + model + "\"", "model", "model_not_found"};
-    size_t pick = static_cast<size_t>(attempt - 1) % candidates.size();
-    const Deployment& chosen = *candidates[pick];
-    return Placed{chosen.provider, chosen.upstream_model.empty() ? model : chosen.upstream_model,
-                  "candidate " + std::to_string(pick + 1) + " of " + std::to_string(candidates.size())};
-  }
-  const std::vector<Deployment>& deployments() const { return deployments_; }
+  void set_guard(PlacementGuard* guard) { guard_ = guard; }
+  void set_news(std::function<void(HealthNews)> news) { news_ = std::move(news); }
+
+  // The decision alone: nothing is taken. Errors, by how far the candidates came:
+  //   kUnavailable no_provider            nothing is configured
+  //   kNotFound model_not_found           no deployment has this model
+  //   kInvalid unsupported, context_length_exceeded   none can; the parameter is named
+  //   kDenied placement_denied            none may: residency, parties, the key's permissions
+  //   kUnavailable withdrawn              all that may are withdrawn
+  //   kUnavailable provider_credential_refused, provider_unavailable; kOverloaded provider_overloaded,
+  //   provider_queue_full, retry_budget: none is able now; retry_after_ms says when one may be
+  //   or what the budget said
+  Result<Placed> place(const PlacementAsk& ask);
+  // Whether it makes sense to begin: an error that waiting within the patience would not mend.
+  Result<void> check(const PlacementAsk& ask);
+
+  // Places the attempt and takes a slot, waiting for one, or for somebody to be able, until `deadline` and within the
+  // patience. kCancelled: `client` was requested. `ask` and `client` outlive the call, `client` the lease too.
+  Task<Result<std::unique_ptr<AttemptLease>>> begin(const PlacementAsk& ask, Deadline deadline, Cancellation& client);
+
+  const Workload& workload_of(const Traffic& traffic, std::string_view model) const;
+  void answer_begun(const PlacementAsk& ask);  // pays into the workload's retry budget
+
+  // At once: what is newly covered takes no attempt, and its running attempts are cut off where `mode` says so. An
+  // attempt that was placed and not dispatched does not go out.
+  void set_withdrawals(std::vector<Withdrawal> withdrawals);
+  void hear(const HealthNews& news);
+
+  const std::vector<RoutedDeployment>& deployments() const { return deployments_; }
+  const std::vector<RoutedProvider>& providers() const { return providers_; }
+  const std::vector<Workload>& workloads() const { return workloads_; }
+  const Plans& plans() const { return plans_; }
+  const std::vector<Withdrawal>& withdrawals() const { return withdrawals_; }
+  size_t attempts_running() const;
+  Loop& loop() { return loop_; }
 
  private:
-  std::vector<Deployment> deployments_;
+  friend class AttemptLease;
+  size_t workload_number(const Traffic& traffic, std::string_view model) const;
+  Decision decide(const PlacementAsk& ask, const Plan& plan, size_t workload);
+  // The same for one deployment whose slot is held, or waited for.
+  Decision decide_at(const PlacementAsk& ask, const Plan& plan, size_t workload, uint32_t deployment);
+  Decision decide_among(const PlacementAsk& ask, const Plan& plan, size_t workload, bool slot_held);
+  Error error_of(const PlacementAsk& ask, const Decision& decision) const;
+  std::string reason_of(const Decision& decision, const Plan& plan) const;
+  Result<const Plan*> plan_of(const PlacementAsk& ask, size_t workload) const;
+  std::unique_ptr<AttemptLease> start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
+                                      size_t workload, Cancellation& client);
+  void credential_is_refused(uint32_t provider, int status);
+  void credential_is_good(uint32_t provider);
+  void noticed(uint32_t deployment, Health::Change change, Fault fault);
+  void changed() {
+    if (changed_->has_waiters()) changed_->notify_all();
+  }
+
+  Loop& loop_;
+  RoutingOptions options_;
+  Log log_;
+  std::vector<Workload> workloads_;
+  std::vector<RoutedDeployment> deployments_;
+  std::vector<RoutedProvider> providers_;
+  Plans plans_;
+  std::vector<RetryTokens> retries_;  // by workload
+  Sticky sticky_;
+  SeededRandom random_;
+  PlacementGuard* guard_ = nullptr;
+  std::function<void(HealthNews)> news_;
+  std::vector<Withdrawal> withdrawals_;
+  std::shared_ptr<Notifier> changed_;  // somebody may be able again
+  AttemptLease* leases_ = nullptr;
 };
 
 }  // namespace perdure

@@ -44,10 +44,21 @@ std::string fingerprint(const CreateCall& call, const ResponseId& id) {
   return to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
+// Whose request it is, for routing. What shares a supplier's prompt cache shares a number: what the client says belongs
+// together, else the session.
+Traffic traffic_of(const Run& run, const KeyId& key) {
+  Traffic out{.tenant = run.tenant(), .key = key};
+  const std::string& named = run.request().prompt_cache_key;
+  if (!named.empty())
+    out.session = std::hash<std::string>{}(run.tenant().value + "/" + named);
+  else if (run.stored())
+    out.session = std::hash<SessionId>{}(run.session());
+  return out;
+}
+
 }  // namespace
 
-ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, const Router& router, size_t number,
-                             size_t count)
+ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, Router& router, size_t number, size_t count)
     : store_(options.store),
       lease_(options.lease),
       limits_(options.limits),
@@ -133,7 +144,11 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
   if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
   if (runs_.size() >= limits_.runs_max)
     co_return Error{Code::kOverloaded, "too many responses are being made", "", "server_overloaded"};
-  if (Result<Placed> placed = router_.place(call.request.model, 1); !placed.ok()) co_return std::move(placed).error();
+  CO_TRY_VOID(router_.check({.model = call.request.model,
+                             .traffic = {.tenant = call.tenant, .key = call.key},
+                             .needs = needs_of(call.request, call.request.input),
+                             .tried = {},
+                             .author = {}}));
   for (Item& item : call.request.input)
     if (item.id.empty()) item.id = make_id(loop_.random(), id_prefix(item.kind));
   if (call.request.store) co_return co_await create_stored(std::move(call), std::move(previous));
@@ -196,7 +211,10 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     run->identify(std::get<ResponseCreated>(created.body), now, first);
     run->idempotency = value.idempotency;
     keep(run, id);
-    GenerationInput input{.request = &run->request(), .context = prepared.context, .traceparent = call.traceparent};
+    GenerationInput input{.request = &run->request(),
+                          .traffic = traffic_of(*run, call.key),
+                          .context = prepared.context,
+                          .traceparent = call.traceparent};
     // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored
     // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
     bool certain = fresh && !keyed;
@@ -232,8 +250,10 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
   CO_TRY_VOID(run->begin_with(created));
   keep(run, id);
-  group_.spawn(drive(
-      run, {.request = &run->request(), .context = std::move(prepared.context), .traceparent = call.traceparent}));
+  group_.spawn(drive(run, {.request = &run->request(),
+                           .traffic = traffic_of(*run, call.key),
+                           .context = std::move(prepared.context),
+                           .traceparent = call.traceparent}));
   co_return Created{id, false};
 }
 
@@ -295,6 +315,7 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   run->begin();
   keep(run, last.id);
   GenerationInput input{.request = &run->request(),
+                        .traffic = traffic_of(*run, last.key),
                         .context = std::move(loaded->context),
                         .held = last.answer,
                         .held_tokens = loaded->last_text_deltas};

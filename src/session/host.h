@@ -18,7 +18,7 @@ struct VisibleRecords {
 
 class ResponsesHost {
  public:
-  ResponsesHost(const Responses::Options& options, Loop& loop, const Router& router, size_t number, size_t count);
+  ResponsesHost(const Responses::Options& options, Loop& loop, Router& router, size_t number, size_t count);
 
   Loop& loop() { return loop_; }
   bool is_home(SessionId id) const { return std::hash<SessionId>{}(id) % count_ == number_; }
@@ -66,7 +66,7 @@ class ResponsesHost {
   SessionLimits limits_;
   Log log_;
   Loop& loop_;
-  const Router& router_;
+  Router& router_;
   size_t number_, count_;
   KeyRing keys_;
   std::unordered_map<ResponseId, RunPtr> runs_;

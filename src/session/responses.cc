@@ -18,7 +18,7 @@ struct Responses::Located {
   std::optional<IndexEntry> entry;  // nothing: not stored
 };
 
-Responses::Responses(Options options, std::vector<Loop*> loops, std::vector<const Router*> routers)
+Responses::Responses(Options options, std::vector<Loop*> loops, std::vector<Router*> routers)
     : options_(std::move(options)), stopping_(*loops.at(0)) {
   CHECK(!loops.empty() && loops.size() == routers.size(), "a router for each loop");
   for (size_t i = 0; i < loops.size(); ++i)

@@ -72,7 +72,7 @@ class Responses {
     Registry* metrics = nullptr;
   };
   // `loops` and `routers` go together, one each; all outlive this object. Destroyed after stop().
-  Responses(Options options, std::vector<Loop*> loops, std::vector<const Router*> routers);
+  Responses(Options options, std::vector<Loop*> loops, std::vector<Router*> routers);
   ~Responses();
 
   // Finds every unfinished response and goes on with it; returns how many. Call once, on one of the loops, before

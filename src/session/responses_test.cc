@@ -25,7 +25,7 @@ struct World {
     return ScriptedAnswer{.pieces = std::move(pieces)};
   };
   ScriptedProvider provider{loop, [this](const ScriptedCall& call) { return script(call); }};
-  Router router{{{"*", &provider, ""}}};
+  Router router{loop, {Deployment::simple("*", provider)}};
   std::unique_ptr<Responses> responses;
 
   explicit World() { start(); }
@@ -36,7 +36,7 @@ struct World {
     limits.generation.stall_time = 5s;
     responses = std::make_unique<Responses>(
         Responses::Options{.store = *store, .lease = *lease, .master = Key256{1}, .limits = limits, .log = {}},
-        std::vector<Loop*>{&loop}, std::vector<const Router*>{&router});
+        std::vector<Loop*>{&loop}, std::vector<Router*>{&router});
   }
   void stop() {
     if (!responses) return;

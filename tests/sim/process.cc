@@ -27,7 +27,7 @@ Task<bool> Process::boot(SessionLimits limits) {
   ChatProviderOptions options{.name = "supplier"};
   options.base_url = *parse_url("http://supplier:" + std::to_string(kSupplierPort) + "/v1");
   provider_ = chat_provider(std::move(options), *client_);
-  router_ = std::make_unique<Router>(std::vector<Deployment>{{"*", provider_.get(), ""}});
+  router_ = std::make_unique<Router>(machine_.loop, std::vector{Deployment::simple("*", *provider_)});
   SqliteOptions store_options{.path = machine_.path, .vfs = machine_.vfs.name()};
   store_options.head_key = Key256{7};
   store_options.on_fatal = [this](const std::string&) { dead_ = true; };
@@ -39,7 +39,7 @@ Task<bool> Process::boot(SessionLimits limits) {
   lease_ = *lease;
   responses_ = std::make_unique<Responses>(
       Responses::Options{.store = *store_, .lease = lease_, .master = Key256{9}, .limits = limits, .log = {}},
-      std::vector<Loop*>{&machine_.loop}, std::vector<const Router*>{router_.get()});
+      std::vector<Loop*>{&machine_.loop}, std::vector<Router*>{router_.get()});
   Result<size_t> recovered = co_await responses_->recover();
   co_return recovered.ok() && !dead_;
 }

@@ -1,0 +1,94 @@
+#include "routing/attempt_lease.h"
+
+#include "routing/router.h"
+
+namespace perdure {
+
+AttemptLease::AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
+                           const Plan& plan)
+    : router_(router),
+      number_(decision.placed.deployment),
+      placed_(decision.placed),
+      traffic_(ask.traffic),
+      needs_(ask.needs),
+      logical_model_(plan.model_of(placed_.tier, ask.model)),
+      began_(router.loop_.now()),
+      cancel_(router.loop_),
+      client_hook_(&client, [this] { cancel_.request(); }) {
+  RoutedDeployment& d = router_deployment();
+  model_ = d.deployment.upstream_model.empty() ? logical_model_ : d.deployment.upstream_model;
+  reason_ = router.reason_of(decision, plan);
+  probe_ = d.health.begin();
+  credential_probe_ = router.providers_[d.provider].credential.begin();
+  next_ = router.leases_;
+  if (next_ != nullptr) next_->previous_ = this;
+  router.leases_ = this;
+}
+
+AttemptLease::~AttemptLease() {
+  if (!done_) (void)ended(Error{Code::kCancelled, "left"});
+  (previous_ != nullptr ? previous_->next_ : router_.leases_) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+}
+
+RoutedDeployment& AttemptLease::router_deployment() const { return router_.deployments_[number_]; }
+
+Result<void> AttemptLease::dispatch() {
+  if (withdrawn_) return Error{Code::kUnavailable, "the deployment was withdrawn", "", "withdrawn"};
+  if (router_.guard_ != nullptr) {
+    const Permits* permits = router_.guard_->permits(traffic_);
+    if (permits != nullptr && permitted(*permits, deployment(), logical_model_) != Why::kEligible)
+      return Error{Code::kDenied, "this API key may not use the deployment any more", "model", "placement_denied"};
+  }
+  dispatched_ = true;
+  began_ = router_.loop_.now();
+  return {};
+}
+
+void AttemptLease::came(Duration silence) {
+  RoutedDeployment& d = router_deployment();
+  if (!first_) {
+    d.health.gap(silence);
+    return;
+  }
+  first_ = false;
+  Instant now = router_.loop_.now();
+  if (d.health.first_piece(now - began_, now)) router_.noticed(number_, Health::Change::kClosed, Fault::kNone);
+  if (credential_probe_) router_.credential_is_good(d.provider);
+}
+
+Duration AttemptLease::stall_limit(Duration most) const {
+  return router_deployment().health.stall_limit(router_.options_.health, most);
+}
+
+void AttemptLease::cut() {
+  if (withdrawn_ || done_) return;
+  withdrawn_ = true;
+  cancel_.request();
+}
+
+Fault AttemptLease::ended(const Result<void>& outcome) {
+  CHECK(!done_, "an attempt ends once");
+  done_ = true;
+  RoutedDeployment& d = router_deployment();
+  // What somebody here has stopped is nobody's fault, whatever the attempt says of it.
+  Fault fault = outcome.ok() || cancel_.requested() ? Fault::kNone : fault_of(outcome.error());
+  Instant now = router_.loop_.now();
+  Health::Change change = Health::Change::kNone;
+  if (outcome.ok()) {
+    change = d.health.ended_well();
+    if (credential_probe_) router_.credential_is_good(d.provider);
+  } else {
+    Duration asked = std::chrono::milliseconds(outcome.error().retry_after_ms);
+    change = d.health.ended(fault, probe_, asked, now, router_.options_.health);
+    if (fault == Fault::kCredential)
+      router_.credential_is_refused(d.provider, outcome.error().upstream_status);
+    else if (credential_probe_)
+      router_.providers_[d.provider].credential.probe_left();
+  }
+  d.slots->give_back();
+  router_.noticed(number_, change, fault);
+  return fault;
+}
+
+}  // namespace perdure

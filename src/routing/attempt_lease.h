@@ -1,0 +1,69 @@
+#pragma once
+// AttemptLease: the right to make one attempt at one deployment, from its placement to its end. It holds a slot of the
+// deployment, carries the word of a withdrawal to the attempt, and reports to the deployment's health how it went. Dies
+// with the attempt; without ended() nothing is held against anybody. Lives on its Router's Loop, which must outlive it.
+
+#include <memory>
+#include <string>
+
+#include "async/wait.h"
+#include "model/usage.h"
+#include "routing/choose.h"
+
+namespace perdure {
+
+class Router;
+
+class AttemptLease {
+ public:
+  ~AttemptLease();
+  AttemptLease(const AttemptLease&) = delete;
+  AttemptLease& operator=(const AttemptLease&) = delete;
+
+  const Deployment& deployment() const { return router_deployment().deployment; }
+  uint32_t number() const { return number_; }  // of the deployment, for Tried
+  Provider& provider() const { return *deployment().provider; }
+  const std::string& model() const { return model_; }                  // the name to send upstream
+  const std::string& logical_model() const { return logical_model_; }  // the model asked for, or its stand-in
+  bool stand_in() const { return placed_.tier > 0; }
+  const std::string& reason() const { return reason_; }  // content-free, for the record
+
+  // To be asked right before the call goes out, after whatever was waited for: kUnavailable, reason "withdrawn": the
+  // deployment was withdrawn meanwhile. kDenied: the key may no longer use it.
+  Result<void> dispatch();
+  // What the provider gets: requested when the client's is, and when a withdrawal cuts the attempt off.
+  Cancellation& cancel() { return cancel_; }
+  bool withdrawn() const { return withdrawn_; }
+
+  // Pieces have come after `silence` of waiting for them.
+  void came(Duration silence);
+  // How long the next silence may last; `most` at most.
+  Duration stall_limit(Duration most) const;
+
+  // How the attempt ended; once. Returns whose fault it was.
+  Fault ended(const Result<void>& outcome);
+
+ private:
+  friend class Router;
+  AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
+               const Plan& plan);
+  RoutedDeployment& router_deployment() const;
+  void cut();
+  void leave();
+
+  Router& router_;
+  uint32_t number_;
+  Placed placed_;
+  Traffic traffic_;
+  Needs needs_;
+  std::string model_, logical_model_, reason_;
+  Instant began_;
+  bool probe_ = false, credential_probe_ = false;
+  bool dispatched_ = false, first_ = true, withdrawn_ = false, done_ = false;
+  Cancellation cancel_;
+  Cancellation::Hook client_hook_;
+  AttemptLease* next_ = nullptr;
+  AttemptLease* previous_ = nullptr;
+};
+
+}  // namespace perdure
