@@ -5,9 +5,13 @@
 // synced. After a SIGKILL the campaign puts the mirror in the place of the root. $LOSSY_SYNC_DELAY_US makes a sync take
 // at least so long, as that of a slow disk, with nothing mirrored before the time is over.
 //
+// While the file $LOSSY_FULL exists, the disk is full: writes that would make a file under the root larger fail with
+// ENOSPC. Works without a mirror too.
+//
 // SQLite's shared-memory index (-shm) is rebuilt from the log and is never mirrored.
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,7 +48,7 @@ struct DirectoryChange {
 };
 
 struct State {
-  std::string root, mirror;
+  std::string root, mirror, full;
   useconds_t delay_us = 0;
   std::mutex mutex;
   std::map<std::string, File> files;
@@ -54,10 +58,15 @@ struct State {
   State() {
     if (const char* value = getenv("LOSSY_ROOT")) root = value;
     if (const char* value = getenv("LOSSY_MIRROR")) mirror = value;
+    if (const char* value = getenv("LOSSY_FULL")) full = value;
     if (const char* value = getenv("LOSSY_SYNC_DELAY_US")) delay_us = static_cast<useconds_t>(atoi(value));
   }
 
   bool on() const { return !root.empty() && !mirror.empty(); }
+  bool inside(const std::string& path) const {
+    return !root.empty() && path.size() > root.size() && path.compare(0, root.size(), root) == 0 &&
+           path[root.size()] == '/' && !path.ends_with("-shm");
+  }
   bool covers(const std::string& path) const {
     return on() && path.size() > root.size() && path.compare(0, root.size(), root) == 0 && path[root.size()] == '/' &&
            !path.ends_with("-shm");
@@ -110,6 +119,15 @@ void wrote(int fd, off_t at, ssize_t bytes) {
     file->dirty.back().end = at + bytes;
   else
     file->dirty.push_back({at, at + bytes});
+}
+
+// Whether the disk has no room for bytes up to `end` of that file.
+bool refuses(int fd, off_t end) {
+  if (state().full.empty() || access(state().full.c_str(), F_OK) != 0 || !state().inside(path_of(fd))) return false;
+  struct stat info{};
+  if (fstat(fd, &info) != 0 || end <= info.st_size) return false;
+  errno = ENOSPC;
+  return true;
 }
 
 void make_parents(const std::string& path) {
@@ -223,6 +241,7 @@ int close(int fd) {
   return REAL(close)(fd);
 }
 ssize_t pwrite(int fd, const void* data, size_t bytes, off_t at) {
+  if (refuses(fd, at + static_cast<off_t>(bytes))) return -1;
   ssize_t n = REAL(pwrite)(fd, data, bytes, at);
   wrote(fd, at, n);
   return n;
@@ -235,6 +254,9 @@ ssize_t write(int fd, const void* data, size_t bytes) {
   return n;
 }
 ssize_t pwritev(int fd, const iovec* parts, int count, off_t at) {
+  off_t end = at;
+  for (int i = 0; i < count; ++i) end += static_cast<off_t>(parts[i].iov_len);
+  if (refuses(fd, end)) return -1;
   ssize_t n = REAL(pwritev)(fd, parts, count, at);
   wrote(fd, at, n);
   return n;
