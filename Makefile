@@ -39,9 +39,10 @@ floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
 
 fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
-	cmake --build build/fuzz -j $(JOBS)
+	cmake --build build/fuzz -j $(JOBS) --target fuzzers
 	for f in build/fuzz/*_fuzz; do echo "== $$f"; mkdir -p build/fuzz/corpus/$$(basename $$f); \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$(basename $$f) tests/corpus/$$(basename $$f) || exit 1; done
+	  $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$(basename $$f) tests/corpus/$$(basename $$f) || exit 1; done; \
+	echo "fuzz-smoke: every fuzzer ran $(FUZZ_SECONDS) s and found nothing"
 
 sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
 	build/dev/perdure_sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
