@@ -43,11 +43,10 @@ struct Verdict {
 Verdict judge(const RoutedDeployment& d, const Plan& plan, const Candidate& candidate, const PlacementAsk& ask,
               const Tried* before, const Surroundings& s, std::optional<Error>& budget) {
   const Deployment& deployment = d.deployment;
-  if (uint8_t missing = ask.needs.capabilities.bits & deployment.lacks.bits) return {lacking({missing})};
-  if (deployment.context_tokens_max > 0 && ask.needs.context_tokens > deployment.context_tokens_max)
-    return {Why::kContextTooLong};
-  if (deployment.output_tokens_max > 0 && ask.needs.output_tokens > deployment.output_tokens_max)
-    return {Why::kOutputTooLong};
+  if (CapabilitySet missing{static_cast<uint16_t>(ask.needs.capabilities.bits & d.lacks.bits)}; missing.bits != 0)
+    return {lacking(missing)};
+  if (ask.needs.context_tokens > d.context_tokens_max) return {Why::kContextTooLong};
+  if (ask.needs.output_tokens > d.output_tokens_max) return {Why::kOutputTooLong};
   if (candidate.fixed != Why::kEligible) return {candidate.fixed};
   std::string_view model = plan.model_of(candidate.tier, ask.model);
   if (s.permits != nullptr) {
@@ -87,13 +86,10 @@ double score_of(const RoutedDeployment& d, const PlacementAsk& ask, const Surrou
     case RoutingPolicy::kPriority:
     case RoutingPolicy::kWeighted:
       return 0;
-    case RoutingPolicy::kLeastCost: {
-      if (!deployment.price.known) return 1e30;
-      int64_t output =
-          ask.needs.output_tokens > 0 ? std::min(ask.needs.output_tokens, kExpectedOutput) : kExpectedOutput;
-      return static_cast<double>(deployment.price.input) * static_cast<double>(ask.needs.context_tokens) +
-             static_cast<double>(deployment.price.output) * static_cast<double>(output);
-    }
+    case RoutingPolicy::kLeastCost:
+      return d.cost.of(ask.needs.context_tokens, ask.needs.output_tokens > 0
+                                                     ? std::min(ask.needs.output_tokens, kExpectedOutput)
+                                                     : kExpectedOutput);
     case RoutingPolicy::kLeastLatency:
       return static_cast<double>(d.health.expected_first_piece(s.now).count()) +
              kExpectedPieces * static_cast<double>(d.health.gap_average().count());

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/random.h"
+#include "routing/cost_rank.h"
 #include "routing/health.h"
 #include "routing/plan.h"
 #include "routing/retry_budget.h"
@@ -17,6 +18,9 @@ namespace perdure {
 struct RoutedDeployment {
   Deployment deployment;
   uint32_t provider = 0;  // index into the providers
+  CapabilitySet lacks;    // what it is known not to be able to do
+  int64_t context_tokens_max = INT64_MAX, output_tokens_max = INT64_MAX;
+  CostRank cost;
   Health health;
   std::shared_ptr<Slots> slots;
   bool withdrawn = false;

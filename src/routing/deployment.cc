@@ -2,24 +2,6 @@
 
 namespace perdure {
 
-std::string_view name_of(Capability capability) {
-  switch (capability) {
-    case Capability::kTools:
-      return "tools";
-    case Capability::kImages:
-      return "images";
-    case Capability::kFiles:
-      return "files";
-    case Capability::kStructuredOutput:
-      return "structured_output";
-    case Capability::kReasoning:
-      return "reasoning";
-    case Capability::kPrefill:
-      return "prefill";
-  }
-  return "?";
-}
-
 Deployment Deployment::simple(std::string model, Provider& provider, std::string upstream_model) {
   Deployment out;
   out.name = model + "@" + provider.name();

@@ -53,7 +53,11 @@ std::string_view param_of(Capability capability) {
       return "text.format";
     case Capability::kReasoning:
       return "reasoning.effort";
+    case Capability::kParallelTools:
+      return "parallel_tool_calls";
     case Capability::kPrefill:
+    case Capability::kCaching:
+    case Capability::kStreaming:
       return "";
   }
   return "";

@@ -21,7 +21,7 @@ Needs needs_of(const Request& request, std::span<const Item> context);
 // is certainly too long. Four bytes of ASCII to a token, two of anything else.
 int64_t estimate_tokens(std::string_view text);
 
-// The field of a request that asks for a capability.
+// The field of a request that asks for a capability; empty: none does.
 std::string_view param_of(Capability capability);
 
 }  // namespace perdure

@@ -48,13 +48,25 @@ Router::Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Work
       random_(loop.random().u64()),
       changed_(std::make_shared<Notifier>(loop)) {
   SlotBook own;
+  Currency currency;
+  for (const Deployment& deployment : deployments)
+    if (deployment.price && deployment.price->rates.input) {
+      currency = deployment.price->rates.input->currency();
+      break;
+    }
   for (Deployment& deployment : deployments) {
     auto provider = std::ranges::find(providers_, deployment.provider_name, &RoutedProvider::name);
     auto number = static_cast<uint32_t>(provider - providers_.begin());
     if (provider == providers_.end()) providers_.push_back({.name = deployment.provider_name, .credential = {}});
     std::shared_ptr<Slots> shared = (slots != nullptr ? *slots : own).slots_of(deployment);
-    deployments_.push_back(
-        {.deployment = std::move(deployment), .provider = number, .health = {}, .slots = std::move(shared)});
+    RoutedDeployment routed{.provider = number, .slots = std::move(shared)};
+    for (const auto& [capability, word] : kCapabilityNames)
+      if (deployment.capabilities[capability] == Known::kNo) routed.lacks.add(capability);
+    routed.context_tokens_max = deployment.capabilities.context_tokens.value_or(INT64_MAX);
+    routed.output_tokens_max = deployment.capabilities.output_tokens_max.value_or(INT64_MAX);
+    routed.cost = CostRank(deployment.price, currency);
+    routed.deployment = std::move(deployment);
+    deployments_.push_back(std::move(routed));
   }
   for (const Workload& workload : workloads_) retries_.emplace_back(workload.retry);
 }
