@@ -125,10 +125,16 @@ class MemoryStore final : public Store {
     std::lock_guard lock(mutex_);
     if (if_absent && settings_.contains(name))
       co_return Error{Code::kConflict, "the setting exists", {}, "setting_exists"};
-    if (value.empty())
-      settings_.erase(name);
-    else
-      settings_[name] = std::move(value);
+    set(name, std::move(value));
+    co_return Result<void>{};
+  }
+
+  Task<Result<void>> swap_setting(std::string name, std::optional<std::string> expected, std::string value) override {
+    std::lock_guard lock(mutex_);
+    auto at = settings_.find(name);
+    bool same = at == settings_.end() ? !expected : expected == at->second;
+    if (!same) co_return Error{Code::kConflict, "the setting has changed", {}, "setting_changed"};
+    set(name, std::move(value));
     co_return Result<void>{};
   }
 
@@ -249,6 +255,12 @@ class MemoryStore final : public Store {
   std::set<DueKey> timers_by_due_;
   std::set<std::pair<SessionId, SessionId>> children_;
   std::vector<LedgerEntry> ledger_;
+  void set(const std::string& name, std::string value) {
+    if (value.empty())
+      settings_.erase(name);
+    else
+      settings_[name] = std::move(value);
+  }
   std::map<std::string, std::string> settings_;
 };
 

@@ -162,6 +162,9 @@ class Store {
   // Small named values of the installation (wrapped tenant keys, install id), durable on return. Empty value: remove.
   virtual Task<Result<std::optional<std::string>>> setting(std::string name) = 0;
   virtual Task<Result<void>> put_setting(std::string name, std::string value, bool if_absent) = 0;
+  // The same if the setting is what the caller has read (nothing: absent). kConflict, reason "setting_changed": it is
+  // not, and nothing was done.
+  virtual Task<Result<void>> swap_setting(std::string name, std::optional<std::string> expected, std::string value) = 0;
 
   virtual Task<Result<StoreSummary>> summary() = 0;
 };

@@ -436,10 +436,16 @@ class Implementation final : public Store {
   Task<Result<void>> put_setting(std::string name, std::string value, bool if_absent) override {
     Operation operation{
         .kind = Operation::Kind::kSetting, .name = std::move(name), .value = std::move(value), .if_absent = if_absent};
-    operation.bytes = kRecordOverhead + operation.value.size();
-    auto outcome = co_await write(core_, std::move(operation));
-    if (!outcome.ok()) co_return std::move(outcome).error();
-    co_return Result<void>{};
+    return put(std::move(operation));
+  }
+
+  Task<Result<void>> swap_setting(std::string name, std::optional<std::string> expected, std::string value) override {
+    Operation operation{.kind = Operation::Kind::kSetting,
+                        .name = std::move(name),
+                        .value = std::move(value),
+                        .if_expected = true,
+                        .expected = std::move(expected)};
+    return put(std::move(operation));
   }
 
   Task<Result<StoreSummary>> summary() override {
@@ -452,6 +458,13 @@ class Implementation final : public Store {
  private:
   static Error read_only() { return {Code::kDenied, "the store is open for reading only", {}, "read_only"}; }
   static Error overloaded() { return {Code::kOverloaded, "too much waits to be written", {}, "store_queue_full"}; }
+
+  Task<Result<void>> put(Operation operation) {
+    operation.bytes = kRecordOverhead + operation.value.size();
+    auto outcome = co_await write(core_, std::move(operation));
+    if (!outcome.ok()) co_return std::move(outcome).error();
+    co_return Result<void>{};
+  }
 
   static size_t size_of(const Batch& batch) {
     size_t bytes = kRecordOverhead;

@@ -418,6 +418,10 @@ Result<void> Writer::put_setting(const Operation& operation) {
     TRY(auto existing, reads_.setting(operation.name));
     if (existing) return refused(Code::kConflict, "the setting exists", "setting_exists");
   }
+  if (operation.if_expected) {
+    TRY(auto existing, reads_.setting(operation.name));
+    if (existing != operation.expected) return refused(Code::kConflict, "the setting has changed", "setting_changed");
+  }
   wrote_ = true;
   if (operation.value.empty()) return remove_setting_.run(Text{operation.name});
   return put_setting_.run(Text{operation.name}, blob(operation.value));

@@ -32,7 +32,9 @@ struct Operation {
   Batch batch;
   std::string name, value;  // kSetting
   bool if_absent = false;
-  size_t bytes = 0;  // about what it holds
+  bool if_expected = false;
+  std::optional<std::string> expected;  // if_expected; nothing: absent
+  size_t bytes = 0;                     // about what it holds
 
   struct Outcome {
     uint64_t number = 0;  // the head, or the epoch

@@ -57,6 +57,9 @@ Task<Result<std::optional<std::string>>> FaultyStore::setting(std::string name) 
 Task<Result<void>> FaultyStore::put_setting(std::string name, std::string value, bool if_absent) {
   return through("put_setting", inner_.put_setting(std::move(name), std::move(value), if_absent));
 }
+Task<Result<void>> FaultyStore::swap_setting(std::string name, std::optional<std::string> expected, std::string value) {
+  return through("swap_setting", inner_.swap_setting(std::move(name), std::move(expected), std::move(value)));
+}
 Task<Result<StoreSummary>> FaultyStore::summary() { return through("summary", inner_.summary()); }
 
 }  // namespace perdure

@@ -38,6 +38,7 @@ class FaultyStore final : public Store {
   Task<Result<std::vector<LedgerEntry>>> ledger(uint64_t after, size_t limit) override;
   Task<Result<std::optional<std::string>>> setting(std::string name) override;
   Task<Result<void>> put_setting(std::string name, std::string value, bool if_absent) override;
+  Task<Result<void>> swap_setting(std::string name, std::optional<std::string> expected, std::string value) override;
   Task<Result<StoreSummary>> summary() override;
 
  private:

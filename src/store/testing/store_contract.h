@@ -408,6 +408,26 @@ TEST_P(StoreContract, Settings) {
   EXPECT_FALSE(must(host->run(store->setting("a"))).has_value());
 }
 
+TEST_P(StoreContract, ASettingIsSwappedOnlyFromWhatWasRead) {
+  auto swap = [&](std::optional<std::string> expected, std::string value) {
+    return host->run(store->swap_setting("s", std::move(expected), std::move(value)));
+  };
+  auto changed = [](const Result<void>& result) {
+    return !result.ok() && result.error().code == Code::kConflict && result.error().reason == "setting_changed";
+  };
+  EXPECT_TRUE(changed(swap("x", "1"))) << "it is not there";
+  must(swap(std::nullopt, "1"));
+  EXPECT_TRUE(changed(swap(std::nullopt, "2"))) << "it is there now";
+  EXPECT_TRUE(changed(swap("0", "2")));
+  reopen();
+  must(swap("1", "2"));
+  EXPECT_TRUE(changed(swap("1", "3"))) << "somebody else was first";
+  EXPECT_EQ(must(host->run(store->setting("s"))), "2");
+  must(swap("2", ""));
+  EXPECT_FALSE(must(host->run(store->setting("s"))).has_value());
+  must(swap(std::nullopt, "4"));
+}
+
 TEST_P(StoreContract, ReadsWithinLimits) {
   Writing writing = Writing::make(random);
   Batch batch = writing.create();
