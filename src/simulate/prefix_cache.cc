@@ -42,6 +42,19 @@ CacheUse PrefixCache::use(const std::vector<PrefixMark>& marks, int64_t minimum,
   return out;
 }
 
+void PrefixBuilder::start(std::string_view model) { at_.hash = hash_of(model, 0); }
+
+void PrefixBuilder::block(std::string_view kind, std::initializer_list<std::string_view> content, int64_t tokens) {
+  at_.hash = hash_of(kind, at_.hash);
+  for (const std::string_view one : content) at_.hash = hash_of(one, at_.hash);
+  at_.tokens += tokens;
+  marks_.push_back(at_);
+}
+
+void PrefixBuilder::ask(int64_t ttl_s) {
+  if (!marks_.empty()) marks_.back().ttl_s = ttl_s;
+}
+
 std::vector<PrefixMark> automatic_marks(const Prompt& prompt) {
   constexpr int64_t kTtlSeconds = 300;
   std::vector<PrefixMark> marks;

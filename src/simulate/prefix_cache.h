@@ -4,6 +4,7 @@
 // when they are read. Bounded: when it is full everything is forgotten.
 
 #include <cstdint>
+#include <initializer_list>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +33,20 @@ class PrefixCache {
     int64_t ttl_s = 0;
   };
   std::unordered_map<uint64_t, Entry> entries_;
+};
+
+// Puts marks together while a request is read: a block is whatever the dialect lets be cached as one. What is hashed is
+// what a model would see, so that a breakpoint that moves does not change what stands before it.
+class PrefixBuilder {
+ public:
+  void start(std::string_view model);
+  void block(std::string_view kind, std::initializer_list<std::string_view> content, int64_t tokens);
+  void ask(int64_t ttl_s);  // the caller wants everything up to the last block kept
+  std::vector<PrefixMark> take() { return std::move(marks_); }
+
+ private:
+  PrefixMark at_;
+  std::vector<PrefixMark> marks_;
 };
 
 // Marks after every message, kept without being asked, as OpenAI and Google do.

@@ -4,6 +4,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "simulate/anthropic_surface.h"
 #include "simulate/exchange.h"
 #include "simulate/openai_error.h"
 #include "simulate/openai_surface.h"
@@ -33,7 +34,7 @@ struct SimulatedSupplier::Impl {
   std::deque<std::string> bodies = {};
   size_t body_bytes = 0;
   // Asked in this order; the last one serves whatever is left.
-  std::array<std::unique_ptr<Surface>, 1> surfaces = {make_openai_surface(account)};
+  std::array<std::unique_ptr<Surface>, 2> surfaces = {make_anthropic_surface(account), make_openai_surface(account)};
 
   Surface& surface_of(const HttpRequest& request) const {
     for (const auto& surface : surfaces)

@@ -5,106 +5,16 @@
 #include <map>
 
 #include "async/asio_loop.h"
-#include "async/sim_loop.h"
 #include "async/task_group.h"
 #include "http/asio_network.h"
-#include "http/client.h"
-#include "http/sim_network.h"
 #include "simulate/scripted_model.h"
-#include "wire/json.h"
+#include "simulate/testing/bench.h"
 #include "wire/sse.h"
-
-// The supplier behind the real HTTP server and client, over a network in memory and in virtual time.
 
 namespace perdure::simulate {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Reply {
-  int status = 0;
-  Headers headers;
-  std::string body;
-  bool whole = false;       // the body came to its end
-  Duration first{}, all{};  // until the first byte of the body and until the last
-  size_t reads = 0;
-};
-
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
-
-Task<Reply> fetch(Loop& loop, HttpClient& client, std::string method, std::string url, std::string body,
-                  HeaderList headers, Duration patience) {
-  Reply out;
-  HttpCall call;
-  call.method = method;
-  call.url = *parse_url(url);
-  call.body = std::move(body);
-  for (auto& [name, value] : headers) call.headers.add(name, value);
-  const Instant start = loop.now();
-  const Deadline deadline = deadline_in(loop, patience);
-  auto answer = co_await client.send(std::move(call), deadline, nullptr);
-  if (!answer.ok()) co_return out;
-  out.status = (*answer)->status;
-  out.headers = (*answer)->headers;
-  for (;;) {
-    const size_t before = out.body.size();
-    auto more = co_await (*answer)->read(out.body, deadline);
-    if (out.body.size() > before) {
-      if (before == 0) out.first = loop.now() - start;
-      ++out.reads;
-    }
-    out.all = loop.now() - start;
-    if (!more.ok()) co_return out;
-    if (*more) continue;
-    out.whole = true;
-    co_return out;
-  }
-}
-
-class Bench {
- public:
-  explicit Bench(SupplierOptions options = {}) : supplier_(loop, std::move(options), Log()) {
-    server_ = std::make_unique<HttpServer>(loop, *network_.listen({"supplier", 80}, nullptr, false), supplier_,
-                                           HttpServerLimits{}, Log());
-    server_->start();
-  }
-  ~Bench() {
-    client_.close_idle();
-    loop.run(server_->stop(deadline_in(loop, 1s)));
-    server_.reset();
-    loop.run_until_idle();
-  }
-
-  Reply get(std::string path) { return loop.run(fetch(loop, client_, "GET", "http://supplier" + path, "", {}, 1h)); }
-  Reply post(std::string path, std::string body, HeaderList headers = {}, Duration patience = 1h) {
-    return loop.run(
-        fetch(loop, client_, "POST", "http://supplier" + path, std::move(body), std::move(headers), patience));
-  }
-  Reply chat(std::string_view prompt, bool stream, std::string fault = {}, Duration patience = 1h) {
-    HeaderList headers;
-    if (!fault.empty()) headers.emplace_back("x-simulate-fault", fault);
-    return post("/v1/chat/completions", body_of(prompt, stream), headers, patience);
-  }
-  static std::string body_of(std::string_view prompt, bool stream) {
-    json::Writer json;
-    json.begin_object().field("model", "simulated-1").key("messages").begin_array();
-    json.begin_object().field("role", "user").field("content", prompt).end_object().end_array();
-    if (stream)
-      json.field("stream", true).key("stream_options").begin_object().field("include_usage", true).end_object();
-    json.end_object();
-    return json.take();
-  }
-  const SimulatedSupplier::Stats& stats() const { return supplier_.stats(); }
-
-  SimLoop loop{1};
-
- private:
-  SimCable cable_{loop, 1};
-  SimNetwork network_{cable_};
-  SimulatedSupplier supplier_;
-  std::unique_ptr<HttpServer> server_;
-  HttpClient client_{loop, network_, ProxyRules{}};
-};
 
 // What a stream said, put together.
 struct Streamed {
