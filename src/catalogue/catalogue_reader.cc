@@ -69,7 +69,7 @@ bool read_auth(DocumentFields& fields, AuthKind& auth, std::string& header) {
   if (named && !(given && kind == AuthKind::kHeader)) {
     fields.wrong("auth_header", "goes with \"auth\": \"header\"");
   } else if (given && kind == AuthKind::kHeader && !named) {
-    fields.missing("auth_header");
+    fields.require("auth_header");
   } else if (named && !is_header_name(name)) {
     fields.wrong("auth_header", "must be the name of a header");
   } else if (given) {
@@ -143,24 +143,21 @@ std::optional<Price> read_price(DocumentProblems& problems, json::Value value, c
     else
       fields.wrong("currency", read.error().message);
   }
-  json::Value rates = fields.take("per_million");
-  if (rates.missing()) {
-    fields.missing("per_million");
-  } else {
+  fields.require("per_million");
+  if (json::Value rates = fields.take("per_million"); !rates.missing()) {
     read_rates(problems, rates, fields.at("per_million"), currency, out.rates);
-    if (!out.rates.input) problems.add(rates, fields.at("per_million.input"), "is missing");
-    if (!out.rates.output) problems.add(rates, fields.at("per_million.output"), "is missing");
+    for (const char* required : {"input", "output"})
+      if (rates.is_object() && rates[required].missing())
+        problems.add(rates, fields.at("per_million") + "." + required, "is missing");
   }
   fields.each("above", kBandsMax, [&](json::Value element, const std::string& where) {
     DocumentFields band(problems, element, where);
     std::optional<int64_t> above;
-    if (!band.count("input_tokens", above, kTokensMax) && band.value()["input_tokens"].missing())
-      band.missing("input_tokens");
+    band.require("input_tokens");
+    band.count("input_tokens", above, kTokensMax);
     PriceBand read{.above = above.value_or(0), .rates = {}};
-    json::Value inner = band.take("per_million");
-    if (inner.missing())
-      band.missing("per_million");
-    else
+    band.require("per_million");
+    if (json::Value inner = band.take("per_million"); !inner.missing())
       read_rates(problems, inner, band.at("per_million"), currency, read.rates);
     if (above && !out.bands.empty() && out.bands.back().above >= *above)
       band.wrong("input_tokens", "must be more than in the entry before");
@@ -201,11 +198,13 @@ class CatalogueReader {
  private:
   void read_document(json::Value root) {
     DocumentFields fields(problems_, root, "");
-    if (fields.take("format").integer() != 1)
-      problems_.add(root["format"].missing() ? root : root["format"], "format", "must be 1, the only format there is");
+    if (!root.is_object()) return;
+    if (fields.take("format").integer() != 1) fields.wrong("format", "must be 1, the only format there is");
     CatalogueStamp stamp;
-    if (!fields.date("date", stamp.date) && root["date"].missing()) fields.missing("date");
-    if (!fields.text("origin", stamp.origin) && root["origin"].missing()) fields.missing("origin");
+    fields.require("date");
+    fields.date("date", stamp.date);
+    fields.require("origin");
+    fields.text("origin", stamp.origin);
     std::string note;
     fields.text("note", note);
     fields.each("suppliers", kSuppliersMax,
@@ -225,10 +224,8 @@ class CatalogueReader {
   void read_supplier(json::Value value, std::string path) {
     DocumentFields fields(problems_, value, std::move(path));
     std::string name;
-    if (!fields.text("name", name)) {
-      if (fields.value()["name"].missing()) fields.missing("name");
-      return;
-    }
+    fields.require("name");
+    if (!fields.text("name", name)) return;
     if (!is_supplier_name(name))
       return fields.wrong("name", "may have small letters, digits, dots, dashes and underscores");
     auto found = std::ranges::find(out_.suppliers_, name, &Supplier::name);
@@ -245,13 +242,10 @@ class CatalogueReader {
     if (fields.text("region", supplier.region) && !only(supplier.region, "-"))
       fields.wrong("region", "must be a word in small letters, like us, eu or local");
     read_base_url(fields, supplier.endpoint.base_url);
-    bool has_dialect = fields.word("dialect", kWireDialectNames, supplier.endpoint.dialect);
-    bool has_auth = read_auth(fields, supplier.endpoint.auth, supplier.endpoint.auth_header);
-    if (fresh) {
-      if (fields.value()["base_url"].missing()) fields.missing("base_url");
-      if (!has_dialect && fields.value()["dialect"].missing()) fields.missing("dialect");
-      if (!has_auth && fields.value()["auth"].missing()) fields.missing("auth");
-    }
+    fields.word("dialect", kWireDialectNames, supplier.endpoint.dialect);
+    read_auth(fields, supplier.endpoint.auth, supplier.endpoint.auth_header);
+    if (fresh)
+      for (const char* required : {"base_url", "dialect", "auth"}) fields.require(required);
     read_also(fields, supplier);
     fields.texts("key_env", supplier.key_env);
     for (const std::string& variable : supplier.key_env)
@@ -277,8 +271,8 @@ class CatalogueReader {
     fields.each("also", kWireDialectNames.size(), [&](json::Value value, const std::string& path) {
       DocumentFields inner(problems_, value, path);
       OtherEndpoint other;
-      if (!inner.word("dialect", kWireDialectNames, other.dialect) && inner.value()["dialect"].missing())
-        inner.missing("dialect");
+      inner.require("dialect");
+      if (!inner.word("dialect", kWireDialectNames, other.dialect)) return;
       read_base_url(inner, other.base_url);
       AuthKind auth = supplier.endpoint.auth;
       if (read_auth(inner, auth, other.auth_header)) other.auth = auth;
@@ -291,9 +285,9 @@ class CatalogueReader {
   void read_model(json::Value value, std::string path, const CatalogueStamp& stamp) {
     DocumentFields fields(problems_, value, std::move(path));
     CatalogueModel model;
+    fields.require("name");
+    fields.require("supplier");
     bool named = fields.text("name", model.name), supplied = fields.text("supplier", model.supplier);
-    if (!named && fields.value()["name"].missing()) fields.missing("name");
-    if (!supplied && fields.value()["supplier"].missing()) fields.missing("supplier");
     if (!named || !supplied) return;
     if (std::ranges::find(out_.suppliers_, model.supplier, &Supplier::name) == out_.suppliers_.end())
       return fields.wrong("supplier", "there is no supplier \"" + model.supplier + "\"");

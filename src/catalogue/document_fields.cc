@@ -67,7 +67,12 @@ json::Value DocumentFields::take(std::string_view key) {
 }
 
 void DocumentFields::wrong(std::string_view key, std::string message) {
-  problems_.add(object_[key], at(key), std::move(message));
+  json::Value value = object_[key];
+  problems_.add(value.missing() ? object_ : value, at(key), std::move(message));
+}
+
+void DocumentFields::require(std::string_view key) {
+  if (object_.is_object() && object_[key].missing()) problems_.add(object_, at(key), "is missing");
 }
 
 bool DocumentFields::readable(json::Value value, std::string_view key, std::string_view path) {

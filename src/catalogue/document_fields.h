@@ -42,7 +42,7 @@ class DocumentFields {
   std::string at(std::string_view key) const;
   json::Value take(std::string_view key);  // missing if it is not there
   void wrong(std::string_view key, std::string message);
-  void missing(std::string_view key) { problems_.add(object_, at(key), "is missing"); }
+  void require(std::string_view key);  // complains if it is not there
 
   // Each leaves `out` as it is where the field is not there or wrong. True: it was read.
   bool text(std::string_view key, std::string& out);
