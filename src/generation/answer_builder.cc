@@ -115,7 +115,7 @@ void AnswerBuilder::opaque(std::vector<Delta>& out, const Piece& piece) {
     return;
   }
   bool open = answer_.item_open() && answer_.items().back().kind == ItemKind::kReasoning;
-  if (open) {
+  if (open && piece.index == 0) {
     if (answer_.part_open()) emit(out, Delta::part_end());
     emit(out, Delta::opaque_block(piece.opaque, piece.text, piece.issuer));
     emit(out, Delta::item_end(ItemStatus::kCompleted));

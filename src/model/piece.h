@@ -39,6 +39,7 @@ struct Piece {
     kMessage,        // a message begins although text came before; text: its phase, or empty
     kSummary,        // text: of the summary of reasoning; index: which of its parts
     kOpaque,         // text, opaque: ends the reasoning that is open, or stands alone where none is
+                     // (index 1: in any case)
     kAnnotation,     // text: a JSON object, of the text that came last
   };
   Kind kind = Kind::kText;
