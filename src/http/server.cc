@@ -11,6 +11,7 @@
 #include "http/message_parser.h"
 #include "http/message_writer.h"
 #include "http/request_target.h"
+#include "http/server_websocket.h"
 
 namespace perdure {
 namespace {
@@ -142,6 +143,33 @@ class Reply final : public HttpReply {
     ended_ = true;
     if (bodyless_ || http_1_0_) co_return Result<void>();
     co_return co_await put("0\r\n\r\n");
+  }
+
+  Task<Result<std::unique_ptr<WebSocket>>> upgrade(const HttpRequest& request, WebSocketLimits limits) override {
+    CHECK(!begun_ && !watching_, "a handshake was answered before");
+    std::string accept;
+    if (http_1_0_) co_return Error{Code::kInvalid, "WebSocket needs HTTP/1.1", "", "upgrade_required"};
+    if (std::optional<Error> problem = check_websocket_handshake(request, accept)) co_return std::move(*problem);
+    begun_ = ended_ = true;
+    std::string out;
+    append_status_line(out, 101);
+    out += server_.date();
+    for (const auto& [name, value] : headers.fields())
+      if (!is_framing_field(name)) append_field(out, name, value);
+    out += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    append_field(out, "Sec-WebSocket-Accept", accept);
+    out += "\r\n";
+    keep_alive_ = false;
+    CO_TRY_VOID(co_await put(out));
+    limits.message_bytes_max = std::min(limits.message_bytes_max, server_.limits.body_bytes_max);
+    limits.write_time = server_.limits.write_time;
+    co_return server_websocket({.loop = server_.loop,
+                                .stream = stream_,
+                                .input = connection_.input,
+                                .stopping = server_.stopping,
+                                .bytes_total = server_.body_bytes_total,
+                                .bytes_total_max = server_.limits.body_bytes_total_max},
+                               limits);
   }
 
   void abort() override {

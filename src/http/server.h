@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "http/message.h"
 #include "http/network.h"
+#include "http/websocket.h"
 
 namespace perdure {
 
@@ -40,8 +41,8 @@ struct HttpRequest {
   std::string_view header(std::string_view name) const { return headers.get(name); }
 };
 
-// The reply of one request. Exactly one of send() or begin()..finish() is used. Errors mean that the client is gone;
-// the server closes the connection then.
+// The reply of one request. Exactly one of send(), begin()..finish() or upgrade() is used. Errors mean that the client
+// is gone; the server closes the connection then.
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
@@ -52,6 +53,9 @@ class HttpReply {
   virtual Task<Result<void>> finish() = 0;
   virtual void abort() = 0;  // cuts the connection: the only honest end for a stream without its ending
   virtual bool begun() const = 0;
+  // Answers a WebSocket handshake (with `headers`) and hands the connection over; the socket must be gone when the
+  // handler returns. kInvalid: the request is none that can be answered, nothing was sent, and a reply is still owed.
+  virtual Task<Result<std::unique_ptr<WebSocket>>> upgrade(const HttpRequest& request, WebSocketLimits limits) = 0;
   // Requested when the client has closed or broken its connection while the handler runs.
   virtual Cancellation& gone() = 0;
 };
