@@ -683,13 +683,15 @@ TEST(Needs, AreReadFromTheRequest) {
 }
 
 TEST(Withdrawals, ComeBackFromTheStoreAsTheyWere) {
-  std::vector<Withdrawal> all{
-      {"wd_1", WithdrawalKind::kRegion, "eu", WithdrawalMode::kCut, "a \"reason\"", "key_1", WallTime(5ms)},
-      {"wd_2", WithdrawalKind::kParty, "Acme", WithdrawalMode::kDrain, "", "", WallTime(6ms)}};
-  Result<std::vector<Withdrawal>> read = decode_withdrawals(encode_withdrawals(all));
+  WithdrawalSet all{
+      7,
+      {{"wd_1", WithdrawalKind::kRegion, "eu", WithdrawalMode::kCut, "a \"reason\"", "key_1", WallTime(5ms)},
+       {"wd_2", WithdrawalKind::kParty, "Acme", WithdrawalMode::kDrain, "", "", WallTime(6ms)}}};
+  Result<WithdrawalSet> read = decode_withdrawals(encode_withdrawals(all));
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(*read, all);
-  for (const char* bad : {"", "{}", "{\"version\":2,\"withdrawals\":[]}", "{\"version\":1,\"withdrawals\":[{}]}"})
+  for (const char* bad : {"", "{}", "{\"version\":2,\"revision\":1,\"withdrawals\":[]}",
+                          "{\"version\":1,\"withdrawals\":[]}", "{\"version\":1,\"revision\":1,\"withdrawals\":[{}]}"})
     EXPECT_EQ(decode_withdrawals(bad).error().code, Code::kCorrupt) << bad;
 }
 

@@ -52,34 +52,41 @@ bool Withdrawal::covers(const Deployment& deployment) const {
   return false;
 }
 
-void write_withdrawal(json::Writer& out, const Withdrawal& withdrawal) {
-  out.begin_object().field("id", withdrawal.id).field("object", "x_withdrawal").key("target").begin_object();
+void write_withdrawal_fields(json::Writer& out, const Withdrawal& withdrawal) {
+  out.field("id", withdrawal.id).field("object", "x_withdrawal").key("target").begin_object();
   out.field("kind", name_of(withdrawal.kind)).field("name", withdrawal.name).end_object();
   out.field("mode", name_of(withdrawal.mode))
       .field("reason", withdrawal.reason)
       .field("by", withdrawal.by)
-      .field("at_ms", withdrawal.at.time_since_epoch().count())
-      .end_object();
+      .field("at_ms", withdrawal.at.time_since_epoch().count());
 }
 
-std::string encode_withdrawals(const std::vector<Withdrawal>& withdrawals) {
+void write_withdrawal(json::Writer& out, const Withdrawal& withdrawal) {
+  out.begin_object();
+  write_withdrawal_fields(out, withdrawal);
+  out.end_object();
+}
+
+std::string encode_withdrawals(const WithdrawalSet& set) {
   json::Writer out;
-  out.begin_object().field("version", 1).key("withdrawals").begin_array();
-  for (const Withdrawal& withdrawal : withdrawals) write_withdrawal(out, withdrawal);
+  out.begin_object().field("version", 1).field("revision", set.revision).key("withdrawals").begin_array();
+  for (const Withdrawal& withdrawal : set.withdrawals) write_withdrawal(out, withdrawal);
   out.end_array().end_object();
   return out.take();
 }
 
-Result<std::vector<Withdrawal>> decode_withdrawals(std::string text) {
+Result<WithdrawalSet> decode_withdrawals(std::string text) {
+  const Error corrupt{Code::kCorrupt, "the stored withdrawals make no sense"};
   Result<json::Document> document = json::Document::parse(std::move(text));
-  json::Value root = document.ok() ? document->root() : json::Value();
-  if (!document.ok() || root["version"].integer() != 1 || !root["withdrawals"].is_array())
-    return Error{Code::kCorrupt, "the stored withdrawals make no sense"};
-  std::vector<Withdrawal> out;
+  if (!document.ok()) return corrupt;
+  json::Value root = document->root();
+  WithdrawalSet out;
+  out.revision = root["revision"].integer().value_or(0);
+  if (root["version"].integer() != 1 || out.revision <= 0 || !root["withdrawals"].is_array()) return corrupt;
   for (json::Value each : root["withdrawals"].elements()) {
     Result<Withdrawal> withdrawal = read_withdrawal(each);
-    if (!withdrawal.ok()) return Error{Code::kCorrupt, "the stored withdrawals make no sense"};
-    out.push_back(*std::move(withdrawal));
+    if (!withdrawal.ok()) return corrupt;
+    out.withdrawals.push_back(*std::move(withdrawal));
   }
   return out;
 }

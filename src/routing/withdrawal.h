@@ -36,9 +36,17 @@ struct Withdrawal {
 inline constexpr size_t kWithdrawalsMax = 1000;
 inline constexpr size_t kWithdrawalReasonMax = 500;
 
+// All that is withdrawn. `revision` grows with every change, so that nobody takes an older set for a newer one.
+struct WithdrawalSet {
+  int64_t revision = 0;
+  std::vector<Withdrawal> withdrawals;
+  bool operator==(const WithdrawalSet&) const = default;
+};
+
 void write_withdrawal(json::Writer& out, const Withdrawal& withdrawal);
+void write_withdrawal_fields(json::Writer& out, const Withdrawal& withdrawal);  // within an object
 // The set as it rests in the store. kCorrupt.
-std::string encode_withdrawals(const std::vector<Withdrawal>& withdrawals);
-Result<std::vector<Withdrawal>> decode_withdrawals(std::string text);
+std::string encode_withdrawals(const WithdrawalSet& set);
+Result<WithdrawalSet> decode_withdrawals(std::string text);
 
 }  // namespace perdure
