@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "simulate/media.h"
+#include "simulate/openai_media.h"
 #include "simulate/openai_schema.h"
 #include "simulate/strict_reader.h"
 #include "wire/json.h"
@@ -29,19 +30,7 @@ void read_image(Reader& in, Value image, Message& message, const std::string& pa
   in.only(image, {"url", "detail"}, path);
   const std::string url = in.text(image["url"], path + ".url");
   in.optional_one_of(image["detail"], {"auto", "low", "high"}, path + ".detail");
-  if (url.starts_with("data:")) {
-    const auto data = parse_data_url(url);
-    const std::string_view type = data ? image_type_of(data->bytes) : std::string_view();
-    if (type.empty())
-      return in.fail("You uploaded an unsupported image. Please make sure your image is valid.", path,
-                     "invalid_image_format");
-    message.media.push_back(describe_bytes(type, data->bytes));
-  } else if (url.starts_with("https://") || url.starts_with("http://")) {
-    message.media.push_back(describe_link("image", url));
-  } else if (!in.failed()) {
-    in.fail("Invalid '" + path + ".url'. Expected a base64-encoded data URL with an image MIME type, or a URL.", path,
-            "invalid_value");
-  }
+  take_image(in, url, message, path);
 }
 
 void read_file(Reader& in, Value file, Message& message, const std::string& path) {
@@ -52,11 +41,7 @@ void read_file(Reader& in, Value file, Message& message, const std::string& path
     message.media.push_back("file " + id);
     return;
   }
-  const auto data = parse_data_url(in.text(file["file_data"], path + ".file_data"));
-  if (!data)
-    return in.fail("Invalid '" + path + ".file_data'. Expected a base64-encoded data URL.", path + ".file_data",
-                   "invalid_value");
-  message.media.push_back(describe_bytes(data->type, data->bytes));
+  take_file(in, in.text(file["file_data"], path + ".file_data"), message, path + ".file_data");
 }
 
 void read_audio(Reader& in, Value audio, Message& message, const std::string& path) {
@@ -373,6 +358,9 @@ Result<ChatRequest> parse_chat_request(std::string body) {
         "parallel_tool_calls", "");
   out.parallel_tool_calls = in.optional_boolean(root["parallel_tool_calls"], true, "parallel_tool_calls");
   read_format(in, root["response_format"], out);
+  if (!in.failed() && out.format == Format::kJsonObject && !mentions_json(out))
+    in.fail("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+            "messages", "");
   read_stop(in, root["stop"], out);
 
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();

@@ -4,6 +4,7 @@
 #include "simulate/chat_reply.h"
 #include "simulate/embeddings.h"
 #include "simulate/openai_error.h"
+#include "simulate/responses_reply.h"
 #include "wire/json.h"
 
 namespace perdure::simulate {
@@ -31,12 +32,14 @@ class OpenAiSurface final : public Surface {
   Outcome route(HttpRequest& request, const Origin& origin) override {
     const bool get = request.method == "GET", post = request.method == "POST";
     if (post && request.path == "/v1/chat/completions") return chat(request, origin);
+    if (post && request.path == "/v1/responses") return responses(request, origin);
+    if (request.path.starts_with("/v1/responses/")) return kept(request);
     if (post && request.path == "/v1/embeddings") return embeddings(request);
     if (get && request.path == kModels) return Plain{openai_models(account_, "")};
     if (get && request.path.starts_with("/v1/models/"))
       if (std::string one = openai_models(account_, request.path.substr(kModels.size() + 1)); !one.empty())
         return Plain{std::move(one)};
-    for (const char* known : {"/v1/chat/completions", "/v1/embeddings", "/v1/models"})
+    for (const char* known : {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models"})
       if (request.path == known) return Failure{405, "Not allowed to " + request.method + " on " + request.path + "."};
     return Failure{404, "Unknown request URL: " + request.path + ".", {}, "unknown_url"};
   }
@@ -69,6 +72,24 @@ class OpenAiSurface final : public Surface {
             "unsupported_value"};
   }
 
+  Outcome responses(HttpRequest& request, const Origin& origin) {
+    ResponseShelf* shelf = account_.options.state ? &shelf_ : nullptr;
+    auto parsed = parse_responses_request(request.body, account_.signer, shelf);
+    if (!parsed.ok()) return Failure::of(parsed.error());
+    if (auto unknown = unknown_model(parsed->model)) return *unknown;
+    return make_responses_call(std::move(*parsed), account_.signer, shelf, origin);
+  }
+
+  Outcome kept(const HttpRequest& request) {
+    const std::string id = request.path.substr(std::string_view("/v1/responses/").size());
+    const ResponseShelf::Kept* found = shelf_.find(id);
+    if (found == nullptr || (request.method != "GET" && request.method != "DELETE"))
+      return Failure{404, "Response with id '" + id + "' not found.", "id"};
+    if (request.method == "GET") return Plain{found->json};
+    shelf_.remove(id);
+    return Plain{R"({"id":")" + id + R"(","object":"response.deleted","deleted":true})"};
+  }
+
   Outcome embeddings(HttpRequest& request) {
     auto parsed = parse_embeddings_request(request.body);
     if (!parsed.ok()) return Failure::of(parsed.error());
@@ -77,6 +98,7 @@ class OpenAiSurface final : public Surface {
   }
 
   Account& account_;
+  ResponseShelf shelf_;
 };
 
 }  // namespace

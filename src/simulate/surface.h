@@ -24,7 +24,9 @@ struct Failure {
   std::string code = {};   // the service's own word, where it has one
   int64_t retry_after_s = -1;
 
-  static Failure of(const Error& error) { return {400, error.message, error.param, error.reason}; }
+  static Failure of(const Error& error) {
+    return {error.code == Code::kNotFound ? 404 : 400, error.message, error.param, error.reason};
+  }
 };
 
 // What is drawn for one request: ids come from it, and nothing else of the supplier's past does.
