@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
       cli::keys_command(data_folder_of),
       cli::journal_command(open_store_of),
       check_config_command(),
+      cli::catalogue_command(),
       cli::simulate_command(),
       cli::version_command(),
   };

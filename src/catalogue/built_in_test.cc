@@ -73,6 +73,7 @@ TEST(BuiltIn, SuppliersAreComplete) {
     Result<std::string> url = fill_placeholders(supplier.endpoint.base_url, values);
     ASSERT_TRUE(url.ok()) << supplier.name;
     EXPECT_EQ(url->find_first_of("{}"), std::string::npos) << supplier.name;
+    if (!local) EXPECT_EQ(built_in().supplier_at(*url), &supplier) << supplier.name;
     if (supplier.endpoint_for(WireDialect::kChat) && supplier.name != "openai" && supplier.name != "azure_openai")
       EXPECT_TRUE(supplier.has(ChatHabit::kNoDeveloperRole)) << supplier.name;
   }

@@ -52,6 +52,20 @@ const Supplier* Catalogue::supplier(std::string_view name) const {
   return found == supplier_names_.end() ? nullptr : &suppliers_[found->second];
 }
 
+const Supplier* Catalogue::supplier_at(std::string_view base_url) const {
+  const Supplier* found = nullptr;
+  for (const Supplier& supplier : suppliers_) {
+    bool here = matches_placeholders(supplier.endpoint.base_url, base_url) ||
+                std::ranges::any_of(supplier.also, [&](const OtherEndpoint& other) {
+                  return !other.base_url.empty() && matches_placeholders(other.base_url, base_url);
+                });
+    if (!here) continue;
+    if (found != nullptr) return nullptr;
+    found = &supplier;
+  }
+  return found;
+}
+
 const CatalogueModel* Catalogue::model(std::string_view supplier_name, std::string_view upstream_name) const {
   const Supplier* known = supplier(supplier_name);
   if (known == nullptr) return nullptr;

@@ -72,6 +72,8 @@ class Catalogue {
 
   // By name or alias; nullptr: there is none. Pointers live until the next lay_over.
   const Supplier* supplier(std::string_view name) const;
+  // Whose endpoint this address is, to the letter but for placeholders; nullptr: nobody's, or more than one's.
+  const Supplier* supplier_at(std::string_view base_url) const;
   // By the rules of CatalogueModel. Exact names go first, then the entry with the longest name.
   const CatalogueModel* model(std::string_view supplier, std::string_view upstream_name) const;
   // What is said of a model, listed or not: the model's entry before its supplier's. `measured` is for the caller.

@@ -375,6 +375,31 @@ TEST(Supplier, PlaceholdersAreFilled) {
     EXPECT_EQ(fill_placeholders(kUrl, {{"location", value}, {"project", "p"}}).error().param, "location") << value;
 }
 
+TEST(Supplier, AddressesAreRecognised) {
+  EXPECT_TRUE(matches_placeholders("https://a.example/v1", "https://a.example/v1"));
+  EXPECT_TRUE(matches_placeholders("https://{r}.a.example/v1", "https://my-res.a.example/v1"));
+  EXPECT_TRUE(matches_placeholders("https://{l}-x.example/{p}/{l}", "https://eu-1-x.example/p/eu-1"));
+  for (const char* address :
+       {"", "https://.a.example/v1", "https://a.example/v1", "https://b/c.a.example/v1",
+        "https://evil.example/?.a.example/v1", "https://my.a.example/v1/", "https://my.a.example"})
+    EXPECT_FALSE(matches_placeholders("https://{r}.a.example/v1", address)) << address;
+
+  std::string many = "https://";
+  for (int i = 0; i < 150; ++i) many += "{a}";
+  EXPECT_FALSE(matches_placeholders(many + "!", "https://" + std::string(1000, 'a')));  // at once, not in years
+
+  Catalogue catalogue = small();
+  EXPECT_EQ(catalogue.supplier_at("https://one.example/v1"), catalogue.supplier("one"));
+  EXPECT_EQ(catalogue.supplier_at("https://one.example/a/v1"), catalogue.supplier("one"));
+  EXPECT_EQ(catalogue.supplier_at("https://one.example/v2"), nullptr);
+  ASSERT_THAT(catalogue.lay_over(
+                  document(R"(, "suppliers": [{"name": "two", "base_url": "https://one.example/v1", "dialect": "chat",
+                                              "auth": "none"}])"),
+                  Voice::kOwner),
+              IsEmpty());
+  EXPECT_EQ(catalogue.supplier_at("https://one.example/v1"), nullptr) << "it could be either";
+}
+
 // Documents with random damage: never a crash, never half an effect, and always something to say.
 TEST(Catalogue, DamagedDocumentsAreRefusedWhole) {
   const std::string whole = document(kSmall);

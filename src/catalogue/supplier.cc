@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace perdure {
+namespace {
+
+// What may stand in place of a placeholder: part of a host name, or a segment of a path.
+bool plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+}  // namespace
 
 const std::array<Name<WireDialect>, 5> kWireDialectNames = {{
     {WireDialect::kChat, "chat"},
@@ -60,10 +68,6 @@ std::vector<std::string> placeholders_of(std::string_view base_url) {
 }
 
 Result<std::string> fill_placeholders(std::string_view base_url, const std::map<std::string, std::string>& values) {
-  auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  };
   std::string out;
   for (size_t at = 0; at < base_url.size();) {
     size_t open = std::min(base_url.find('{', at), base_url.size());
@@ -85,6 +89,27 @@ Result<std::string> fill_placeholders(std::string_view base_url, const std::map<
     at = close + 1;
   }
   return out;
+}
+
+bool matches_placeholders(std::string_view base_url, std::string_view address) {
+  constexpr size_t kAddressMax = 2048;
+  const size_t size = address.size();
+  if (size > kAddressMax) return false;
+  // Where in the address one may be after what has been read of the pattern: linear in both, whatever they hold.
+  std::vector<bool> reached(size + 1);
+  reached[0] = true;
+  for (size_t at = 0; at < base_url.size(); ++at) {
+    std::vector<bool> next(size + 1);
+    size_t close = base_url[at] == '{' ? base_url.find('}', at) : std::string_view::npos;
+    bool inside = false;
+    for (size_t i = 0; i < size; ++i) {
+      inside = plain(address[i]) && (inside || reached[i]);
+      next[i + 1] = close == std::string_view::npos ? reached[i] && address[i] == base_url[at] : inside;
+    }
+    if (close != std::string_view::npos) at = close;
+    reached = std::move(next);
+  }
+  return reached[size];
 }
 
 }  // namespace perdure

@@ -108,4 +108,7 @@ std::vector<std::string> placeholders_of(std::string_view base_url);
 // name or a path segment has not.
 Result<std::string> fill_placeholders(std::string_view base_url, const std::map<std::string, std::string>& values);
 
+// Whether `address` is `base_url` with something in place of each placeholder.
+bool matches_placeholders(std::string_view base_url, std::string_view address);
+
 }  // namespace perdure

@@ -1,6 +1,6 @@
 #pragma once
-// The commands that this module brings: clients of the public API, the key file, the journal's check, the simulated
-// supplier. `serve` and `check-config` are app's.
+// The commands that this module brings: clients of the public API, the key file, the journal's check, the catalogue,
+// the simulated supplier. `serve` and `check-config` are app's.
 
 #include <functional>
 #include <memory>
@@ -25,6 +25,7 @@ Command chat_command();
 Command responses_command();
 Command keys_command(DataFolder data_folder);
 Command journal_command(OpenStore open_store);
+Command catalogue_command();
 Command simulate_command();
 Command version_command();
 
