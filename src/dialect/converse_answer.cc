@@ -195,6 +195,7 @@ Result<void> ConverseAnswerReader::delta(json::Value payload, std::vector<Piece>
 
 Result<void> ConverseAnswerReader::reasoning_delta(Block& block, json::Value reasoning, std::vector<Piece>& out) {
   add_text(Piece::Kind::kReasoning, reasoning["text"].text(), out);
+  block.text = block.text || !reasoning["text"].text().empty();
   block.signature += reasoning["signature"].text();
   if (json::Value redacted = reasoning["redactedContent"]; !redacted.text().empty())
     append_base64(block.redacted, redacted.text());
@@ -204,7 +205,10 @@ Result<void> ConverseAnswerReader::reasoning_delta(Block& block, json::Value rea
 
 void ConverseAnswerReader::end(Block& block, std::vector<Piece>& out) {
   const auto add = [&](OpaqueKind kind, std::string& bytes) {
-    if (!bytes.empty()) out.push_back({.kind = Piece::Kind::kOpaque, .text = std::move(bytes), .opaque = kind});
+    if (bytes.empty()) return;
+    // A block without text is not what ends the text of another.
+    out.push_back(
+        {.kind = Piece::Kind::kOpaque, .text = std::move(bytes), .index = block.text ? 0 : 1, .opaque = kind});
   };
   add(OpaqueKind::kSignature, block.signature);
   add(OpaqueKind::kRedacted, block.redacted);
@@ -251,6 +255,7 @@ Result<void> ConverseAnswerReader::content(json::Value block, std::vector<Piece>
     Block read{.kind = Block::Kind::kReasoning};
     json::Value text = reasoning["reasoningText"];
     add_text(Piece::Kind::kReasoning, text["text"].text(), out);
+    read.text = !text["text"].text().empty();
     read.signature = text["signature"].text();
     read.redacted = reasoning["redactedContent"].text();
     if (!text.is_object() && read.redacted.empty())

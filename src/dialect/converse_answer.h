@@ -26,7 +26,8 @@ class ConverseAnswerReader {
   struct Block {
     enum class Kind { kText, kReasoning, kCall, kInertCall };
     Kind kind = Kind::kText;
-    int call = 0;  // its number among the calls
+    int call = 0;       // its number among the calls
+    bool text = false;  // of reasoning
     std::string signature;
     std::string redacted;  // base64
   };

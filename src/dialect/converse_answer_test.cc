@@ -72,7 +72,7 @@ std::string said(const Piece& piece) {
     case Kind::kToolArguments:
       return "arguments " + std::to_string(piece.index) + " " + piece.text;
     case Kind::kOpaque:
-      return std::string(name_of(piece.opaque)) + " " + piece.text;
+      return std::string(name_of(piece.opaque)) + (piece.index == 1 ? " alone " : " ") + piece.text;
     case Kind::kAnnotation:
       return "annotation " + piece.text;
     case Kind::kUsage:
@@ -229,16 +229,16 @@ TEST(ConverseAnswer, T15_signatures_and_redacted_blocks) {
   EXPECT_EQ(
       lines_of({delta(0, R"({"reasoningContent":{"signature":"Ep0"}})"),
                 delta(0, R"({"reasoningContent":{"signature":"=="}})"), stop(0), text(1, "x"), finish("end_turn")}),
-      (Lines{"signature Ep0==", "text x", "finish stop end_turn "}))
+      (Lines{"signature alone Ep0==", "text x", "finish stop end_turn "}))
       << "a signature alone, in pieces";
   EXPECT_EQ(
       lines_of({delta(0, R"({"reasoningContent":{"redactedContent":"cmVkYWN0ZWQ="}})"), stop(0), finish("end_turn")}),
-      (Lines{"redacted cmVkYWN0ZWQ=", "finish stop end_turn "}));
+      (Lines{"redacted alone cmVkYWN0ZWQ=", "finish stop end_turn "}));
   EXPECT_EQ(lines_of({delta(0, R"({"reasoningContent":{"redactedContent":"cmVkYQ=="}})"),
                       delta(0, R"({"reasoningContent":{"redactedContent":"Y3RlZA=="}})"),
                       delta(0, R"({"reasoningContent":{"redactedContent":"ISEh"}})"),
                       delta(0, R"({"reasoningContent":{"redactedContent":"Pw=="}})"), finish("end_turn")}),
-            (Lines{"redacted cmVkYWN0ZWQhISE/", "finish stop end_turn "}))
+            (Lines{"redacted alone cmVkYWN0ZWQhISE/", "finish stop end_turn "}))
       << "pieces of a blob, each with padding of its own; and no stop of its block";
   EXPECT_EQ(lines_of({delta(0, R"({"reasoningContent":{"text":"a"}})"), delta(0, R"({"reasoningContent":{"text":""}})"),
                       delta(0, R"({"reasoningContent":{"text":"b"}})"), stop(0), finish("end_turn")}),
@@ -357,7 +357,7 @@ TEST(ConverseAnswer, WholeAnswers) {
       {"toolUse":{"toolUseId":"b","name":"g","input":{}}}]}},
       "stopReason":"tool_use","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3},"metrics":{"latencyMs":1}})");
   ASSERT_TRUE(whole.ok()) << whole.error().message;
-  EXPECT_EQ(said(*whole), (Lines{"reasoning hm", "signature sig", "redacted cmVk", "text Hello", "call 0 a f",
+  EXPECT_EQ(said(*whole), (Lines{"reasoning hm", "signature sig", "redacted alone cmVk", "text Hello", "call 0 a f",
                                  R"(arguments 0 {"n":12345678901234567890,"s":"a \" b  c\\","l":[1.0,{}]})",
                                  "call 1 b g", "arguments 1 {}", "usage 1 0 0 2", "finish tool_calls tool_use "}));
   for (const char* bad :

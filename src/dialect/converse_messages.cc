@@ -24,8 +24,7 @@ bool is_system(const Item& item) {
 // Holds an assistant's turn until it is known to be whole.
 class Messages {
  public:
-  Messages(Writer& out, const UpstreamAsk& ask, ConverseRefusals& refusals)
-      : out_(out), ask_(ask), refusals_(refusals) {}
+  Messages(Writer& out, const UpstreamAsk& ask, LeftOut& left_out) : out_(out), ask_(ask), left_out_(left_out) {}
 
   Result<ConverseMessages> write() {
     for (size_t i = 0; i < ask_.context.size(); ++i) {
@@ -50,7 +49,7 @@ class Messages {
 
  private:
   const Item& item(size_t index) const { return ask_.context[index]; }
-  std::string param(size_t index) const { return converse_param(ask_, index); }
+  std::string param(size_t index) const { return context_param(ask_, index); }
 
   Result<void> add(size_t index) {
     const Item& one = item(index);
@@ -72,7 +71,7 @@ class Messages {
           ++answered_;
         return {};
       case ItemKind::kCompaction:
-        return refusals_.refuse(param(index), "a compaction item, which only its issuer can read");
+        return left_out_.refuse(param(index), "a compaction item, which only its issuer can read");
     }
     return {};
   }
@@ -116,7 +115,7 @@ class Messages {
         break;
     }
     if (!begun_ && std::ranges::any_of(one.content, [](const Part& part) { return !blank(part.text); }))
-      return refusals_.refuse(param(index), "a conversation that the assistant begins");
+      return left_out_.refuse(param(index), "a conversation that the assistant begins");
     for (const Part& part : one.content) {
       if (blank(part.text)) continue;
       TRY_VOID(say_as("assistant"));
@@ -249,7 +248,7 @@ class Messages {
         break;
     }
     if (block.ok() || block.error().reason != "unsupported_parameter" || !ask_.request.lenient) return block;
-    TRY_VOID(refusals_.refuse(block.error().param, ""));
+    TRY_VOID(left_out_.refuse(block.error().param, ""));
     return std::string();
   }
 
@@ -287,7 +286,7 @@ class Messages {
       for (size_t p = 0; p < item(i).content.size(); ++p) {
         const Part& part = item(i).content[p];
         if (part.kind != PartKind::kInputText) {
-          TRY_VOID(refusals_.refuse(say("{}.content[{}]", param(i), p), "images or files in a system message"));
+          TRY_VOID(left_out_.refuse(say("{}.content[{}]", param(i), p), "images or files in a system message"));
           continue;
         }
         say_it(part.text, part.cache);
@@ -319,7 +318,7 @@ class Messages {
 
   Writer& out_;
   const UpstreamAsk& ask_;
-  ConverseRefusals& refusals_;
+  LeftOut& left_out_;
   ConverseMessages said_;
   std::string_view role_;  // of the open message
   bool begun_ = false;     // there is a message
@@ -334,8 +333,8 @@ class Messages {
 
 }  // namespace
 
-Result<ConverseMessages> write_converse_messages(Writer& out, const UpstreamAsk& ask, ConverseRefusals& refusals) {
-  return Messages(out, ask, refusals).write();
+Result<ConverseMessages> write_converse_messages(Writer& out, const UpstreamAsk& ask, LeftOut& left_out) {
+  return Messages(out, ask, left_out).write();
 }
 
 }  // namespace perdure

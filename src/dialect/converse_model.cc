@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "dialect/converse_request.h"
+#include "dialect/upstream_error.h"
 
 namespace perdure {
 namespace {
@@ -57,8 +58,8 @@ std::string effort_word(std::string_view effort, bool above_high) {
 
 class ModelFields {
  public:
-  ModelFields(const UpstreamAsk& ask, ConverseFamily family, const ConverseTools& tools, ConverseRefusals& refusals)
-      : ask_(ask), family_(family), tools_(tools), refusals_(refusals) {}
+  ModelFields(const UpstreamAsk& ask, ConverseFamily family, const ConverseTools& tools, LeftOut& left_out)
+      : ask_(ask), family_(family), tools_(tools), left_out_(left_out) {}
 
   Result<ConverseModelFields> write() {
     out_.begin_object();
@@ -79,7 +80,7 @@ class ModelFields {
     if ((effort.empty() || effort == "none") && !budget) return {};
     constexpr std::array<std::string_view, 6> kEfforts = {"minimal", "low", "medium", "high", "xhigh", "max"};
     if (!effort.empty() && effort != "none" && std::ranges::find(kEfforts, effort) == kEfforts.end())
-      return refusals_.refuse("reasoning.effort", "a reasoning effort of this name");
+      return left_out_.refuse("reasoning.effort", "a reasoning effort of this name");
     switch (family_) {
       case ConverseFamily::kClaude:
       case ConverseFamily::kClaudeBudget:
@@ -95,21 +96,23 @@ class ModelFields {
         if (!effort.empty()) out_.field("reasoning_effort", effort_word(effort, false));
         return {};
       default:
-        return refusals_.refuse(budget ? "thinking.budget_tokens" : "reasoning.effort",
+        return left_out_.refuse(budget ? "thinking.budget_tokens" : "reasoning.effort",
                                 "a wish for reasoning: this model does not reason on request");
     }
   }
 
   Result<void> refuse_budget() {
-    return refusals_.refuse("thinking.budget_tokens", "a budget of tokens for reasoning");
+    return left_out_.refuse("thinking.budget_tokens", "a budget of tokens for reasoning");
   }
 
   Result<void> write_thinking(const std::string& effort, bool budget) {
     // Claude does not think before it goes on with what was begun for it.
     if (!ask_.held.empty() && ask_.ask.empty()) return {};
     // Nor when it is told what to call.
-    if (tools_.forced)
-      return refusals_.refuse("tool_choice", "a forced tool choice together with reasoning", "reasoning.effort");
+    if (tools_.forced) {
+      if (!ask_.request.lenient) return unsayable("tool_choice", "a forced tool choice together with reasoning");
+      return left_out_.refuse("reasoning.effort");
+    }
     if (family_ == ConverseFamily::kClaude) {
       if (budget) TRY_VOID(refuse_budget());
       out_.key("thinking").begin_object().field("type", "adaptive").end_object();
@@ -128,7 +131,7 @@ class ModelFields {
   // Beside a toolChoice, which says what is forced, the maker's field must not say its type again.
   Result<void> write_one_call_at_a_time() {
     if (ask_.request.parallel_tool_calls.value_or(true) || !tools_.any) return {};
-    if (!is_claude(family_)) return refusals_.refuse("parallel_tool_calls", "a wish for one tool call at a time");
+    if (!is_claude(family_)) return left_out_.refuse("parallel_tool_calls", "a wish for one tool call at a time");
     out_.key("tool_choice").begin_object();
     if (!tools_.forced) out_.field("type", "auto");
     out_.field("disable_parallel_tool_use", true).end_object();
@@ -142,7 +145,7 @@ class ModelFields {
     } else if (family_ == ConverseFamily::kNova || family_ == ConverseFamily::kNovaPlain) {
       out_.key("inferenceConfig").begin_object().field("topK", *ask_.request.top_k).end_object();
     } else {
-      return refusals_.refuse("top_k", "'top_k'");
+      return left_out_.refuse("top_k");
     }
     return {};
   }
@@ -150,7 +153,7 @@ class ModelFields {
   const UpstreamAsk& ask_;
   ConverseFamily family_;
   const ConverseTools& tools_;
-  ConverseRefusals& refusals_;
+  LeftOut& left_out_;
   json::Writer out_;
   ConverseModelFields fields_;
 };
@@ -166,8 +169,8 @@ ConverseFamily converse_family(std::string_view model) {
 }
 
 Result<ConverseModelFields> converse_model_fields(const UpstreamAsk& ask, ConverseFamily family,
-                                                  const ConverseTools& tools, ConverseRefusals& refusals) {
-  return ModelFields(ask, family, tools, refusals).write();
+                                                  const ConverseTools& tools, LeftOut& left_out) {
+  return ModelFields(ask, family, tools, left_out).write();
 }
 
 }  // namespace perdure

@@ -14,18 +14,6 @@ namespace perdure {
 
 using json::Writer;
 
-Result<void> ConverseRefusals::refuse(std::string param, std::string_view what, std::string instead) {
-  if (!lenient_) return unsayable(std::move(param), what);
-  dropped_.push_back(instead.empty() ? std::move(param) : std::move(instead));
-  return {};
-}
-
-std::string converse_param(const UpstreamAsk& ask, size_t index) {
-  const size_t size = ask.context.size(), given = ask.request.input.size();
-  const size_t history = ask.request.previous_response_id.empty() || given > size ? 0 : size - given;
-  return index < history ? "previous_response_id" : say("input[{}]", index - history);
-}
-
 Result<void> check_tool_name(std::string_view name, std::string param) {
   const bool plain = std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -56,15 +44,15 @@ std::string input_schema(const Tool& tool) {
 class Body {
  public:
   Body(const UpstreamAsk& ask, ConverseFamily family)
-      : ask_(ask), request_(ask.request), family_(family), refusals_(ask.request.lenient) {}
+      : ask_(ask), request_(ask.request), family_(family), left_out_(ask.request.lenient) {}
 
   Result<std::string> write() {
     TRY_VOID(check_what_has_no_place());
     out_.begin_object();
-    TRY(const ConverseMessages messages, write_converse_messages(out_, ask_, refusals_));
+    TRY(const ConverseMessages messages, write_converse_messages(out_, ask_, left_out_));
     TRY_VOID(write_inference());
     TRY_VOID(write_tools(messages.tool_blocks));
-    TRY(const ConverseModelFields fields, converse_model_fields(ask_, family_, tools_, refusals_));
+    TRY(const ConverseModelFields fields, converse_model_fields(ask_, family_, tools_, left_out_));
     if (!fields.additional.empty()) out_.key("additionalModelRequestFields").raw(fields.additional);
     // Which stop sequence was met is told by the model's maker, where at all.
     if (!request_.stop.empty()) {
@@ -74,20 +62,16 @@ class Body {
     TRY_VOID(write_output(fields.effort));
     return out_.end_object().take();
   }
-  std::vector<std::string> dropped() { return refusals_.take(); }
+  std::vector<std::string> dropped() { return left_out_.take(); }
 
  private:
   Result<void> check_what_has_no_place() {
-    if (request_.top_logprobs.value_or(0) > 0) TRY_VOID(refusals_.refuse("top_logprobs", "'top_logprobs'"));
-    if (std::ranges::find(request_.include, "message.output_text.logprobs") != request_.include.end())
-      TRY_VOID(refusals_.refuse("include", "a wish for logprobs"));
-    if (request_.presence_penalty.value_or(0) != 0)
-      TRY_VOID(refusals_.refuse("presence_penalty", "'presence_penalty'"));
-    if (request_.frequency_penalty.value_or(0) != 0)
-      TRY_VOID(refusals_.refuse("frequency_penalty", "'frequency_penalty'"));
-    if (request_.seed) TRY_VOID(refusals_.refuse("seed", "'seed'"));
+    TRY_VOID(refuse_logprobs(request_, left_out_));
+    if (request_.presence_penalty.value_or(0) != 0) TRY_VOID(left_out_.refuse("presence_penalty"));
+    if (request_.frequency_penalty.value_or(0) != 0) TRY_VOID(left_out_.refuse("frequency_penalty"));
+    if (request_.seed) TRY_VOID(left_out_.refuse("seed"));
     if (!request_.verbosity.empty() && request_.verbosity != "medium")
-      TRY_VOID(refusals_.refuse("text.verbosity", "'verbosity'"));
+      TRY_VOID(left_out_.refuse("text.verbosity", "'verbosity'"));
     return {};
   }
 
@@ -96,7 +80,7 @@ class Body {
     in.begin_object();
     if (ask_.max_output_tokens) in.field("maxTokens", *ask_.max_output_tokens);
     if (request_.temperature.value_or(0) > 1) {
-      TRY_VOID(refusals_.refuse("temperature", "a temperature above 1"));
+      TRY_VOID(left_out_.refuse("temperature", "a temperature above 1"));
     } else if (request_.temperature) {
       in.key("temperature").number(*request_.temperature);
     }
@@ -136,7 +120,7 @@ class Body {
       const std::string where = say("tools[{}]", i);
       if (auto named = check_tool_name(tool.name, where + ".name"); !named.ok()) {
         if (!request_.lenient) return named;
-        TRY_VOID(refusals_.refuse(where, ""));
+        TRY_VOID(left_out_.refuse(where, ""));
         continue;
       }
       write_tool(list, tool);
@@ -188,7 +172,7 @@ class Body {
     const TextFormat& format = request_.format;
     bool schema = format.kind == TextFormat::Kind::kJsonSchema;
     if (format.kind == TextFormat::Kind::kJsonObject)
-      TRY_VOID(refusals_.refuse("text.format", "JSON output without a schema"));
+      TRY_VOID(left_out_.refuse("text.format", "JSON output without a schema"));
     if (!schema && effort.empty()) return {};
     out_.key("outputConfig").begin_object();
     if (schema) {
@@ -207,7 +191,7 @@ class Body {
   const UpstreamAsk& ask_;
   const Request& request_;
   ConverseFamily family_;
-  ConverseRefusals refusals_;
+  LeftOut left_out_;
   Writer out_;
   ConverseTools tools_;
 };

@@ -7,24 +7,10 @@
 #include <vector>
 
 #include "dialect/converse_upstream.h"
+#include "dialect/left_out.h"
 #include "wire/json.h"
 
 namespace perdure {
-
-// Says no, or, for a lenient request, notes what is left out: `param`, unless `instead` is.
-class ConverseRefusals {
- public:
-  explicit ConverseRefusals(bool lenient) : lenient_(lenient) {}
-  Result<void> refuse(std::string param, std::string_view what, std::string instead = {});
-  std::vector<std::string> take() { return std::move(dropped_); }
-
- private:
-  bool lenient_;
-  std::vector<std::string> dropped_;
-};
-
-// Where in the client's request item `index` of the context is: the context ends with the request's input.
-std::string converse_param(const UpstreamAsk& ask, size_t index);
 
 // kInvalid when `name` is no tool's name here.
 Result<void> check_tool_name(std::string_view name, std::string param);
@@ -36,7 +22,7 @@ struct ConverseMessages {
   bool tool_blocks = false;  // there are calls among them
 };
 // `messages` and, where there is something for it, `system`.
-Result<ConverseMessages> write_converse_messages(json::Writer& out, const UpstreamAsk& ask, ConverseRefusals& refusals);
+Result<ConverseMessages> write_converse_messages(json::Writer& out, const UpstreamAsk& ask, LeftOut& left_out);
 
 // One {"image":...} or {"document":...}. `names` holds those of the documents so far, which must differ.
 Result<std::string> converse_image(const Part& part, const std::string& where);
@@ -53,6 +39,6 @@ struct ConverseModelFields {
   std::string effort;      // outputConfig.effort; empty: none
 };
 Result<ConverseModelFields> converse_model_fields(const UpstreamAsk& ask, ConverseFamily family,
-                                                  const ConverseTools& tools, ConverseRefusals& refusals);
+                                                  const ConverseTools& tools, LeftOut& left_out);
 
 }  // namespace perdure

@@ -42,7 +42,9 @@ struct Asked {
   bool stream = true;
 
   Result<UpstreamMessage> write(ConverseVariant variant = {}) const {
-    UpstreamAsk asked{.request = request, .context = context, .model = model, .issuer = std::string(kMe)};
+    Request given = request;
+    if (given.previous_response_id.empty()) given.input = context;
+    UpstreamAsk asked{.request = given, .context = context, .model = model, .issuer = std::string(kMe)};
     asked.held = held;
     asked.ask = ask;
     asked.max_output_tokens = request.max_output_tokens;
