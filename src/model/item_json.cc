@@ -33,6 +33,7 @@ void write_part(json::Writer& out, const Part& part) {
       out.field("text", part.text)
           .key("annotations")
           .raw(part.annotations.empty() ? "[]" : std::string_view(part.annotations));
+      if (!part.cache.empty()) out.field("cache", part.cache);
       break;
     case PartKind::kRefusal:
       out.field("refusal", part.text);
@@ -71,6 +72,7 @@ Result<Part> read_part(json::Value value) {
       in.text("text", part.text);
       if (json::Value annotations = in.array("annotations"); annotations.size() != 0)
         part.annotations = annotations.raw();
+      in.optional_text("cache", part.cache);
       break;
     case PartKind::kRefusal:
       in.text("refusal", part.text);
@@ -104,6 +106,7 @@ void write_item(json::Writer& out, const Item& item) {
     case ItemKind::kMessage:
       out.field("role", name_of(item.role));
       if (!item.phase.empty()) out.field("phase", item.phase);
+      if (!item.name.empty()) out.field("name", item.name);
       write_parts(out, "content", item.content);
       break;
     case ItemKind::kFunctionCall:
@@ -146,6 +149,7 @@ Result<Item> read_item(json::Value value) {
     case ItemKind::kMessage:
       in.word("role", roles(), item.role);
       in.optional_text("phase", item.phase);
+      in.optional_text("name", item.name);
       TRY_VOID(read_parts(in.array("content"), item.content));
       break;
     case ItemKind::kFunctionCall:
