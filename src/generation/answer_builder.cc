@@ -4,12 +4,14 @@
 
 #include "base/check.h"
 #include "base/ids.h"
+#include "generation/structured.h"
 
 namespace perdure {
 namespace {
 
 constexpr size_t kCallsMax = 128;
 constexpr size_t kCallBytesMax = 8 << 20;
+constexpr size_t kRemainderMax = 16 << 20;
 
 }  // namespace
 
@@ -20,7 +22,7 @@ AnswerBuilder::AnswerBuilder(const Request& request, AnswerItems held, int64_t h
   part_ = open.content.empty() ? PartKind::kSummaryText : open.content.back().kind;
 }
 
-void AnswerBuilder::begin_attempt() {
+void AnswerBuilder::begin_attempt(bool prefill) {
   group_.clear();
   alone_.reset();
   call_bytes_ = 0;
@@ -31,8 +33,16 @@ void AnswerBuilder::begin_attempt() {
   usage_ = {};
   hide_reasoning_ = !answer_.items().empty();
   std::string text = visible_text();
-  trimmer_.reset();
-  if (!text.empty()) trimmer_.emplace(std::move(text));
+  seam_.reset();
+  held_.reset();
+  remainder_.clear();
+  seam_kind_.clear();
+  dropped_ = 0;
+  if (text.empty()) return;
+  if (request_.format.kind != TextFormat::Kind::kText && !prefill)
+    held_ = std::move(text);
+  else
+    seam_.emplace(std::move(text), prefill);
 }
 
 bool AnswerBuilder::closed() const {
@@ -125,6 +135,26 @@ void AnswerBuilder::opaque(std::vector<Delta>& out, const Piece& piece) {
   alone_ = piece;
 }
 
+// Text of the supplier, through the seam where there is one.
+Result<void> AnswerBuilder::say(std::vector<Delta>& out, PartKind part, const std::string& text) {
+  if (!seam_ && !held_) {
+    show(out, part, text);
+    return {};
+  }
+  // A refusal is no remainder of a text, nor a text of a refusal.
+  if (part != part_ && answer_.part_open() && !text.empty())
+    return Error{Code::kUnavailable, "the model that was asked to go on refused to", "", "seam_refused"};
+  if (held_) {
+    if (remainder_.size() + text.size() > kRemainderMax)
+      return Error{Code::kCorrupt, "the supplier's answer is too long to be held back"};
+    remainder_ += text;
+    return {};
+  }
+  TRY(std::string shown, seam_->feed(text));
+  show(out, part, std::move(shown));
+  return {};
+}
+
 Result<void> AnswerBuilder::hold(const Piece& piece) {
   auto held = std::ranges::find_if(group_, [&](const Held& h) { return h.index >= 0 && h.index == piece.index; });
   if (held == group_.end()) {
@@ -153,10 +183,10 @@ Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) 
         upstream_id_ = piece.id;
         break;
       case Piece::Kind::kText:
-        show(out, PartKind::kOutputText, trimmer_ ? trimmer_->feed(piece.text) : piece.text);
+        TRY_VOID(say(out, PartKind::kOutputText, piece.text));
         break;
       case Piece::Kind::kRefusal:
-        show(out, PartKind::kRefusal, trimmer_ ? trimmer_->feed(piece.text) : piece.text);
+        TRY_VOID(say(out, PartKind::kRefusal, piece.text));
         break;
       case Piece::Kind::kReasoning:
       case Piece::Kind::kSummary:
@@ -200,9 +230,19 @@ bool AnswerBuilder::permitted(const std::string& function) const {
   return true;
 }
 
-std::vector<Delta> AnswerBuilder::complete() {
+Result<std::vector<Delta>> AnswerBuilder::complete() {
   std::vector<Delta> out;
-  if (trimmer_) show(out, PartKind::kOutputText, trimmer_->finish());
+  PartKind part = answer_.part_open() ? part_ : PartKind::kOutputText;
+  if (held_ && (!remainder_.empty() || group_.empty())) {
+    TRY(Joined joined, join_structured(*held_, remainder_, request_.format));
+    seam_kind_ = joined.kind;
+    dropped_ = joined.dropped;
+    show(out, part, std::move(joined.remainder));
+  }
+  if (seam_) {
+    TRY(std::string rest, seam_->finish());
+    show(out, part, std::move(rest));
+  }
   bool cut_short = finish_ == Finish::kLength || finish_ == Finish::kContentFilter || finish_ == Finish::kContextWindow;
   close_open(out, cut_short ? ItemStatus::kIncomplete : ItemStatus::kCompleted);
   if (cut_short) return out;  // the last call may be half written

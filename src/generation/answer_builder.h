@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "generation/overlap.h"
+#include "generation/seam.h"
 #include "model/delta.h"
 #include "model/piece.h"
 #include "model/request.h"
@@ -19,12 +19,14 @@ class AnswerBuilder {
  public:
   AnswerBuilder(const Request& request, AnswerItems held, int64_t held_tokens, Random& random);
 
-  // A new attempt begins; what an earlier one said of tool calls is forgotten.
-  void begin_attempt();
+  // A new attempt begins; what an earlier one said of tool calls is forgotten. `prefill`: it is given the visible text
+  // as its own beginning.
+  void begin_attempt(bool prefill);
   // The deltas for `pieces`. kCorrupt: pieces that make no answer.
   Result<std::vector<Delta>> add(const std::vector<Piece>& pieces);
-  // The attempt was whole: what was held back, the tool calls as one group, and the ends of what is open.
-  std::vector<Delta> complete();
+  // The attempt was whole: what was held back, the tool calls as one group, and the ends of what is open. kUnavailable,
+  // reason seam_...: what it said cannot be joined with what is held; nothing is given then.
+  Result<std::vector<Delta>> complete();
   // Closes what is open with `status`, for an answer that ends without being whole.
   std::vector<Delta> close(ItemStatus status);
 
@@ -38,7 +40,8 @@ class AnswerBuilder {
   const std::string& stop_sequence() const { return stop_sequence_; }
   const std::string& upstream_id() const { return upstream_id_; }
   const Usage& usage() const { return usage_; }
-  size_t trimmed() const { return trimmer_ ? trimmer_->trimmed() : 0; }
+  size_t trimmed() const { return dropped_ + (seam_ ? seam_->dropped() : 0); }
+  std::string_view seam() const { return seam_ ? seam_->kind() : std::string_view(seam_kind_); }
   int64_t tokens() const { return tokens_; }
 
  private:
@@ -51,6 +54,7 @@ class AnswerBuilder {
   };
   void emit(std::vector<Delta>& out, Delta delta);
   void show(std::vector<Delta>& out, PartKind part, std::string text);
+  Result<void> say(std::vector<Delta>& out, PartKind part, const std::string& text);
   void begin_item(std::vector<Delta>& out, ItemKind kind);
   Result<void> hold(const Piece& piece);
   void reason(std::vector<Delta>& out, const Piece& piece);
@@ -62,7 +66,11 @@ class AnswerBuilder {
   const Request& request_;
   Random& random_;
   AnswerItems answer_;
-  std::optional<OverlapTrimmer> trimmer_;
+  std::optional<Seam> seam_;         // of an attempt that goes on with visible text
+  std::optional<std::string> held_;  // that text, where the format keeps the remainder back
+  std::string remainder_;
+  std::string seam_kind_;
+  size_t dropped_ = 0;
   std::vector<Held> group_;
   std::optional<Piece> alone_;  // an opaque block whose item has not come yet
   std::string phase_;           // of the message that begins next

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "generation/answer_builder.h"
+#include "generation/continuation_words.h"
 #include "generation/retry.h"
 
 namespace perdure {
@@ -46,11 +47,20 @@ class Run {
     for (;;) {
       if (stop_.cancel.requested()) co_return co_await stopped();
       if (tokens_left() == 0) co_return co_await finish_early(ResponseStatus::kIncomplete, "max_output_tokens", {});
+      if (builder_.anything_visible() && number > 0) {
+        // What may be done with an answer that broke off is its owner's decision.
+        if (workload.continuation != ContinuationRule::kContinue)
+          co_return co_await give_up(failed ? *failed : interrupted());
+        if (workload.one_author) ask.author = author_;
+      } else if (number > 0 && workload.continuation == ContinuationRule::kEnd) {
+        co_return co_await give_up(failed ? *failed : interrupted());
+      }
       ask.tried = tried_;
       Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(ask, deadline_, stop_.cancel);
       if (!begun.ok() && stop_.cancel.requested()) co_return co_await stopped();
       if (!begun.ok()) co_return co_await give_up(failed ? *failed : begun.error());
       std::unique_ptr<AttemptLease> lease = *std::move(begun);
+      if (author_.empty()) author_ = lease->logical_model();
       ++number;
       size_t visible_before = builder_.answer().bytes();
       Result<void> started = co_await sink_.attempt_started({.number = number,
@@ -59,8 +69,14 @@ class Run {
                                                              .continuation = builder_.anything_visible(),
                                                              .reason = lease->reason()});
       if (!started.ok()) co_return std::nullopt;
-      builder_.begin_attempt();
+      prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes;
+      builder_.begin_attempt(prefill_);
       Result<void> outcome = co_await attempt(*lease);
+      Result<std::vector<Delta>> last = std::vector<Delta>();
+      if (outcome.ok()) {
+        last = builder_.complete();
+        if (!last.ok()) outcome = last.error();
+      }
       if (sink_failed_) co_return std::nullopt;
       // An answer that takes too long as a whole is no supplier's fault.
       bool out_of_time = !outcome.ok() && loop_.now() >= deadline_.at;
@@ -72,7 +88,8 @@ class Run {
                          .trimmed_bytes = static_cast<int64_t>(builder_.trimmed()),
                          .usage = builder_.usage(),
                          .finish = builder_.finish() == Finish::kNone ? "" : std::string(name_of(builder_.finish())),
-                         .stop_sequence = builder_.stop_sequence()};
+                         .stop_sequence = builder_.stop_sequence(),
+                         .seam = std::string(builder_.seam())};
       usage_ += builder_.usage();
       if (!outcome.ok()) {
         const Error& error = outcome.error();
@@ -85,10 +102,8 @@ class Run {
         ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
         ended.upstream_status = error.upstream_status;
       }
-      std::vector<Delta> last;
-      if (outcome.ok()) last = builder_.complete();
-      if (!last.empty()) {
-        Result<void> handed = co_await sink_.deltas(std::move(last));
+      if (outcome.ok() && !last->empty()) {
+        Result<void> handed = co_await sink_.deltas(*std::move(last));
         if (!handed.ok()) co_return std::nullopt;
       }
       if (stop_.cancel.requested() && stop_.halt) co_return std::nullopt;
@@ -132,13 +147,24 @@ class Run {
         loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
   }
 
+  // Asks to go on in the language of the conversation.
+  std::string words(const std::string& held) const {
+    if (!limits_.ask.empty()) return limits_.ask;
+    Language language = language_of(held);
+    for (auto item = input_.context.rbegin(); language == Language::kUnknown && item != input_.context.rend(); ++item)
+      if (item->kind == ItemKind::kMessage && item->role == Role::kUser)
+        for (const Part& part : item->content)
+          if (language == Language::kUnknown) language = language_of(part.text);
+    return std::string(continuation_words(language));
+  }
+
   Task<Result<void>> attempt(AttemptLease& lease) {
     UpstreamCall call{.request = *input_.request,
                       .context = input_.context,
                       .model = lease.model(),
                       .traceparent = input_.traceparent};
     call.held = builder_.visible_text();
-    if (!call.held.empty()) call.ask = limits_.ask;
+    if (!call.held.empty() && !prefill_) call.ask = words(call.held);
     if (int64_t left = tokens_left(); left >= 0) call.max_output_tokens = left;
     Deadline open_by = deadline_in(loop_, limits_.open_time).sooner(deadline_);
     CO_TRY_VOID(lease.dispatch());
@@ -166,6 +192,10 @@ class Run {
       if (builder_.answer().bytes() > limits_.answer_bytes_max)
         co_return Error{Code::kInvalid, "the answer is longer than this server allows", "", "answer_too_long"};
     }
+  }
+
+  static Error interrupted() {
+    return {Code::kUnavailable, "the answer broke off, and its workload's rule is not to go on with it"};
   }
 
   ResponseEnded end(ResponseStatus status, std::string incomplete_reason = {}) {
@@ -228,7 +258,8 @@ class Run {
   Usage usage_;
   std::vector<Tried> tried_;
   Deadline deadline_;
-  bool sink_failed_ = false;
+  std::string author_;  // the logical model that the first attempt was made with
+  bool sink_failed_ = false, prefill_ = false;
 };
 
 }  // namespace

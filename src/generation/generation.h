@@ -3,7 +3,9 @@
 // for its sink, and when the attempt fails goes on with another from what is held. A crashed server's answer is
 // continued by the very same code: what was held is handed in.
 //
-//   visible text    goes on where it stopped; the repeated overlap is trimmed (overlap.h)
+//   visible text    goes on where it stopped: by prefill where the deployment is known to take it, otherwise by words
+//                   that ask for it, with the seam mended (seam.h) or the attempt given up
+//   a JSON format   the remainder is held until it and what was shown are valid together (structured.h)
 //   tool calls      one atomic group: handed to the sink in one call when the answer is whole, never before
 //   reasoning       shown while nothing else was shown; of later attempts it stays hidden
 //   nothing shown   the next attempt starts over
@@ -14,7 +16,6 @@
 #include <vector>
 
 #include "base/log.h"
-#include "generation/overlap.h"
 #include "model/record.h"
 #include "routing/router.h"
 
@@ -28,10 +29,7 @@ struct GenerationLimits {
   Duration backoff_first = std::chrono::milliseconds(200);
   Duration backoff_max = std::chrono::seconds(10);
   size_t answer_bytes_max = 16 << 20;
-  std::string ask =
-      "Your last message broke off in the middle. Go on from exactly where it stopped: write only what comes next, "
-      "without "
-      "repeating anything, without an introduction and without a remark about the interruption.";
+  std::string ask;  // the words that ask to go on; empty: continuation_words.h, in the conversation's language
 };
 
 // Where the answer goes. Errors of the sink end the generation without an ending (the session is broken or stopping).

@@ -104,11 +104,11 @@ TEST(Generation, GivesUpAfterFruitlessAttempts) {
 
 TEST(Generation, ProgressEarnsNewAttempts) {
   Bench b;
-  const std::string answer = "0123456789abcdefghijklmnopqrstuvwxyz";
+  const std::string answer = "0123456789 qwertzuiop; #+*~! %&/()= XYZ <>|-_";
   b.script = [&](const ScriptedCall& call) {
     std::string rest = answer.substr(call.held.size());
-    if (rest.size() <= 2) return ScriptedAnswer{.pieces = {text_piece(rest), finish_piece()}};
-    return ScriptedAnswer{.pieces = {text_piece(rest.substr(0, 2))}, .cut = Error{Code::kUnavailable, "cut"}};
+    if (rest.size() <= 4) return ScriptedAnswer{.pieces = {text_piece(rest), finish_piece()}};
+    return ScriptedAnswer{.pieces = {text_piece(rest.substr(0, 4))}, .cut = Error{Code::kUnavailable, "cut"}};
   };
   EXPECT_EQ(b.go()->status, ResponseStatus::kCompleted);
   EXPECT_EQ(b.sink.answer.items()[0].content[0].text, answer);
