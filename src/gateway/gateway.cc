@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint8_t kNoKey = 0;
 constexpr uint8_t kUse = static_cast<uint8_t>(Scope::kUse);
+constexpr uint8_t kOperate = static_cast<uint8_t>(Scope::kOperate);
 constexpr uint8_t kRead = static_cast<uint8_t>(Scope::kOperate) | static_cast<uint8_t>(Scope::kAudit);
 
 bool printable(std::string_view text) {
@@ -71,6 +72,10 @@ const Route Route::kAll[] = {
     {"GET", "/v1/models", kUse, &Gateway::list_models},
     {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
     {"GET", "/v1/x/responses/{id}", kRead, &Gateway::account},
+    {"POST", "/v1/x/withdrawals", kOperate, &Gateway::withdraw},
+    {"GET", "/v1/x/withdrawals", kRead, &Gateway::list_withdrawals},
+    {"DELETE", "/v1/x/withdrawals/{id}", kOperate, &Gateway::restore},
+    {"GET", "/v1/x/deployments", kRead, &Gateway::list_deployments},
     {"GET", "/healthz", kNoKey, &Gateway::healthz},
     {"GET", "/readyz", kNoKey, &Gateway::readyz},
     {"GET", "/metrics", kRead, &Gateway::show_metrics},
@@ -188,7 +193,9 @@ Task<void> Gateway::serve(Exchange& x) {
     if ((x.caller.scopes.bits & route->scopes) == 0) {
       co_await x.fail({Code::kDenied,
                        "this API key has the scopes \"" + x.caller.scopes.to_string() + "\" and this route needs " +
-                           (route->scopes == kUse ? "use" : "operate or audit"),
+                           (route->scopes == kUse       ? "use"
+                            : route->scopes == kOperate ? "operate"
+                                                        : "operate or audit"),
                        "", "insufficient_scope"});
       co_return;
     }

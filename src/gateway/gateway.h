@@ -20,11 +20,14 @@
 
 namespace perdure {
 
+class WithdrawalDesk;
+
 enum class Readiness { kStarting, kReady, kDraining };
 
 struct GatewayOptions {
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
+  WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
 };
 
 // The names that GET /v1/models lists; may ask suppliers.
@@ -58,6 +61,11 @@ class Gateway final : public HttpHandler {
   Task<void> healthz(Exchange& x);
   Task<void> readyz(Exchange& x);
   Task<void> show_metrics(Exchange& x);
+  // routing_routes.cc
+  Task<void> withdraw(Exchange& x);
+  Task<void> list_withdrawals(Exchange& x);
+  Task<void> restore(Exchange& x);
+  Task<void> list_deployments(Exchange& x);
   // stream.cc: events with a number above `after`
   Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored);
   Task<void> answer_unstored(Exchange& x, ResponseId id);
