@@ -14,13 +14,22 @@ Error malformed(std::string_view what) {
           .message = say("The supplier's answer is not of the Chat Completions dialect: {}.", what)};
 }
 
+Error foreign(std::string_view what, std::string_view type = {}) {
+  const bool shown = type.size() <= 64 && std::ranges::all_of(type, [](char c) { return c > ' ' && c <= '~'; });
+  return {.code = Code::kCorrupt,
+          .message = say("The supplier's answer holds {}{}, which was not asked for and has no place here.", what,
+                         shown ? type : std::string_view("(no word)")),
+          .reason = "unsupported_item"};
+}
+
 int64_t count_of(json::Value value) { return std::clamp<int64_t>(value.integer().value_or(0), 0, int64_t{1} << 53); }
 
 Usage usage_of(json::Value value) {
   Usage usage{.known = true};
   usage.input_tokens = count_of(value["prompt_tokens"]);
   usage.output_tokens = count_of(value["completion_tokens"]);
-  usage.reasoning_tokens = count_of(value["completion_tokens_details"]["reasoning_tokens"]);
+  json::Value reasoning = value["completion_tokens_details"]["reasoning_tokens"];
+  usage.reasoning_tokens = count_of(reasoning.absent() ? value["reasoning_tokens"] : reasoning);
   // The second is DeepSeek's name, the third Moonshot's.
   for (json::Value cached :
        {value["prompt_tokens_details"]["cached_tokens"], value["prompt_cache_hit_tokens"], value["cached_tokens"]}) {
@@ -29,6 +38,10 @@ Usage usage_of(json::Value value) {
       break;
     }
   }
+  // The second is Alibaba's.
+  json::Value written = value["prompt_tokens_details"]["cache_write_tokens"];
+  usage.cache_write_tokens =
+      count_of(written.absent() ? value["prompt_tokens_details"]["cache_creation_input_tokens"] : written);
   // xAI counts what was reasoned beside the output, not in it; the total tells.
   if (usage.reasoning_tokens > 0 &&
       count_of(value["total_tokens"]) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
@@ -49,30 +62,17 @@ void add_text(Piece::Kind kind, std::string_view text, std::vector<Piece>& out) 
   if (!text.empty()) out.push_back({.kind = kind, .text = std::string(text)});
 }
 
-// Content as parts: Mistral's way of telling thoughts from text. Parts of other types (references) have no text.
-Result<void> add_parts(json::Value parts, std::vector<Piece>& out) {
-  for (json::Value part : parts.elements()) {
-    if (!part.is_object()) return malformed("a content part is not an object");
-    const std::string_view type = part["type"].text();
-    if (type == "text") add_text(Piece::Kind::kText, part["text"].text(), out);
-    if (type == "refusal") add_text(Piece::Kind::kRefusal, part["refusal"].text(), out);
-    if (type == "thinking") {
-      add_text(Piece::Kind::kReasoning, part["thinking"].text(), out);
-      for (json::Value thought : part["thinking"].elements())
-        add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<void> ChatAnswerReader::read(json::Value root, std::vector<Piece>& out) {
   if (!root.is_object()) return malformed("not an object");
   if (json::Value error = root["error"]; !error.absent()) return chat_error_of(error, 0);
   if (root["object"].text() == "error") return chat_error_of(root, 0);
+  if (json::Value error = root["x_groq"]["error"]; !error.absent()) return chat_error_of(error, 0);
   if (root["type"].text() == "ping") return {};
   json::Value choices = root["choices"], usage = root["usage"];
+  if (usage.absent()) usage = root["x_groq"]["usage"];
+  note_citations(root);
   if (!choices.absent() && !choices.is_array()) return malformed("choices is not an array");
   if (choices.absent() && !usage.is_object() && !root["object"].text().starts_with("chat.completion"))
     return malformed("there are no choices");
@@ -97,6 +97,8 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
     TRY_VOID(message(delta, out));
   } else if (json::Value whole = choice["message"]; !whole.absent()) {
     TRY_VOID(message(whole, out));
+  } else {
+    add_text(Piece::Kind::kText, choice["text"].text(), out);  // the form from before chat
   }
   if (usage.is_object()) out.push_back({.kind = Piece::Kind::kUsage, .usage = usage_of(usage)});
   json::Value finish = choice["finish_reason"];
@@ -105,32 +107,143 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
   if (finish.text().empty()) return {};
   if (std::ranges::any_of(calls_, [](const Call& call) { return call.index < 0; }))
     return malformed("a tool call has no name");
+  const std::string_view word = finish.text();
+  // It ended early, and not for a reason that would end it elsewhere too.
+  if (word == "error" || word == "insufficient_system_resource")
+    return Error{
+        .code = Code::kUnavailable, .message = "The supplier ended its answer before it was whole.", .reason = "cut"};
   finished_ = true;
-  out.push_back({.kind = Piece::Kind::kFinish, .text = std::string(finish.text()), .finish = finish_of(finish.text())});
+  for (std::string& citation : citations_)
+    out.push_back({.kind = Piece::Kind::kAnnotation, .text = std::move(citation)});
+  Piece piece{.kind = Piece::Kind::kFinish, .text = std::string(word), .finish = finish_of(word)};
+  if (piece.finish == Finish::kStop && refused_) piece.finish = Finish::kRefusal;
+  // Which stop sequence was met: vLLM's name for it, SGLang's. A number is that of a token.
+  for (json::Value stop : {choice["stop_reason"], choice["matched_stop"]}) {
+    if (piece.finish != Finish::kStop || stop.text().empty()) continue;
+    piece.finish = Finish::kStopSequence;
+    piece.name = stop.text();
+  }
+  out.push_back(std::move(piece));
   return {};
 }
 
 Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& out) {
   if (!message.is_object()) return malformed("a delta is not an object");
-  // Some say the same under both names.
-  json::Value reasoning = message["reasoning_content"];
-  if (reasoning.text().empty()) reasoning = message["reasoning"];
-  add_text(Piece::Kind::kReasoning, reasoning.text(), out);
+  if (json::Value all = message["reasoning_details"]; all.size() > 0) {
+    TRY_VOID(details(all, out));
+  } else {
+    // Some say the same under both names.
+    json::Value reasoning = message["reasoning_content"];
+    if (reasoning.text().empty()) reasoning = message["reasoning"];
+    add_text(Piece::Kind::kReasoning, reasoning.text(), out);
+  }
   json::Value content = message["content"];
   if (content.is_string()) {
     add_text(Piece::Kind::kText, content.text(), out);
   } else if (content.is_array()) {
-    TRY_VOID(add_parts(content, out));
+    TRY_VOID(parts(content, out));
   } else if (!content.absent()) {
     return malformed("content is neither text nor parts");
   }
-  add_text(Piece::Kind::kRefusal, message["refusal"].text(), out);
+  if (std::string_view refusal = message["refusal"].text(); !refusal.empty()) {
+    refused_ = true;
+    add_text(Piece::Kind::kRefusal, refusal, out);
+  }
+  for (json::Value annotation : message["annotations"].elements()) {
+    json::Value inner = annotation["url_citation"];
+    if (!annotation.is_object()) continue;
+    if (!inner.is_object()) {
+      out.push_back({.kind = Piece::Kind::kAnnotation, .text = std::string(annotation.raw())});
+      continue;
+    }
+    json::Writer flat;  // as the Responses API has it
+    flat.begin_object().field("type", "url_citation");
+    for (const auto& [key, value] : inner.members()) flat.key(key).raw(value.raw());
+    out.push_back({.kind = Piece::Kind::kAnnotation, .text = flat.end_object().take()});
+  }
+  if (message["audio"].is_object()) return foreign("audio");
+  if (message["images"].size() > 0) return foreign("images");
+  signature(message["extra_content"], out);
   if (!message["function_call"].absent()) return malformed("a call in the form from before tools");
   json::Value calls = message["tool_calls"];
   if (!calls.absent() && !calls.is_array()) return malformed("tool_calls is not an array");
   const auto elements = calls.elements();
   for (size_t i = 0; i < elements.size(); ++i) TRY_VOID(tool_call(elements[i], i, out));
   return {};
+}
+
+// Content as parts: Mistral's way of telling thoughts from text.
+Result<void> ChatAnswerReader::parts(json::Value parts, std::vector<Piece>& out) {
+  for (json::Value part : parts.elements()) {
+    if (!part.is_object()) return malformed("a content part is not an object");
+    const std::string_view type = part["type"].text();
+    if (type == "text") {
+      add_text(Piece::Kind::kText, part["text"].text(), out);
+    } else if (type == "refusal") {
+      refused_ = refused_ || !part["refusal"].text().empty();
+      add_text(Piece::Kind::kRefusal, part["refusal"].text(), out);
+    } else if (type == "thinking") {
+      add_text(Piece::Kind::kReasoning, part["thinking"].text(), out);
+      for (json::Value thought : part["thinking"].elements())
+        add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
+    } else if (type == "reference") {
+      out.push_back({.kind = Piece::Kind::kAnnotation, .text = std::string(part.raw())});
+    } else {
+      return foreign("a content part of type ", type);
+    }
+  }
+  return {};
+}
+
+// OpenRouter's form. What must come back to it unchanged is kept as it came; of a signed text, all but the text, which
+// is shown.
+Result<void> ChatAnswerReader::details(json::Value list, std::vector<Piece>& out) {
+  for (json::Value detail : list.elements()) {
+    const std::string_view type = detail["type"].text();
+    if (type == "reasoning.text") {
+      add_text(Piece::Kind::kReasoning, detail["text"].text(), out);
+      if (detail["signature"].text().empty()) continue;
+      json::Writer block;
+      block.begin_object();
+      for (const auto& [key, value] : detail.members()) {
+        if (key != "text") block.key(key).raw(value.raw());
+      }
+      out.push_back(
+          {.kind = Piece::Kind::kOpaque, .text = block.end_object().take(), .opaque = OpaqueKind::kSignature});
+    } else if (type == "reasoning.summary") {
+      const auto index = std::clamp<int64_t>(detail["index"].integer().value_or(0), 0, 1 << 20);
+      if (std::string_view text = detail["summary"].text(); !text.empty())
+        out.push_back({.kind = Piece::Kind::kSummary, .text = std::string(text), .index = static_cast<int>(index)});
+    } else if (type == "reasoning.encrypted") {
+      out.push_back(
+          {.kind = Piece::Kind::kOpaque, .text = std::string(detail.raw()), .opaque = OpaqueKind::kEncrypted});
+    } else {
+      return foreign("reasoning of type ", type);
+    }
+  }
+  return {};
+}
+
+// Google's compatible endpoint: vouches for the call that follows, or for what was said.
+void ChatAnswerReader::signature(json::Value extra_content, std::vector<Piece>& out) {
+  if (std::string_view text = extra_content["google"]["thought_signature"].text(); !text.empty())
+    out.push_back({.kind = Piece::Kind::kOpaque, .text = std::string(text), .opaque = OpaqueKind::kSignature});
+}
+
+// Perplexity's form, xAI's too: addresses beside the answer, in every chunk all that there are so far.
+void ChatAnswerReader::note_citations(json::Value root) {
+  const auto addresses = root["citations"].elements();
+  if (addresses.size() < citations_.size() || finished_) return;
+  const auto results = root["search_results"].elements();
+  citations_.clear();
+  for (size_t i = 0; i < addresses.size() && i < kCallsMax; ++i) {
+    std::string_view title = i < results.size() && results[i]["url"].text() == addresses[i].text()
+                                 ? results[i]["title"].text()
+                                 : std::string_view();
+    json::Writer one;
+    one.begin_object().field("type", "url_citation").field("url", addresses[i].text()).field("title", title);
+    citations_.push_back(one.field("start_index", 0).field("end_index", 0).end_object().take());
+  }
 }
 
 // A call begins at an index not seen before. Some suppliers send several whole calls under one index: then it is the
@@ -166,6 +279,7 @@ Result<void> ChatAnswerReader::tool_call(json::Value value, size_t position, std
       return {};
     }
     call.index = named_++;
+    signature(value["extra_content"], out);
     out.push_back({.kind = Piece::Kind::kToolCall, .index = call.index, .call_id = call.id, .name = std::string(name)});
     if (!call.early.empty())
       out.push_back({.kind = Piece::Kind::kToolArguments, .text = std::exchange(call.early, {}), .index = call.index});

@@ -26,11 +26,16 @@ class ChatAnswerReader {
   };
   Result<void> choice(json::Value choice, json::Value usage, std::vector<Piece>& out);
   Result<void> message(json::Value message, std::vector<Piece>& out);
+  Result<void> parts(json::Value parts, std::vector<Piece>& out);
+  Result<void> details(json::Value details, std::vector<Piece>& out);
+  void signature(json::Value extra_content, std::vector<Piece>& out);
+  void note_citations(json::Value root);
   Result<void> tool_call(json::Value call, size_t position, std::vector<Piece>& out);
   Call& call_for(int64_t theirs, std::string_view id, std::string_view name);
   std::vector<Call> calls_;
   int named_ = 0;
-  bool started_ = false, finished_ = false;
+  std::vector<std::string> citations_;  // annotations to come with the finish
+  bool started_ = false, refused_ = false, finished_ = false;
 };
 
 // The error that an error object of this dialect stands for. `status` 0: it came inside an answer with a good status.

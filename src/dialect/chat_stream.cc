@@ -46,17 +46,9 @@ namespace {
 
 class ChatUpstream final : public UpstreamDialect {
  public:
-  explicit ChatUpstream(ChatVariant variant) : variant_(variant) {}
+  explicit ChatUpstream(ChatVariant variant) : variant_(std::move(variant)) {}
   std::string_view name() const override { return "chat"; }
-  Result<UpstreamMessage> write(const UpstreamAsk& ask) const override {
-    Request limited = ask.request;
-    limited.input.clear();
-    limited.max_output_tokens = ask.max_output_tokens;
-    UpstreamMessage message{.path = "/chat/completions"};
-    TRY(message.body, write_chat_request(limited, ask.context, ask.model, variant_, ask.held, ask.ask));
-    message.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
-    return message;
-  }
+  Result<UpstreamMessage> write(const UpstreamAsk& ask) const override { return write_chat_request(ask, variant_); }
   std::unique_ptr<AnswerParser> stream_parser() const override { return std::make_unique<ChatStreamParser>(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_chat_answer(std::move(body));
@@ -71,6 +63,8 @@ class ChatUpstream final : public UpstreamDialect {
 
 }  // namespace
 
-std::unique_ptr<UpstreamDialect> chat_upstream(ChatVariant variant) { return std::make_unique<ChatUpstream>(variant); }
+std::unique_ptr<UpstreamDialect> chat_upstream(ChatVariant variant) {
+  return std::make_unique<ChatUpstream>(std::move(variant));
+}
 
 }  // namespace perdure

@@ -1,7 +1,6 @@
 #pragma once
 // The OpenAI Chat Completions dialect towards suppliers: canonical request -> body, answer bytes -> pieces. Pure.
 
-#include <span>
 #include <string>
 #include <vector>
 
@@ -13,21 +12,30 @@
 
 namespace perdure {
 
+// Whether an assistant's message at the end is gone on with, and what the server wants to hear for it. Most start over.
+enum class ChatPrefill : uint8_t {
+  kNone,
+  kPlain,            // nothing (llama.cpp)
+  kContinueFinal,    // continue_final_message (vLLM, SGLang)
+  kPrefixOfMessage,  // "prefix": true in the message (Mistral, DeepSeek)
+};
+
 // What a supplier's variant of the dialect wants.
 struct ChatVariant {
   bool max_completion_tokens = true;  // else max_tokens
   bool developer_role = true;         // else developer becomes system
   bool stream_usage = true;           // send stream_options.include_usage
+  ChatPrefill prefill = ChatPrefill::kNone;
+  bool top_k = false;                // knows top_k (vLLM, llama.cpp, OpenRouter, ...)
+  bool cache_marks = false;          // wants marks (cache_control); else it caches prefixes by itself
+  std::string reasoning_field = {};  // where visible reasoning is given back: "reasoning_content"; empty: it is not
+  bool reasoning_details = false;    // gives and takes back reasoning_details (OpenRouter)
+  bool google_signatures = false;    // gives and takes back extra_content.google.thought_signature
 };
 
-// The body for `context` followed by nothing else: request.input is ignored, its place is taken by `context` (history
-// and input, in order). Always asks for a stream. kInvalid (param) for what the dialect cannot express: files by id,
-// ... `extra_user` and `held` build a continuation: when `held` is not empty, an assistant message with it is added
-// after the context, and `ask` (the words that ask to go on) as a user message after that, unless empty (then `held` is
-// a prefill).
-Result<std::string> write_chat_request(const Request& request, std::span<const Item> context,
-                                       const std::string& upstream_model, const ChatVariant& variant,
-                                       std::string_view held = {}, std::string_view ask = {});
+// The body for ask.context: request.input is ignored. kInvalid (param) for what the dialect cannot express: files by
+// id, images in tool outputs, a budget of reasoning tokens, ...
+Result<UpstreamMessage> write_chat_request(const UpstreamAsk& ask, const ChatVariant& variant);
 
 // Parses a streamed answer from bytes cut anywhere.
 class ChatStreamParser final : public AnswerParser {

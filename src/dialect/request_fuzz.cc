@@ -8,6 +8,7 @@
 #include "dialect/chat_upstream.h"
 #include "dialect/responses_render.h"
 #include "dialect/responses_request.h"
+#include "dialect/responses_upstream.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perdure;
@@ -34,12 +35,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
 
   for (bool plain : {false, true}) {
+    UpstreamAsk ask{.request = *request, .context = request->input, .model = "m", .issuer = "i"};
+    ask.max_output_tokens = request->max_output_tokens;
+    if (plain) ask.held = "held", ask.ask = "go on";
     const ChatVariant variant{.max_completion_tokens = !plain, .developer_role = !plain, .stream_usage = !plain};
-    auto body = write_chat_request(*request, request->input, "m", variant, plain ? "held" : "", "go on");
-    if (body) {
-      CHECK(json::Document::parse(*body).ok(), "a body that is not JSON");
-    } else {
-      CHECK(body.error().code == Code::kInvalid && !body.error().param.empty(), "a refusal that names no field");
+    for (const auto& dialect : {chat_upstream(variant), responses_upstream({.penalties = plain})}) {
+      auto message = dialect->write(ask);
+      if (message) {
+        CHECK(json::Document::parse(message->body).ok(), "a body that is not JSON");
+      } else {
+        CHECK(message.error().code == Code::kInvalid && !message.error().param.empty(),
+              "a refusal that names no field");
+      }
     }
   }
   return 0;

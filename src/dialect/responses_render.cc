@@ -111,7 +111,9 @@ void write_public_part(json::Writer& out, const Part& part) {
 
 void write_public_item(json::Writer& out, const Item& item) {
   const auto marked = [](const Part& part) { return !part.cache.empty(); };
-  if (item.encrypted.empty() && !item.tool_failed && item.cache.empty() && std::ranges::none_of(item.content, marked))
+  const bool named = item.kind == ItemKind::kMessage && !item.name.empty();
+  if (item.encrypted.empty() && !item.tool_failed && item.cache.empty() && !named &&
+      std::ranges::none_of(item.content, marked))
     return write_item(out, item);
   Item shown = item;
   if (item.kind == ItemKind::kReasoning && !item.encrypted.empty())
@@ -119,6 +121,7 @@ void write_public_item(json::Writer& out, const Item& item) {
   shown.opaque = OpaqueKind::kNone;
   shown.issuer.clear();
   shown.tool_failed = false;
+  if (named) shown.name.clear();
   shown.cache.clear();
   for (Part& part : shown.content) part.cache.clear();
   write_item(out, shown);

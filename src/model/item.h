@@ -58,7 +58,7 @@ struct Item {
   Role role = Role::kUser;     // message
   std::string phase;           // message of the assistant: "commentary", "final_answer" or empty
   std::string call_id;         // function_call, function_call_output
-  std::string name;            // function_call
+  std::string name;            // function_call; message: of the participant, where the client gave one
   std::string arguments;       // function_call: JSON text as the model wrote it, perhaps not valid
   std::string output;          // function_call_output given as a string
   bool output_is_text = true;  // else `content` holds its parts
