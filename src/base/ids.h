@@ -24,6 +24,7 @@ struct StringId {
 
 using TenantId = StringId<struct TenantTag>;      // an isolated owner of objects
 using ResponseId = StringId<struct ResponseTag>;  // "resp_" + 48 hex digits
+using ConversationId = StringId<struct ConversationTag>;  // "conv_" + 48 hex digits
 using KeyId = StringId<struct KeyTag>;            // names an API key without revealing it
 
 // The durable unit of state. 128 random bits; its hash decides its home core.

@@ -194,8 +194,7 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
       event(terminal_event(ended.status), whole_response(response_), out);
       break;
     }
-    case RecordKind::kAttemptEnded:
-    case RecordKind::kResponseDeleted:
+    default:  // attempts' ends, and what is about the session
       break;
   }
   return {};

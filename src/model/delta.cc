@@ -27,7 +27,7 @@ Result<void> AnswerItems::step(Place& place, const Delta& delta) {
     case Delta::Kind::kItemBegin:
       if (place.item_open) return corrupt("delta: an item begins within an item");
       if (delta.item.kind != ItemKind::kMessage && delta.item.kind != ItemKind::kFunctionCall &&
-          delta.item.kind != ItemKind::kReasoning) {
+          delta.item.kind != ItemKind::kReasoning && delta.item.kind != ItemKind::kCompaction) {
         return corrupt("delta: an item of a kind that no model writes");
       }
       place = {.item_open = true, .item = delta.item.kind};
@@ -52,7 +52,8 @@ Result<void> AnswerItems::step(Place& place, const Delta& delta) {
       place.item_open = false;
       return {};
     case Delta::Kind::kOpaque:
-      if (!place.item_open || place.part_open || place.item != ItemKind::kReasoning || place.sealed)
+      if (!place.item_open || place.part_open || place.sealed ||
+          (place.item != ItemKind::kReasoning && place.item != ItemKind::kCompaction))
         return corrupt("delta: an opaque block out of place");
       if (delta.opaque == OpaqueKind::kNone || delta.text.empty())
         return corrupt("delta: an opaque block that is none");
@@ -93,7 +94,7 @@ void AnswerItems::put(const Delta& delta) {
       break;
     case Delta::Kind::kOpaque:
       items_.back().encrypted = delta.text;
-      items_.back().opaque = delta.opaque;
+      if (items_.back().kind == ItemKind::kReasoning) items_.back().opaque = delta.opaque;
       items_.back().issuer = delta.issuer;
       bytes_ += delta.text.size();
       break;

@@ -17,7 +17,7 @@ struct Delta {
     kText,
     kPartEnd,
     kItemEnd,
-    kOpaque,      // a reasoning item's opaque block; once, outside its parts
+    kOpaque,      // a reasoning item's opaque block, or what a compaction item holds; once, outside its parts
     kAnnotation,  // of the open output_text
   };
   Kind kind = Kind::kText;

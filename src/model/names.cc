@@ -46,6 +46,12 @@ constexpr Name<RecordKind> kRecordKinds[] = {
     {RecordKind::kAttemptEnded, "attempt_ended"},
     {RecordKind::kResponseEnded, "response_ended"},
     {RecordKind::kResponseDeleted, "response_deleted"},
+    {RecordKind::kItemsAdded, "items_added"},
+    {RecordKind::kItemRemoved, "item_removed"},
+    {RecordKind::kItemsMoved, "items_moved"},
+    {RecordKind::kConversationCreated, "conversation_created"},
+    {RecordKind::kConversationUpdated, "conversation_updated"},
+    {RecordKind::kConversationDeleted, "conversation_deleted"},
 };
 constexpr Name<ResponseStatus> kResponseStatuses[] = {
     {ResponseStatus::kQueued, "queued"},       {ResponseStatus::kInProgress, "in_progress"},

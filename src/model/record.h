@@ -22,8 +22,16 @@ enum class RecordKind : uint8_t {
   kAttemptEnded = 4,
   kResponseEnded = 5,
   kResponseDeleted = 6,
+  kItemsAdded = 7,
+  kItemRemoved = 8,
+  kItemsMoved = 9,
+  kConversationCreated = 10,
+  kConversationUpdated = 11,
+  kConversationDeleted = 12,
 };
 std::string_view name_of(RecordKind kind);
+// Whether it is a step of one response, which a Response folds; the others are about the session.
+inline bool is_of_response(RecordKind kind) { return kind < RecordKind::kResponseDeleted; }
 
 enum class ResponseStatus : uint8_t { kQueued = 1, kInProgress, kCompleted, kIncomplete, kFailed, kCancelled };
 std::string_view name_of(ResponseStatus status);
@@ -64,6 +72,7 @@ struct AttemptEnded {
   Usage usage;
   std::string finish;         // name_of(Finish); empty: it did not finish
   std::string stop_sequence;  // that was met
+  std::string seam;           // how its text was joined with what was shown before; empty: nothing was
   bool operator==(const AttemptEnded&) const = default;
 };
 
@@ -82,10 +91,51 @@ struct ResponseDeleted {
   bool operator==(const ResponseDeleted&) const = default;
 };
 
+// Items that no response of this session has brought: a client put them there, or they are where it starts from.
+struct ItemsAdded {
+  std::vector<Item> items;
+  bool operator==(const ItemsAdded&) const = default;
+};
+
+// An item is no longer part of the conversation. The record that holds it may stay, for a response that still lives.
+struct ItemRemoved {
+  std::string id;
+  bool operator==(const ItemRemoved&) const = default;
+};
+
+// What is left of the items of an erased record (`position`, the first of its stretch), in the place where they were.
+struct ItemsMoved {
+  uint64_t position = 0;
+  std::vector<Item> items;
+  bool operator==(const ItemsMoved&) const = default;
+};
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+// A session is a conversation: its first record. docs/decisions/0019-conversations.md
+struct ConversationCreated {
+  ConversationId id;
+  KeyId key;  // who asked
+  Metadata metadata;
+  bool operator==(const ConversationCreated&) const = default;
+};
+
+struct ConversationUpdated {
+  Metadata metadata;
+  bool operator==(const ConversationUpdated&) const = default;
+};
+
+struct ConversationDeleted {
+  ConversationId id;
+  bool operator==(const ConversationDeleted&) const = default;
+};
+
 struct Record {
   uint64_t seq = 0;
   WallTime time{};
-  std::variant<ResponseCreated, AttemptStarted, Deltas, AttemptEnded, ResponseEnded, ResponseDeleted> body;
+  std::variant<ResponseCreated, AttemptStarted, Deltas, AttemptEnded, ResponseEnded, ResponseDeleted, ItemsAdded,
+               ItemRemoved, ItemsMoved, ConversationCreated, ConversationUpdated, ConversationDeleted>
+      body;
   RecordKind kind() const { return static_cast<RecordKind>(body.index() + 1); }
   bool operator==(const Record&) const = default;
 };

@@ -211,6 +211,17 @@ void write_optional(json::Writer& out, std::string_view name, int64_t value) {
   if (value != 0) out.field(name, value);
 }
 
+void write_items(json::Writer& out, const std::vector<Item>& items) {
+  out.key("items").begin_array();
+  for (const Item& item : items) write_item(out, item);
+  out.end_array();
+}
+void write_metadata(json::Writer& out, const Metadata& metadata) {
+  out.key("metadata").begin_object();
+  for (const auto& [name, value] : metadata) out.field(name, value);
+  out.end_object();
+}
+
 struct Encoder {
   std::string operator()(const ResponseCreated& r) const {
     json::Writer out;
@@ -238,6 +249,7 @@ struct Encoder {
     write_optional(out, "finish_reason", r.finish_reason);
     write_optional(out, "finish", r.finish);
     write_optional(out, "stop_sequence", r.stop_sequence);
+    write_optional(out, "seam", r.seam);
     write_optional(out, "upstream_id", r.upstream_id);
     write_optional(out, "error", r.error);
     write_optional(out, "upstream_status", r.upstream_status);
@@ -257,6 +269,39 @@ struct Encoder {
     return out.end_object().take();
   }
   std::string operator()(const ResponseDeleted& r) const {
+    json::Writer out;
+    return out.begin_object().field("id", r.id.value).end_object().take();
+  }
+  std::string operator()(const ItemsAdded& r) const {
+    json::Writer out;
+    out.begin_object();
+    write_items(out, r.items);
+    return out.end_object().take();
+  }
+  std::string operator()(const ItemRemoved& r) const {
+    json::Writer out;
+    return out.begin_object().field("id", r.id).end_object().take();
+  }
+  std::string operator()(const ItemsMoved& r) const {
+    json::Writer out;
+    out.begin_object().field("position", static_cast<int64_t>(r.position));
+    write_items(out, r.items);
+    return out.end_object().take();
+  }
+  std::string operator()(const ConversationCreated& r) const {
+    json::Writer out;
+    out.begin_object().field("id", r.id.value);
+    write_optional(out, "key", r.key.value);
+    write_metadata(out, r.metadata);
+    return out.end_object().take();
+  }
+  std::string operator()(const ConversationUpdated& r) const {
+    json::Writer out;
+    out.begin_object();
+    write_metadata(out, r.metadata);
+    return out.end_object().take();
+  }
+  std::string operator()(const ConversationDeleted& r) const {
     json::Writer out;
     return out.begin_object().field("id", r.id.value).end_object().take();
   }
@@ -293,6 +338,7 @@ Result<AttemptEnded> decode_attempt_ended(json::Value value) {
   in.optional_text("finish_reason", r.finish_reason);
   in.optional_text("finish", r.finish);
   in.optional_text("stop_sequence", r.stop_sequence);
+  in.optional_text("seam", r.seam);
   in.optional_text("upstream_id", r.upstream_id);
   in.optional_text("error", r.error);
   in.optional_integer("upstream_status", r.upstream_status);
@@ -319,6 +365,78 @@ Result<ResponseEnded> decode_response_ended(json::Value value) {
 Result<ResponseDeleted> decode_deleted(json::Value value) {
   ResponseDeleted r;
   StrictReader in(value, "response_deleted");
+  in.text("id", r.id.value);
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<std::vector<Item>> read_items(json::Value array) {
+  std::vector<Item> items;
+  for (json::Value element : array.elements()) {
+    TRY(Item item, read_item(element));
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+Metadata read_metadata(StrictReader& in) {
+  Metadata metadata;
+  for (const auto& member : in.object("metadata").members()) {
+    if (!member.value.is_string()) in.fail("metadata", "holds what is not a string");
+    metadata.emplace_back(member.key, member.value.text());
+  }
+  return metadata;
+}
+
+Result<ItemsAdded> decode_items_added(json::Value value) {
+  ItemsAdded r;
+  StrictReader in(value, "items_added");
+  TRY(r.items, read_items(in.array("items")));
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<ItemRemoved> decode_item_removed(json::Value value) {
+  ItemRemoved r;
+  StrictReader in(value, "item_removed");
+  in.text("id", r.id);
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<ItemsMoved> decode_items_moved(json::Value value) {
+  ItemsMoved r;
+  int64_t position = 0;
+  StrictReader in(value, "items_moved");
+  in.optional_integer("position", position);
+  if (position < 1) in.fail("position", "is not a place in a journal");
+  r.position = static_cast<uint64_t>(position);
+  TRY(r.items, read_items(in.array("items")));
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<ConversationCreated> decode_conversation_created(json::Value value) {
+  ConversationCreated r;
+  StrictReader in(value, "conversation_created");
+  in.text("id", r.id.value);
+  in.optional_text("key", r.key.value);
+  r.metadata = read_metadata(in);
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<ConversationUpdated> decode_conversation_updated(json::Value value) {
+  ConversationUpdated r;
+  StrictReader in(value, "conversation_updated");
+  r.metadata = read_metadata(in);
+  TRY_VOID(in.finish());
+  return r;
+}
+
+Result<ConversationDeleted> decode_conversation_deleted(json::Value value) {
+  ConversationDeleted r;
+  StrictReader in(value, "conversation_deleted");
   in.text("id", r.id.value);
   TRY_VOID(in.finish());
   return r;
@@ -359,6 +477,30 @@ Result<Record> decode_payload(uint64_t seq, WallTime time, RecordKind kind, uint
     }
     case RecordKind::kResponseDeleted: {
       TRY(record.body, decode_deleted(root));
+      return record;
+    }
+    case RecordKind::kItemsAdded: {
+      TRY(record.body, decode_items_added(root));
+      return record;
+    }
+    case RecordKind::kItemRemoved: {
+      TRY(record.body, decode_item_removed(root));
+      return record;
+    }
+    case RecordKind::kItemsMoved: {
+      TRY(record.body, decode_items_moved(root));
+      return record;
+    }
+    case RecordKind::kConversationCreated: {
+      TRY(record.body, decode_conversation_created(root));
+      return record;
+    }
+    case RecordKind::kConversationUpdated: {
+      TRY(record.body, decode_conversation_updated(root));
+      return record;
+    }
+    case RecordKind::kConversationDeleted: {
+      TRY(record.body, decode_conversation_deleted(root));
       return record;
     }
   }

@@ -101,7 +101,7 @@ TEST(RecordCodec, UnknownCodecsKindsAndFieldsAreCorrupt) {
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 2, R"({"id":"r"})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 0, R"({"id":"r"})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind{0}, 1, R"({"id":"r"})").ok());
-  EXPECT_FALSE(decode_payload(1, {}, RecordKind{7}, 1, R"({"id":"r"})").ok());
+  EXPECT_FALSE(decode_payload(1, {}, RecordKind{13}, 1, R"({"id":"r"})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"({"id":"r","more":1})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"({"id":null})").ok());
   EXPECT_FALSE(decode_payload(1, {}, RecordKind::kResponseDeleted, 1, R"([])").ok());

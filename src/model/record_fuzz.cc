@@ -10,7 +10,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perdure;
   if (size == 0) return 0;
-  const auto kind = static_cast<RecordKind>(data[0] % 8);
+  const auto kind = static_cast<RecordKind>(data[0] % 14);
   auto record = decode_payload(2, {}, kind, kRecordCodec, {reinterpret_cast<const char*>(data + 1), size - 1});
   if (!record) {
     CHECK(record.error().code == Code::kCorrupt, "another error than corrupt");

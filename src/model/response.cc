@@ -59,6 +59,7 @@ struct Apply {
     if (r.id != response.id) return corrupt("record: another response was deleted");
     return {};
   }
+  Result<void> operator()(const auto&) const { return corrupt("record: of a session, not of a response"); }
 };
 
 }  // namespace

@@ -42,20 +42,24 @@ TEST(AnswerItems, KeepTheOrder) {
   const Delta input_part = Delta::part_begin(PartKind::kInputText);
   const Delta text = Delta::append("x"), part_end = Delta::part_end();
   const Delta item_end = Delta::item_end(ItemStatus::kCompleted), no_end = Delta::item_end(ItemStatus::kInProgress);
-  const std::vector<Delta> all = {message,      call,       reasoning, output,   compaction, text_part,
+  const Delta block = Delta::opaque_block(OpaqueKind::kEncrypted, "block", "");
+  const std::vector<Delta> all = {message,      call,       reasoning, output,   compaction, text_part, block,
                                   thought_part, input_part, text,      part_end, item_end,   no_end};
   const struct {
     std::vector<Delta> before, allowed;
   } states[] = {
-      {{}, {message, call, reasoning}},
+      {{}, {message, call, reasoning, compaction}},
       {{message}, {text_part, item_end}},
       {{message, text_part}, {text, part_end}},
       {{message, text_part, text}, {text, part_end}},
       {{message, text_part, part_end}, {text_part, item_end}},
       {{call}, {text, item_end}},
-      {{reasoning}, {thought_part, item_end}},
+      {{reasoning}, {thought_part, item_end, block}},
+      {{reasoning, block}, {thought_part, item_end}},
+      {{compaction}, {item_end, block}},
+      {{compaction, block}, {item_end}},
       {{reasoning, thought_part}, {text, part_end}},
-      {{message, item_end}, {message, call, reasoning}},
+      {{message, item_end}, {message, call, reasoning, compaction}},
   };
   for (const auto& state : states) {
     for (const Delta& delta : all) {

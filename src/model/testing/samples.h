@@ -163,6 +163,7 @@ inline std::map<std::string, Record> sample_records() {
       4, t,
       AttemptEnded{
           1, "completed", "stop_sequence", "msg_1", "", 0, 0, {10, 2, 30, 4, true, 3}, "stop_sequence", "END"}};
+  out["attempt_ended_seam"] = {4, t, AttemptEnded{.number = 2, .outcome = "completed", .seam = "overlap"}};
   out["ended_stop"] = {
       5, t, ResponseEnded{ResponseStatus::kCompleted, "", "", "", {10, 2, 30, 4, true, 3}, "stop_sequence", "END"}};
   out["deltas_none"] = {3, t, Deltas{}};
@@ -176,6 +177,15 @@ inline std::map<std::string, Record> sample_records() {
       5, t, ResponseEnded{ResponseStatus::kIncomplete, "max_output_tokens", "", "", {0, 0, 0, 0, true}}};
   out["ended_cancelled"] = {5, t, ResponseEnded{ResponseStatus::kCancelled, "", "", "", {}}};
   out["deleted"] = {6, t, ResponseDeleted{ResponseId("resp_1")}};
+  out["items_added"] = {2, t, ItemsAdded{sample_items()}};
+  out["items_added_none"] = {2, t, ItemsAdded{}};
+  out["item_removed"] = {3, t, ItemRemoved{"msg_1"}};
+  out["items_moved"] = {4, t, ItemsMoved{2, {sample_items()[2]}}};
+  out["conversation_created"] = {
+      1, t, ConversationCreated{ConversationId("conv_1"), KeyId("key_1"), {{"topic", "Grüße"}, {"", ""}}}};
+  out["conversation_created_bare"] = {1, t, ConversationCreated{ConversationId("conv_1"), {}, {}}};
+  out["conversation_updated"] = {5, t, ConversationUpdated{{{"a", "b"}}}};
+  out["conversation_deleted"] = {6, t, ConversationDeleted{ConversationId("conv_1")}};
   return out;
 }
 
