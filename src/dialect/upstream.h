@@ -59,6 +59,11 @@ class UpstreamDialect {
   virtual ~UpstreamDialect() = default;
   virtual std::string_view name() const = 0;  // "chat"
   virtual Result<UpstreamMessage> write(const UpstreamAsk& ask) const = 0;
+  // Where a request goes that a client wrote in this very dialect: path and headers, no body. Nothing: such requests
+  // are not passed on as they are.
+  virtual std::optional<UpstreamMessage> relay(std::string_view /*model*/, bool /*stream*/) const {
+    return std::nullopt;
+  }
   virtual std::unique_ptr<AnswerParser> stream_parser() const = 0;
   // The Content-Type of a streamed answer; one of another type is read as a whole answer.
   virtual std::string_view stream_type() const { return "text/event-stream"; }

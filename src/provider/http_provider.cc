@@ -64,6 +64,7 @@ class HttpProvider final : public Provider {
       : options_(std::move(options)), dialect_(std::move(dialect)), credential_(credential), client_(client) {
     if (options_.issuer.empty()) options_.issuer = options_.name;
     while (options_.base_url.path.ends_with('/')) options_.base_url.path.pop_back();
+    relays_ = dialect_->relay("m", true).has_value();
   }
   const std::string& name() const override { return options_.name; }
 
@@ -72,19 +73,26 @@ class HttpProvider final : public Provider {
     return std::move(message.dropped);
   }
 
+  std::string_view relays() const override { return relays_ ? dialect_->name() : std::string_view(); }
+
+  Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall call, Deadline deadline, Cancellation& cancel) override {
+    std::optional<UpstreamMessage> message = dialect_->relay(call.model, call.stream);
+    if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
+    message->body = std::move(call.body);
+    co_return co_await send(*std::move(message), call.traceparent, deadline, cancel);
+  }
+  std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }
+  Result<std::vector<Piece>> parse_answer(std::string body) const override {
+    return dialect_->parse_answer(std::move(body));
+  }
+  Error error_of(int status, std::string_view retry_after, std::string_view body) const override {
+    return dialect_->parse_error(status, retry_after, body);
+  }
+
   Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
                                                      Cancellation& cancel) override {
     CO_TRY(UpstreamMessage message, dialect_->write(ask_of(call)));
-    HttpCall http;
-    http.url = options_.base_url;
-    http.url.path += message.path;
-    for (auto& [header, value] : message.headers) http.headers.add(std::move(header), std::move(value));
-    for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
-    if (!call.traceparent.empty()) http.headers.add("traceparent", call.traceparent);
-    http.body = std::move(message.body);
-    http.ca_file = options_.ca_file;
-    CO_TRY_VOID(co_await credential_.sign(http, deadline));
-    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await send(std::move(message), call.traceparent, deadline, cancel));
     if (answer->status == 200) {
       std::string_view type = answer->headers.get("content-type");
       if (type.starts_with("application/json") && dialect_->stream_type() != "application/json") {
@@ -99,12 +107,27 @@ class HttpProvider final : public Provider {
     }
     std::string retry_after(answer->headers.get("retry-after"));
     int status = answer->status;
-    if (status == 401 || status == 403) credential_.refused();
     Result<std::string> text = co_await read_all(*answer, kErrorBodyMax, deadline);
     co_return dialect_->parse_error(status, retry_after, text.ok() ? std::string_view(*text) : std::string_view());
   }
 
  private:
+  Task<Result<std::unique_ptr<HttpAnswer>>> send(UpstreamMessage message, std::string traceparent, Deadline deadline,
+                                                 Cancellation& cancel) {
+    HttpCall http;
+    http.url = options_.base_url;
+    http.url.path += message.path;
+    for (auto& [header, value] : message.headers) http.headers.add(std::move(header), std::move(value));
+    for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
+    if (!traceparent.empty()) http.headers.add("traceparent", std::move(traceparent));
+    http.body = std::move(message.body);
+    http.ca_file = options_.ca_file;
+    CO_TRY_VOID(co_await credential_.sign(http, deadline));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
+    if (answer->status == 401 || answer->status == 403) credential_.refused();
+    co_return std::move(answer);
+  }
+
   UpstreamAsk ask_of(const UpstreamCall& call) const {
     UpstreamAsk ask{.request = call.request, .context = call.context, .model = call.model, .issuer = options_.issuer};
     ask.held = call.held;
@@ -123,6 +146,7 @@ class HttpProvider final : public Provider {
     }
   }
   HttpProviderOptions options_;
+  bool relays_ = false;
   std::unique_ptr<UpstreamDialect> dialect_;
   Credential& credential_;
   HttpClient& client_;

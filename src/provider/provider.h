@@ -9,6 +9,8 @@
 
 #include "async/wait.h"
 #include "base/result.h"
+#include "dialect/upstream.h"
+#include "http/client.h"
 #include "model/piece.h"
 #include "model/request.h"
 
@@ -34,6 +36,14 @@ class UpstreamAnswer {
   virtual Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) = 0;
 };
 
+// A request in the supplier's own dialect, as a client wrote it but for the model's name.
+struct RelayCall {
+  std::string model;  // the deployment's name at this provider
+  std::string body;
+  bool stream = false;
+  std::string traceparent;
+};
+
 class Provider {
  public:
   virtual ~Provider() = default;
@@ -44,6 +54,18 @@ class Provider {
   // then. `cancel` must outlive the answer.
   virtual Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
                                                              Cancellation& cancel) = 0;
+
+  // Relaying: the dialect of requests that can be passed on here ("chat"); empty: none can. The answer is the
+  // supplier's, whatever its status; parsers and error_of() are for those who listen.
+  virtual std::string_view relays() const { return {}; }
+  virtual Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall, Deadline, Cancellation&) {
+    co_return Error{Code::kInvalid, "this provider relays nothing"};
+  }
+  virtual std::unique_ptr<AnswerParser> stream_parser() const { return nullptr; }
+  virtual Result<std::vector<Piece>> parse_answer(std::string) const { return std::vector<Piece>(); }
+  virtual Error error_of(int status, std::string_view /*retry_after*/, std::string_view /*body*/) const {
+    return {.code = Code::kUnavailable, .message = "the supplier answered with an error", .upstream_status = status};
+  }
 };
 
 }  // namespace perdure

@@ -1,0 +1,234 @@
+#include "generation/relay.h"
+
+#include <algorithm>
+
+#include "generation/retry.h"
+
+namespace perdure {
+namespace {
+
+constexpr size_t kErrorBodyMax = 64 << 10;
+constexpr size_t kWholeAnswerMax = 64 << 20;
+constexpr size_t kEventMax = 16 << 20;
+
+}  // namespace
+
+size_t end_of_events(std::string_view bytes) {
+  for (size_t at = bytes.size(); at > 1; --at) {
+    size_t line = bytes.rfind('\n', at - 1);
+    if (line == std::string_view::npos || line == 0) return 0;
+    if (bytes[line - 1] == '\n' || (bytes[line - 1] == '\r' && line > 1 && bytes[line - 2] == '\n')) return line + 1;
+    at = line + 1;
+  }
+  return 0;
+}
+
+Relay::Relay(RelayInput input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log)
+    : input_(std::move(input)),
+      router_(router),
+      loop_(loop),
+      gone_(gone),
+      limits_(limits),
+      log_(std::move(log)),
+      deadline_(deadline_in(loop, limits.total_time)) {}
+
+Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
+  RelayCall call{.model = lease.model(), .stream = input_.stream, .traceparent = input_.traceparent};
+  if (lease.model() == input_.model) {
+    call.body = input_.body;
+  } else {
+    call.body.reserve(input_.body.size() + lease.model().size());
+    call.body.append(input_.body, 0, input_.name_at);
+    json::append_string(call.body, lease.model());
+    call.body.append(input_.body, input_.name_at + input_.name_size);
+  }
+  CO_TRY_VOID(lease.dispatch());
+  co_return co_await lease.provider().relay(std::move(call), deadline_in(loop_, limits_.open_time).sooner(deadline_),
+                                            lease.cancel());
+}
+
+Task<Result<std::string>> Relay::read_all(HttpAnswer& answer, size_t bytes_max) {
+  std::string out;
+  for (;;) {
+    CO_TRY(bool more, co_await answer.read(out, deadline_in(loop_, limits_.stall_time).sooner(deadline_)));
+    if (!more) co_return out;
+    if (out.size() > bytes_max) co_return Error{Code::kCorrupt, "the supplier's answer is too long"};
+  }
+}
+
+void Relay::listen(const std::vector<Piece>& pieces) {
+  for (const Piece& piece : pieces) {
+    switch (piece.kind) {
+      case Piece::Kind::kStarted:
+        heard_.id = piece.id;
+        heard_.model = piece.model;
+        break;
+      case Piece::Kind::kRefusal:
+        heard_.refusal = true;
+        [[fallthrough]];
+      case Piece::Kind::kText:
+        heard_.text += piece.text;
+        break;
+      case Piece::Kind::kReasoning:
+      case Piece::Kind::kSummary:
+        heard_.reasoning += piece.text;
+        break;
+      case Piece::Kind::kToolCall:
+      case Piece::Kind::kToolArguments:
+        heard_.calls = true;
+        break;
+      case Piece::Kind::kUsage:
+        heard_.usage = piece.usage;
+        break;
+      case Piece::Kind::kFinish:
+        heard_.finished = true;
+        heard_.finish = piece.finish;
+        heard_.finish_reason = piece.text;
+        break;
+      case Piece::Kind::kMessage:
+      case Piece::Kind::kOpaque:
+      case Piece::Kind::kAnnotation:
+        break;
+    }
+  }
+}
+
+void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
+  Fault fault = lease_->ended(outcome);
+  RelayedAttempt& attempt = attempts_.back();
+  attempt.took = loop_.now() - began_;
+  attempt.ended = {.number = attempt.started.number,
+                   .outcome = std::string(word),
+                   .finish_reason = heard_.finish_reason,
+                   .upstream_id = heard_.id,
+                   .usage = heard_.usage,
+                   .finish = heard_.finish == Finish::kNone ? std::string() : std::string(name_of(heard_.finish))};
+  if (outcome.ok()) return;
+  const Error& error = outcome.error();
+  attempt.ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
+  attempt.ended.upstream_status = error.upstream_status;
+  log_.warn("attempt.failed", {{"provider", attempt.started.provider},
+                               {"deployment", lease_->deployment().name},
+                               {"class", to_string(error.code)},
+                               {"status", error.upstream_status},
+                               {"fault", name_of(fault)},
+                               {"relayed", true}});
+}
+
+Task<Result<Relay::Head>> Relay::open() {
+  PlacementAsk placement{
+      .model = input_.model, .traffic = input_.traffic, .needs = input_.needs, .tried = {}, .author = {}};
+  const Workload& workload = router_.workload_of(placement.traffic, placement.model);
+  if (workload.deadline) deadline_ = deadline_.sooner(deadline_in(loop_, *workload.deadline));
+  router_.answer_begun(placement);
+  std::optional<Error> failed;
+  for (int64_t number = 1;; ++number) {
+    placement.tried = tried_;
+    Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(placement, deadline_, gone_);
+    if (!begun.ok()) co_return failed ? std::move(*failed) : std::move(begun).error();
+    lease_ = *std::move(begun);
+    if (lease_->provider().relays() != input_.dialect) co_return Head{};
+    began_ = loop_.now();
+    attempts_.push_back({.started = {.number = number,
+                                     .provider = lease_->provider().name(),
+                                     .model = lease_->model(),
+                                     .reason = lease_->reason()},
+                         .ended = {}});
+    Result<std::unique_ptr<HttpAnswer>> asked = co_await ask(*lease_);
+    Result<void> outcome;
+    Head head{.passed = true};
+    if (asked.ok()) {
+      answer_ = *std::move(asked);
+      head.status = answer_->status;
+      head.content_type = answer_->headers.get("content-type");
+      head.stream = head.status == 200 && input_.stream && !head.content_type.starts_with("application/json");
+      if (head.stream) {
+        parser_ = lease_->provider().stream_parser();
+        co_return head;
+      }
+      Result<std::string> body = co_await read_all(*answer_, head.status == 200 ? kWholeAnswerMax : kErrorBodyMax);
+      if (!body.ok()) {
+        outcome = std::move(body).error();
+      } else if (head.status == 200) {
+        lease_->came(loop_.now() - began_);
+        // A listener that does not understand holds nothing up.
+        if (Result<std::vector<Piece>> pieces = lease_->provider().parse_answer(*body); pieces.ok()) listen(*pieces);
+        head.body = *std::move(body);
+      } else {
+        outcome = lease_->provider().error_of(head.status, answer_->headers.get("retry-after"), *body);
+        head.body = *std::move(body);
+      }
+    } else {
+      outcome = std::move(asked).error();
+    }
+    bool withdrawn = lease_->withdrawn();
+    end_attempt(outcome, outcome.ok()        ? "completed"
+                         : gone_.requested() ? "cancelled"
+                         : withdrawn         ? "withdrawn"
+                                             : "failed");
+    if (outcome.ok()) co_return head;
+    Error error = std::move(outcome).error();
+    uint32_t deployment = lease_->number();
+    lease_.reset();
+    answer_.reset();
+    if (gone_.requested()) co_return error;
+    if (withdrawn) continue;
+    bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
+    if ((!refused && !worth_another_attempt(error)) || number >= limits_.fruitless_attempts_max) {
+      // The client's own mistake is told in the supplier's own words; what the owner's credential did is not.
+      if (error.code == Code::kInvalid && head.status >= 400 && !head.body.empty()) co_return head;
+      co_return error;
+    }
+    auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
+    if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
+    ++found->failures;
+    found->never = refused;
+    found->not_before =
+        loop_.now() + backoff(number, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
+    failed = std::move(error);
+  }
+}
+
+Task<Result<bool>> Relay::next(std::string& events) {
+  if (ended_) co_return false;
+  size_t begin = events.size();
+  events += tail_;
+  tail_.clear();
+  Duration patience = first_ ? limits_.open_time : lease_->stall_limit(limits_.stall_time);
+  Instant asked = loop_.now();
+  Result<bool> more = co_await answer_->read(events, Deadline{asked + patience}.sooner(deadline_));
+  std::string_view fresh = std::string_view(events).substr(begin);
+  // At its end a stream may lack the last empty line.
+  size_t whole = more.ok() && !*more ? fresh.size() : end_of_events(fresh);
+  tail_ = fresh.substr(whole);
+  events.resize(begin + whole);
+  Result<void> heard;
+  if (whole > 0) {
+    lease_->came(loop_.now() - asked);
+    first_ = false;
+    pieces_.clear();
+    heard = parser_->feed(std::string_view(events).substr(begin), pieces_);
+    // An error inside the stream is not passed on: somebody else may be able to go on.
+    if (heard.ok())
+      listen(pieces_);
+    else
+      events.resize(begin);
+  }
+  if (heard.ok() && !more.ok()) heard = std::move(more).error();
+  if (heard.ok() && tail_.size() > kEventMax) heard = Error{Code::kCorrupt, "the supplier sent an event without end"};
+  if (heard.ok() && !*more) heard = parser_->end();
+  if (!heard.ok()) {
+    end_attempt(heard, gone_.requested() ? "cancelled" : lease_->withdrawn() ? "withdrawn" : "cut");
+    lease_.reset();
+    answer_.reset();
+    ended_ = true;
+    co_return std::move(heard).error();
+  }
+  if (*more) co_return true;
+  end_attempt({}, "completed");
+  lease_.reset();
+  ended_ = true;
+  co_return false;
+}
+
+}  // namespace perdure

@@ -1,0 +1,102 @@
+#pragma once
+// Relay: a request in the dialect of the supplier that serves it is passed on as its client wrote it, and so is the
+// answer. Nothing is rendered: a parser only listens, for usage, for the account, and so that an answer whose supplier
+// disappears can be gone on with.
+//
+//   edits     the model's name in the request, where the deployment's differs; nothing in the answer
+//   frames    a stream is passed on in whole events, so that another author can take over between two
+//   retries   before the first byte only, as generation does; later the caller goes on with what was heard
+//
+// Bounds: one read of the supplier's (64 KiB) and one event at a time; what was heard is the answer's text. Lives on
+// one Loop.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "generation/generation.h"
+#include "http/client.h"
+
+namespace perdure {
+
+struct RelayInput {
+  std::string dialect;  // "chat"
+  std::string model;    // that the client asked for
+  std::string body;
+  size_t name_at = 0, name_size = 0;  // the model's name in `body`, quotes included
+  bool stream = false;
+  Traffic traffic;
+  Needs needs;
+  std::string traceparent;
+};
+
+struct RelayedAttempt {
+  AttemptStarted started;
+  AttemptEnded ended;
+  Duration took{};
+};
+
+// What was passed on so far, as far as another author needs to know it.
+struct Heard {
+  std::string text, reasoning;
+  bool refusal = false;  // the text is one
+  bool calls = false;    // tool calls were begun: nobody else can go on with those
+  bool finished = false;
+  std::string id, model;  // as the supplier named them
+  std::string finish_reason;
+  Finish finish = Finish::kNone;
+  Usage usage;
+};
+
+class Relay {
+ public:
+  // All but `input` must outlive the Relay.
+  Relay(RelayInput input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log);
+
+  struct Head {
+    bool passed = false;  // false: who serves this model speaks another dialect; nothing was asked of anybody
+    int status = 200;
+    std::string content_type;
+    std::string body;     // of an answer that is no stream
+    bool stream = false;  // next() has the events
+  };
+  // Errors are those that a generation would end with.
+  Task<Result<Head>> open();
+  // Appends whole events, ready to be passed on; false at the end of a whole answer. An error: the supplier is gone in
+  // the middle of its answer; what was appended by this call is good.
+  Task<Result<bool>> next(std::string& events);
+
+  const Heard& heard() const { return heard_; }
+  const std::vector<RelayedAttempt>& attempts() const { return attempts_; }
+  std::string take_body() { return std::move(input_.body); }  // for whoever goes on
+
+ private:
+  Task<Result<std::unique_ptr<HttpAnswer>>> ask(AttemptLease& lease);
+  Task<Result<std::string>> read_all(HttpAnswer& answer, size_t bytes_max);
+  void listen(const std::vector<Piece>& pieces);
+  void end_attempt(const Result<void>& outcome, std::string_view word);
+
+  RelayInput input_;
+  Router& router_;
+  Loop& loop_;
+  Cancellation& gone_;
+  const GenerationLimits& limits_;
+  Log log_;
+  Deadline deadline_;
+  std::vector<Tried> tried_;
+  std::vector<RelayedAttempt> attempts_;
+  Instant began_{};
+  std::unique_ptr<AttemptLease> lease_;
+  std::unique_ptr<HttpAnswer> answer_;
+  std::unique_ptr<AnswerParser> parser_;
+  std::string tail_;  // of an event whose end has not come
+  std::vector<Piece> pieces_;
+  Heard heard_;
+  bool first_ = true, ended_ = false;
+};
+
+// Where the last whole event of a stream ends; 0: there is none.
+size_t end_of_events(std::string_view bytes);
+
+}  // namespace perdure
