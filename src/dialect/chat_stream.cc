@@ -49,6 +49,9 @@ class ChatUpstream final : public UpstreamDialect {
   explicit ChatUpstream(ChatVariant variant) : variant_(std::move(variant)) {}
   std::string_view name() const override { return "chat"; }
   Result<UpstreamMessage> write(const UpstreamAsk& ask) const override { return write_chat_request(ask, variant_); }
+  std::optional<UpstreamMessage> relay(std::string_view, bool stream) const override {
+    return UpstreamMessage{.path = "/chat/completions", .headers = relay_headers(stream)};
+  }
   std::unique_ptr<AnswerParser> stream_parser() const override { return std::make_unique<ChatStreamParser>(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_chat_answer(std::move(body));

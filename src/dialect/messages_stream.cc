@@ -47,6 +47,11 @@ class MessagesUpstream final : public UpstreamDialect {
   Result<UpstreamMessage> write(const UpstreamAsk& ask) const override {
     return write_messages_request(ask, variant_ ? *variant_ : messages_variant_of(ask.model));
   }
+  std::optional<UpstreamMessage> relay(std::string_view, bool stream) const override {
+    UpstreamMessage message{.path = "/messages", .headers = relay_headers(stream)};
+    message.headers.emplace_back("anthropic-version", "2023-06-01");
+    return message;
+  }
   std::unique_ptr<AnswerParser> stream_parser() const override { return std::make_unique<MessagesStreamParser>(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_messages_answer(std::move(body));

@@ -41,6 +41,9 @@ class ResponsesUpstream final : public UpstreamDialect {
   Result<UpstreamMessage> write(const UpstreamAsk& ask) const override {
     return write_responses_upstream(ask, variant_);
   }
+  std::optional<UpstreamMessage> relay(std::string_view, bool stream) const override {
+    return UpstreamMessage{.path = "/responses", .headers = relay_headers(stream)};
+  }
   std::unique_ptr<AnswerParser> stream_parser() const override { return responses_stream_parser(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_responses_answer(std::move(body));

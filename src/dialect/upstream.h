@@ -54,6 +54,11 @@ class AnswerParser {
   virtual bool done() const = 0;
 };
 
+// The headers of a request that is passed on.
+inline std::vector<std::pair<std::string, std::string>> relay_headers(bool stream) {
+  return {{"Content-Type", "application/json"}, {"Accept", stream ? "text/event-stream" : "application/json"}};
+}
+
 class UpstreamDialect {
  public:
   virtual ~UpstreamDialect() = default;
