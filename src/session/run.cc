@@ -1,5 +1,7 @@
 #include "session/run.h"
 
+#include "session/ledger_line.h"
+
 #include "base/planted.h"
 #include "session/index_value.h"
 
@@ -83,19 +85,15 @@ Task<Result<void>> Run::commit_first(Record record, Batch batch) {
 }
 
 LedgerEntry Run::account(const AttemptEnded& attempt) const {
-  json::Writer line;
-  line.begin_object().field("response", id_.value).field("session", stored() ? session().to_string() : std::string());
-  line.field("stored", stored()).field("key", key_.value).field("workload_model", request_.model);
-  line.field("attempt", attempt.number).field("provider", attempt_.provider).field("model", attempt_.model);
-  line.field("continuation", attempt_.continuation).field("reason", attempt_.reason);
-  line.field("outcome", attempt.outcome).field("finish_reason", attempt.finish_reason).field("error", attempt.error);
-  line.field("upstream_status", attempt.upstream_status).field("trimmed_bytes", attempt.trimmed_bytes);
-  line.field("milliseconds",
-             int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - attempt_began_).count()});
-  line.field("usage_known", attempt.usage.known).field("input_tokens", attempt.usage.input_tokens);
-  line.field("cached_tokens", attempt.usage.cached_tokens).field("output_tokens", attempt.usage.output_tokens);
-  line.field("reasoning_tokens", attempt.usage.reasoning_tokens).end_object();
-  return {.tenant = tenant_, .time = loop_.wall(), .line = line.take()};
+  return {.tenant = tenant_,
+          .time = loop_.wall(),
+          .line = ledger_line({.response = id_,
+                               .session = stored() ? session().to_string() : std::string(),
+                               .key = key_,
+                               .workload_model = request_.model,
+                               .started = attempt_,
+                               .ended = attempt,
+                               .took = loop_.now() - attempt_began_})};
 }
 
 Result<void> Run::begin_with(const Record& record) {
