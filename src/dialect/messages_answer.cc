@@ -137,6 +137,7 @@ Result<void> MessagesAnswerReader::begin(int64_t index, json::Value block, std::
     open.block = Block::kThinking;
     open.signature = block["signature"].text();
     open_ = std::move(open);
+    open_->thought = !block["thinking"].text().empty();
     text(Piece::Kind::kReasoning, block["thinking"].text(), out);
   } else if (type == "redacted_thinking") {
     open.block = Block::kRedacted;
@@ -169,6 +170,7 @@ Result<void> MessagesAnswerReader::delta(json::Value delta, std::vector<Piece>& 
   if (type == "text_delta" && block == Block::kText) {
     text(Piece::Kind::kText, delta["text"].text(), out);
   } else if (type == "thinking_delta" && block == Block::kThinking) {
+    open_->thought = open_->thought || !delta["thinking"].text().empty();
     text(Piece::Kind::kReasoning, delta["thinking"].text(), out);
   } else if (type == "signature_delta" && block == Block::kThinking) {
     open_->signature += delta["signature"].text();
@@ -208,6 +210,7 @@ void MessagesAnswerReader::end(std::vector<Piece>& out) {
       spoke_ = true;
       out.push_back({.kind = Piece::Kind::kOpaque,
                      .text = std::move(open.signature),
+                     .index = open.thought ? 0 : 1,  // a block without text is not what ends the text of another
                      .opaque = open.block == Block::kRedacted ? OpaqueKind::kRedacted : OpaqueKind::kSignature});
       return;
     case Block::kToolUse:

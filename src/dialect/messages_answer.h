@@ -32,6 +32,7 @@ class MessagesAnswerReader {
     int64_t index = 0;      // theirs
     std::string signature;  // thinking; the data of a redacted block
     std::string input;      // of a call, as it began; said only if no arguments follow
+    bool thought = false;   // it has text of thinking
     bool argued = false;    // arguments came
     size_t began = 0;       // characters of text before it
     std::vector<std::string> citations;
