@@ -27,13 +27,18 @@ enum class Readiness { kStarting, kReady, kDraining };
 struct GatewayOptions {
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
+  Router* router = nullptr;                         // of this Loop, for relaying; null: nothing is relayed
+  const GenerationLimits* generation = nullptr;     // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
 };
 
 // The names that GET /v1/models lists; may ask suppliers.
 using ModelNames = std::function<Task<std::vector<std::string>>()>;
 
-struct Exchange;  // one request on its way; exchange.h
+struct Exchange;   // one request on its way; exchange.h
+struct RelayTurn;  // relay.h
+struct Heard;
+struct RelayedAttempt;
 
 class Gateway final : public HttpHandler {
  public:
@@ -66,6 +71,11 @@ class Gateway final : public HttpHandler {
   Task<void> list_withdrawals(Exchange& x);
   Task<void> restore(Exchange& x);
   Task<void> list_deployments(Exchange& x);
+  // relay.cc: true: the request was answered, one way or the other; false: it is not to be relayed, nothing was sent
+  Task<bool> relay(Exchange& x, RelayTurn turn);
+  Task<bool> go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts);
+  void enter(const Exchange& x, const std::string& model, const std::vector<RelayedAttempt>& attempts);
+  Task<void> write_ledger();
   // stream.cc: events with a number above `after`
   Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored);
   Task<void> answer_unstored(Exchange& x, ResponseId id);
@@ -79,7 +89,9 @@ class Gateway final : public HttpHandler {
   const std::atomic<Readiness>& readiness_;
   GatewayOptions options_;
   Log log_;
-  TaskGroup leaving_;  // responses whose client left
+  std::vector<LedgerEntry> ledger_;  // of relayed requests, on its way to the store
+  bool ledger_waits_ = false;
+  TaskGroup leaving_;  // responses whose client left, ledger entries
 };
 
 }  // namespace perdure

@@ -14,6 +14,7 @@ struct GatewayMetrics {
                  &registry.counter("perdure_http_requests_total", "", "status=\"5xx\""),
                  &registry.counter("perdure_http_requests_total", "", "status=\"cut\"")},
         in_flight(registry.gauge("perdure_http_requests_in_flight", "Requests being answered.")),
+        relayed(registry.counter("perdure_relayed_total", "Requests passed on as they were, to a supplier of their dialect.")),
         streams(registry.gauge("perdure_streams_open", "Event streams being sent.")),
         events(registry.counter("perdure_stream_events_total", "Events sent on streams.")),
         seconds(
@@ -24,6 +25,7 @@ struct GatewayMetrics {
   Registry& registry;
   Counter* requests[4];  // 2xx, 4xx, 5xx, cut
   Gauge& in_flight;
+  Counter& relayed;
   Gauge& streams;
   Counter& events;
   Histogram& seconds;

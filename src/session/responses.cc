@@ -219,6 +219,12 @@ Task<void> Responses::stop(Deadline deadline) {
   co_await group.join();
 }
 
+Task<void> Responses::account(std::vector<LedgerEntry> entries) {
+  size_t count = entries.size();
+  Result<void> kept = co_await options_.store.append_ledger(std::move(entries));
+  if (!kept.ok()) options_.log.warn("ledger.lost", {{"entries", count}, {"class", to_string(kept.error().code)}});
+}
+
 // --- following
 // ---------------------------------------------------------------------------------------------------------
 

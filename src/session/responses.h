@@ -102,6 +102,9 @@ class Responses {
   // recover().
   Task<Result<size_t>> expire(WallTime now);
 
+  // Entries of the ledger for attempts that no response of here made. A failure is logged: there is nobody to tell.
+  Task<void> account(std::vector<LedgerEntry> entries);
+
   size_t bytes_held() const;  // in windows for readers; exact only on a single loop
   size_t running() const;     // over all loops; approximate while they run
 

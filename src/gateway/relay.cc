@@ -1,0 +1,191 @@
+// Relaying: what a supplier of the client's own dialect says is passed on as it is, and gone on with by another when it
+// disappears in the middle.
+
+#include "gateway/relay.h"
+
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "generation/answer_builder.h"
+#include "session/ledger_line.h"
+#include "wire/sse.h"
+
+namespace perdure {
+namespace {
+
+constexpr Duration kLedgerInterval = std::chrono::milliseconds(50);
+
+// Takes what a generation says and writes it as the client's frames.
+class FrameSink final : public GenerationSink {
+ public:
+  FrameSink(ClientStream& stream, HttpReply& reply, Loop& loop) : stream_(stream), reply_(reply), loop_(loop) {}
+
+  // What the client has seen already: folded, not written.
+  Result<void> seen(Record record) {
+    std::vector<RenderedEvent> events;
+    record.seq = ++seq_;
+    record.time = loop_.wall();
+    return stream_.add(record, events);
+  }
+  Task<Result<void>> put(Record record) {
+    std::vector<RenderedEvent> events;
+    record.seq = ++seq_;
+    record.time = loop_.wall();
+    CO_TRY_VOID(stream_.add(record, events));
+    std::string bytes;
+    for (const RenderedEvent& event : events) append_sse(bytes, event.type, event.data);
+    if (!bytes.empty()) CO_TRY_VOID(co_await reply_.write(bytes));
+    co_return Result<void>();
+  }
+  Task<Result<void>> attempt_started(AttemptStarted attempt) override {
+    attempts.push_back({.started = attempt, .ended = {}});
+    began_ = loop_.now();
+    return put({.body = std::move(attempt)});
+  }
+  Task<Result<void>> deltas(std::vector<Delta> deltas) override { return put({.body = Deltas{std::move(deltas)}}); }
+  Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
+    attempts.back().ended = attempt;
+    attempts.back().took = loop_.now() - began_;
+    return put({.body = std::move(attempt)});
+  }
+
+  std::vector<RelayedAttempt> attempts;
+
+ private:
+  ClientStream& stream_;
+  HttpReply& reply_;
+  Loop& loop_;
+  uint64_t seq_ = 0;
+  Instant began_{};
+};
+
+}  // namespace
+
+Result<RelayInput> relay_input(json::Value root, std::string dialect) {
+  json::Value model = root["model"];
+  if (!model.is_string() || model.text().empty())
+    return Error{Code::kInvalid, "Missing required parameter: 'model'.", "model", "missing_required_parameter"};
+  RelayInput input{.dialect = std::move(dialect), .model = std::string(model.text()), .body = std::string(root.raw())};
+  input.name_at = static_cast<size_t>(model.raw().data() - root.raw().data());
+  input.name_size = model.raw().size();
+  input.stream = root["stream"].boolean().value_or(false);
+  if (root["tools"].size() > 0) input.needs.capabilities.add(Capability::kTools);
+  if (root["response_format"]["type"].text() == "json_schema" || root["text"]["format"]["type"].text() == "json_schema")
+    input.needs.capabilities.add(Capability::kStructuredOutput);
+  input.needs.context_tokens = static_cast<int64_t>(input.body.size() / 8);
+  for (const char* name : {"max_output_tokens", "max_completion_tokens", "max_tokens"})
+    if (auto limit = root[name].integer(); limit && *limit > 0) input.needs.output_tokens = *limit;
+  return input;
+}
+
+void Gateway::enter(const Exchange& x, const std::string& model, const std::vector<RelayedAttempt>& attempts) {
+  for (const RelayedAttempt& attempt : attempts)
+    ledger_.push_back({.tenant = x.caller.tenant,
+                       .time = loop_.wall(),
+                       .line = ledger_line({.response = x.response,
+                                            .session = "",
+                                            .key = x.caller.key,
+                                            .workload_model = model,
+                                            .started = attempt.started,
+                                            .ended = attempt.ended,
+                                            .took = attempt.took,
+                                            .relayed = true})});
+  if (ledger_waits_ || ledger_.empty()) return;
+  ledger_waits_ = true;
+  leaving_.spawn(write_ledger());
+}
+
+Task<void> Gateway::write_ledger() {
+  co_await sleep_for(loop_, kLedgerInterval);
+  ledger_waits_ = false;
+  co_await responses_.account(std::exchange(ledger_, {}));
+}
+
+// Another author goes on from what was heard. Nothing: it cannot be gone on with.
+Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts) {
+  if (heard.calls || heard.refusal || heard.finished || (heard.text.empty() && !heard.reasoning.empty()))
+    co_return false;
+  Result<Request> request = turn.read();
+  if (!request.ok()) co_return false;
+  std::unique_ptr<ClientStream> stream = turn.stream();
+  FrameSink sink(*stream, x.reply, loop_);
+  AnswerBuilder builder(*request, {}, 0, loop_.random());
+  builder.begin_attempt(false);
+  std::vector<Piece> pieces;
+  if (!heard.reasoning.empty()) pieces.push_back({.kind = Piece::Kind::kReasoning, .text = heard.reasoning});
+  if (!heard.text.empty()) pieces.push_back({.kind = Piece::Kind::kText, .text = heard.text});
+  Result<std::vector<Delta>> held = builder.add(pieces);
+  if (!held.ok()) co_return false;
+  ResponseId id = heard.id.empty() ? x.response : ResponseId(heard.id);
+  Result<void> folded = sink.seen({.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}});
+  // The fold numbers attempts from one; those that brought nothing are the ledger's business.
+  RelayedAttempt first = attempts.back();
+  first.started.number = first.ended.number = 1;
+  if (folded.ok()) folded = sink.seen({.body = first.started});
+  if (folded.ok() && !held->empty()) folded = sink.seen({.body = Deltas{*std::move(held)}});
+  if (folded.ok()) folded = sink.seen({.body = first.ended});
+  if (!folded.ok()) co_return false;
+  GenerationInput input{.request = &*request, .traffic = turn.input.traffic, .context = request->input};
+  input.held = builder.answer();
+  input.held_tokens = static_cast<int64_t>(heard.text.size() / 4);
+  input.attempts = 1;
+  input.usage = heard.usage;
+  input.traceparent = turn.input.traceparent;
+  bool halt = false;
+  std::optional<ResponseEnded> ended = co_await generate(std::move(input), *options_.router, sink, loop_,
+                                                         {x.reply.gone(), halt}, *options_.generation, log_);
+  enter(x, turn.input.model, sink.attempts);
+  if (!ended || x.reply.gone().requested()) co_return false;
+  Result<void> last = co_await sink.put({.body = *std::move(ended)});
+  if (last.ok() && !stream->trailer().empty()) last = co_await x.reply.write(stream->trailer());
+  if (last.ok()) last = co_await x.reply.finish();
+  co_return last.ok();
+}
+
+Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
+  if (options_.router == nullptr || options_.generation == nullptr) co_return false;
+  turn.input.traffic = {.tenant = x.caller.tenant, .key = x.caller.key};
+  Relay relay(turn.input, *options_.router, loop_, x.reply.gone(), *options_.generation, log_);
+  Result<Relay::Head> head = co_await relay.open();
+  if (!head.ok()) {
+    enter(x, turn.input.model, relay.attempts());
+    co_await x.fail(std::move(head).error());
+    co_return true;
+  }
+  if (!head->passed) {
+    enter(x, turn.input.model, relay.attempts());
+    co_return false;
+  }
+  metrics_.relayed.add();
+  if (!head->stream) {
+    enter(x, turn.input.model, relay.attempts());
+    co_await x.send(head->status, head->content_type, head->body);
+    co_return true;
+  }
+  x.status = 200;
+  x.reply.headers.set("Cache-Control", "no-cache");
+  metrics_.streams.add(1);
+  Result<void> written = co_await x.reply.begin(200, head->content_type);
+  std::string events;
+  Result<bool> more = true;
+  while (written.ok() && more.ok() && *more) {
+    events.clear();
+    more = co_await relay.next(events);
+    if (events.empty()) continue;
+    x.bytes += events.size();
+    written = co_await x.reply.write(events);
+  }
+  if (written.ok() && more.ok()) written = co_await x.reply.finish();
+  bool whole = written.ok() && more.ok();
+  std::vector<RelayedAttempt> attempts = relay.attempts();
+  enter(x, turn.input.model, attempts);
+  if (written.ok() && !more.ok() && !x.reply.gone().requested())
+    whole = co_await go_on(x, turn, relay.heard(), std::move(attempts));
+  metrics_.streams.add(-1);
+  if (!whole) {
+    x.cut = true;
+    x.reply.abort();
+  }
+  co_return true;
+}
+
+}  // namespace perdure

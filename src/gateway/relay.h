@@ -1,0 +1,26 @@
+#pragma once
+// RelayTurn: one request that may be passed on as it is. Inside the gateway only.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dialect/client_stream.h"
+#include "generation/relay.h"
+#include "model/request.h"
+
+namespace perdure {
+
+struct RelayTurn {
+  RelayInput input;
+  // The whole request, read strictly: needed only by an author who goes on in the middle.
+  std::function<Result<Request>()> read;
+  // Renders what such an author says. The response's id is the one that the first supplier gave.
+  std::function<std::unique_ptr<ClientStream>()> stream;
+};
+
+// `turn.input` from a request's JSON: the model's name and where it stands, and what it needs of a supplier as far as
+// that can be seen without reading it all. kInvalid: there is no model.
+Result<RelayInput> relay_input(json::Value root, std::string dialect);
+
+}  // namespace perdure
