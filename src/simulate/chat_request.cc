@@ -58,7 +58,6 @@ void read_content(Reader& in, Value content, Message& message, const std::string
   if (content.is_string()) return static_cast<void>(message.text = content.text());
   if (!content.is_array()) return in.wrong_type(content, "one of a string or array of objects", path);
   if (content.size() == 0) in.fail("Invalid '" + path + "': empty array.", path, "empty_array");
-  bool first = true;
   const auto parts = content.elements();
   for (size_t i = 0; i < parts.size() && !in.failed(); ++i) {
     const Value part = parts[i];
@@ -67,9 +66,7 @@ void read_content(Reader& in, Value content, Message& message, const std::string
     const std::string type = in.text(part["type"], param + ".type");
     if (type == "text") {
       in.only(part, {"type", "text"}, param);
-      if (!first) message.text += '\n';
-      first = false;
-      message.text += in.text(part["text"], param + ".text");
+      message.add_text(in.text(part["text"], param + ".text"));
     } else if (type == "refusal" && role == Role::kAssistant) {
       in.only(part, {"type", "refusal"}, param);
       in.text(part["refusal"], param + ".refusal");
@@ -295,7 +292,7 @@ void read_stop(Reader& in, Value value, ChatRequest& out) {
 
 }  // namespace
 
-Result<ChatRequest> parse_chat_request(std::string body) {
+Result<ChatRequest> parse_chat_request(std::string body, ChatRules rules) {
   auto document = json::Document::parse(std::move(body));
   if (!document.ok()) return refused("We could not parse the JSON body of your request: " + document.error().message);
   const Value root = document->root();
@@ -336,7 +333,7 @@ Result<ChatRequest> parse_chat_request(std::string body) {
            "add_generation_prompt",
            "continue_final_message"},
           "");
-  out.model = in.text(root["model"], "model");
+  if (!rules.model_elsewhere || !root["model"].missing()) out.model = in.text(root["model"], "model");
   const Value messages = root["messages"];
   if (messages.missing())
     in.missing("messages");

@@ -14,7 +14,11 @@ struct ChatRequest : Prompt {
   bool store = false;
 };
 
+struct ChatRules {
+  bool model_elsewhere = false;  // the URL names it: the body need not
+};
+
 // kInvalid: `param` names the field, `reason` is OpenAI's error code (empty: null).
-Result<ChatRequest> parse_chat_request(std::string body);
+Result<ChatRequest> parse_chat_request(std::string body, ChatRules rules = {});
 
 }  // namespace perdure::simulate

@@ -48,7 +48,7 @@ std::string read_one(StrictReader& in, Value value, const std::string& path) {
 
 }  // namespace
 
-Result<EmbeddingsRequest> parse_embeddings_request(std::string body) {
+Result<EmbeddingsRequest> parse_embeddings_request(std::string body, bool model_elsewhere) {
   auto document = json::Document::parse(std::move(body));
   if (!document.ok())
     return Error{.code = Code::kInvalid, .message = "We could not parse the JSON body of your request."};
@@ -57,7 +57,7 @@ Result<EmbeddingsRequest> parse_embeddings_request(std::string body) {
   EmbeddingsRequest out;
   if (in.object(root, "body")) {
     in.only(root, {"model", "input", "dimensions", "encoding_format", "user"}, "");
-    out.model = in.text(root["model"], "model");
+    if (!model_elsewhere || !root["model"].missing()) out.model = in.text(root["model"], "model");
     const Value input = root["input"];
     const bool many = input.is_array() && (input.size() == 0 || !input.at(0).integer());
     if (input.missing()) in.missing("input");

@@ -16,7 +16,8 @@ struct EmbeddingsRequest {
   bool base64 = false;
 };
 
-Result<EmbeddingsRequest> parse_embeddings_request(std::string body);
+// `model_elsewhere`: the URL names the model, the body need not.
+Result<EmbeddingsRequest> parse_embeddings_request(std::string body, bool model_elsewhere = false);
 std::vector<float> embedding_of(std::string_view text, std::string_view model, size_t dimensions);
 std::string render_embeddings(const EmbeddingsRequest& request);
 

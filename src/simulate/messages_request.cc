@@ -354,15 +354,10 @@ class Parser {
       return in_.fail("messages: text content blocks must contain non-whitespace text", inside + ".text");
     if (!value["citations"].absent() && !value["citations"].is_array())
       in_.wrong_type(value["citations"], "an array of objects", inside + ".citations");
-    append(spoken.text, text);
+    spoken.add_text(text);
     if (!turns_.empty()) turns_.back().ends_in_space = ends_in_space(text);
     prefix_.block(speaker, {text}, count_tokens(text));
     cache_control(value["cache_control"], inside + ".cache_control");
-  }
-
-  static void append(std::string& to, std::string_view text) {
-    if (!to.empty()) to += '\n';
-    to += text;
   }
 
   void image(Value value, Message& spoken, const std::string& path) {

@@ -67,11 +67,6 @@ class OpenAiSurface final : public Surface {
     return make_chat_call(std::move(*parsed), origin);
   }
 
-  static Failure state_refused() {
-    return {400, "This supplier keeps no state: 'store' must be false (simulated; see --state).", "store",
-            "unsupported_value"};
-  }
-
   Outcome responses(HttpRequest& request, const Origin& origin) {
     ResponseShelf* shelf = account_.options.state ? &shelf_ : nullptr;
     auto parsed = parse_responses_request(request.body, account_.signer, shelf);
@@ -102,6 +97,11 @@ class OpenAiSurface final : public Surface {
 };
 
 }  // namespace
+
+Failure state_refused() {
+  return {400, "This supplier keeps no state: 'store' must be false (simulated; see --state).", "store",
+          "unsupported_value"};
+}
 
 std::string openai_models(const Account& account, std::string_view only) {
   json::Writer json;

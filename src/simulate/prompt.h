@@ -21,11 +21,17 @@ struct ToolCall {
 
 struct Message {
   Role role = Role::kUser;
-  std::string text;             // text parts joined by line feeds; what is not text is left out
+  // Text parts in order: an assistant's are one text, others' are joined by line feeds. What is not text is left out.
+  std::string text;
   std::vector<ToolCall> calls;  // assistant
   std::string call_id;          // tool
   // Images and files in order, as media.h describes them: a model that looks at nothing says what it was given.
   std::vector<std::string> media = {};
+
+  void add_text(std::string_view part) {
+    if (role != Role::kAssistant && !text.empty() && !part.empty()) text += '\n';
+    text += part;
+  }
 };
 
 struct Tool {

@@ -305,7 +305,6 @@ class Parser {
 
   void parts(Value content, Message& spoken, const std::string& path) {
     const auto elements = content.elements();
-    bool first = true;
     for (size_t i = 0; i < elements.size() && !in_.failed(); ++i) {
       const Value part = elements[i];
       const std::string at = in_.at(path, i);
@@ -317,9 +316,7 @@ class Parser {
           in_.only(part, {"type", "text", "annotations", "logprobs"}, at);
         else
           in_.only(part, {"type", "text", "prompt_cache_breakpoint"}, at);
-        if (!first) spoken.text += '\n';
-        first = false;
-        spoken.text += in_.text(part["text"], in_.in(at, "text"));
+        spoken.add_text(in_.text(part["text"], in_.in(at, "text")));
         if (assistant && !part["annotations"].absent()) in_.array(part["annotations"], in_.in(at, "annotations"));
       } else if (type == "refusal" && assistant) {
         in_.only(part, {"type", "refusal"}, at);

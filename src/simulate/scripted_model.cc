@@ -420,8 +420,7 @@ Answer compose(const Prompt& request, Messages messages, uint64_t seed, ModelOpt
 }
 
 void join(Message& into, const Message& next) {
-  if (!into.text.empty() && !next.text.empty()) into.text += '\n';
-  into.text += next.text;
+  into.add_text(next.text);
   into.calls.insert(into.calls.end(), next.calls.begin(), next.calls.end());
   into.media.insert(into.media.end(), next.media.begin(), next.media.end());
 }

@@ -5,7 +5,9 @@
 #include <unordered_map>
 
 #include "simulate/anthropic_surface.h"
+#include "simulate/azure_surface.h"
 #include "simulate/exchange.h"
+#include "simulate/google_surface.h"
 #include "simulate/openai_error.h"
 #include "simulate/openai_surface.h"
 #include "simulate/tokens.h"
@@ -34,7 +36,8 @@ struct SimulatedSupplier::Impl {
   std::deque<std::string> bodies = {};
   size_t body_bytes = 0;
   // Asked in this order; the last one serves whatever is left.
-  std::array<std::unique_ptr<Surface>, 2> surfaces = {make_anthropic_surface(account), make_openai_surface(account)};
+  std::array<std::unique_ptr<Surface>, 4> surfaces = {make_anthropic_surface(account), make_google_surface(account),
+                                                      make_azure_surface(account), make_openai_surface(account)};
 
   Surface& surface_of(const HttpRequest& request) const {
     for (const auto& surface : surfaces)
