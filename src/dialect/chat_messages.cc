@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ids.h"
 #include "dialect/say.h"
 #include "dialect/upstream_error.h"
+#include "wire/digest.h"
 
 namespace perdure {
 namespace {
@@ -20,6 +22,23 @@ std::string joined(const std::vector<Part>& parts, std::string_view between) {
     if (!out.empty()) out += between;
     out += part.text;
   }
+  return out;
+}
+
+// The id of a call as the supplier takes it. Its own ids come back to us as they are: only what others wrote into the
+// history is replaced, call and output alike.
+std::string fitting_call_id(const std::string& id, const ChatVariant& variant) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const size_t nine = 9;
+  if (variant.call_ids_of_nine ? id.size() == nine && std::ranges::all_of(id, is_plain)
+                               : id.size() <= variant.call_id_max)
+    return id;
+  if (!variant.call_ids_of_nine) return to_hex(sha256(id)).substr(0, variant.call_id_max);
+  constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  std::string out;
+  for (char c : sha256(id).substr(0, nine)) out += kLetters[static_cast<unsigned char>(c) % kLetters.size()];
   return out;
 }
 
@@ -214,7 +233,11 @@ class Messages {
       out_.key("tool_calls").begin_array();
       for (size_t index : turn.calls) {
         const Item& call = context_[index];
-        out_.begin_object().field("id", call.call_id).field("type", "function").key("function").begin_object();
+        out_.begin_object()
+            .field("id", fitting_call_id(call.call_id, variant_))
+            .field("type", "function")
+            .key("function")
+            .begin_object();
         out_.field("name", call.name)
             .field("arguments", call.arguments.empty() ? std::string_view("{}") : std::string_view(call.arguments));
         out_.end_object();
@@ -286,7 +309,7 @@ class Messages {
     }
     std::string text = item.output_is_text ? item.output : joined(item.content, "\n");
     if (item.tool_failed) text.insert(0, kToolFailed);
-    out_.begin_object().field("role", "tool").field("tool_call_id", call_id).key("content");
+    out_.begin_object().field("role", "tool").field("tool_call_id", fitting_call_id(call_id, variant_)).key("content");
     if (variant_.cache_marks && !item.cache.empty()) {
       out_.begin_array();
       write_text_part(out_, text, item.cache);

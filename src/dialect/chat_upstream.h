@@ -30,6 +30,8 @@ struct ChatVariant {
   bool cache_marks = false;          // wants marks (cache_control); else it caches prefixes by itself
   std::string reasoning_field = {};  // where visible reasoning is given back: "reasoning_content"; empty: it is not
   bool reasoning_details = false;    // gives and takes back reasoning_details (OpenRouter)
+  size_t call_id_max = 40;           // longer ids of calls are replaced by their hash, equal in every turn
+  bool call_ids_of_nine = false;     // nine letters and digits (Mistral)
   bool google_signatures = false;    // gives and takes back extra_content.google.thought_signature
 };
 

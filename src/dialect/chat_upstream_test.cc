@@ -292,6 +292,25 @@ TEST(ChatRequest, NamesOfParticipantsAndFailuresOfTools) {
                                                       answer("a", "The tool reports an error:\\nno such file") + "]");
 }
 
+TEST(ChatRequest, T7IdsOfCallsFitTheSupplier) {
+  const std::string longer(41, 'x');
+  const std::string sent = messages({call(longer), output(longer, "1")});
+  EXPECT_EQ(sent.find(longer), std::string::npos);
+  auto document = json::Document::parse(sent);
+  const std::string_view id = document->root().at(0)["tool_calls"].at(0)["id"].text();
+  EXPECT_EQ(id.size(), 40u);
+  EXPECT_EQ(document->root().at(1)["tool_call_id"].text(), id);
+  EXPECT_EQ(messages({call(longer), output(longer, "1")}), sent);
+  const auto nine = [](const std::string& given) {
+    auto one =
+        json::Document::parse(messages({call(given), output(given, "1")}, {.model = "m"}, {.call_ids_of_nine = true}));
+    return std::string(one->root().at(1)["tool_call_id"].text());
+  };
+  EXPECT_EQ(nine("abcdEF123"), "abcdEF123");
+  EXPECT_EQ(nine("call_1").size(), 9u);
+  EXPECT_NE(nine("call_1"), nine("call_2"));
+}
+
 TEST(ChatRequest, T32MarksOfPromptCaches) {
   Item system = system_message("s");
   system.content[0].cache = "1h";

@@ -199,6 +199,14 @@ void RequestReader::refuse(std::string_view name) {
   if (!take(name).absent()) fail(not_supported(param(name), quoted(param(name))));
 }
 
+void RequestReader::leave_out_unknown(std::vector<std::string>& out) {
+  for (const auto& member : object_.members()) {
+    if (member.value.null() || std::ranges::find(known_, member.key) != known_.end()) continue;
+    if (quoted(member.key).front() == '\'') out.push_back(param(member.key));
+    known_.push_back(member.key);
+  }
+}
+
 Result<void> RequestReader::finish() {
   if (error_) return *std::move(error_);
   for (const auto& member : object_.members()) {

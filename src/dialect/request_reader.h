@@ -63,6 +63,8 @@ class RequestReader {
   void fail(Error error);
   bool failed() const { return error_.has_value(); }
   Result<void> finish();
+  // Members that nobody has asked for so far are noted in `out` instead of being refused.
+  void leave_out_unknown(std::vector<std::string>& out);
 
  private:
   json::Value take(std::string_view name);

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 
+#include "base/ids.h"
 #include "dialect/left_out.h"
 #include "dialect/responses_upstream.h"
 #include "dialect/say.h"
 #include "dialect/upstream_error.h"
+#include "wire/digest.h"
 #include "wire/json.h"
 
 namespace perdure {
@@ -24,6 +26,9 @@ std::string id_of(const Item& item, std::string_view prefix, size_t index) {
       });
   return good ? item.id : say("{}{}", prefix, index);
 }
+
+// One that is too long is replaced by its hash: the same in the call and its output, in every turn.
+std::string fitting_call_id(const std::string& id) { return id.size() <= 64 ? id : to_hex(sha256(id)); }
 
 bool is_text(const Part& part) { return part.kind == PartKind::kInputText || part.kind == PartKind::kOutputText; }
 bool says_nothing(const Item& item) {
@@ -52,7 +57,10 @@ class Input {
         return item.role == Role::kAssistant ? write_assistant(index) : write_message(index);
       case ItemKind::kFunctionCall:
         ++count_;
-        out_.begin_object().field("type", "function_call").field("call_id", item.call_id).field("name", item.name);
+        out_.begin_object()
+            .field("type", "function_call")
+            .field("call_id", fitting_call_id(item.call_id))
+            .field("name", item.name);
         out_.field("arguments", item.arguments.empty() ? std::string_view("{}") : std::string_view(item.arguments));
         out_.end_object();
         return {};
@@ -138,7 +146,10 @@ class Input {
   // This dialect has no field for a tool's failure: it is said in words.
   Result<void> write_output(size_t index) {
     const Item& item = ask_.context[index];
-    out_.begin_object().field("type", "function_call_output").field("call_id", item.call_id).key("output");
+    out_.begin_object()
+        .field("type", "function_call_output")
+        .field("call_id", fitting_call_id(item.call_id))
+        .key("output");
     if (item.output_is_text) {
       out_.string(item.tool_failed ? std::string(kToolFailed) + item.output : item.output);
     } else {

@@ -1,0 +1,45 @@
+#include "dialect/ended_error.h"
+
+#include <string_view>
+
+namespace perdure {
+namespace {
+
+// An attempt's account begins with the class of its error ("overloaded rate_limit_exceeded"). What a supplier's
+// credentials or names are missing is not for the caller to mend.
+Code code_of(const Response& response) {
+  std::string_view text;
+  if (!response.placements.empty() && response.placements.back().ended) text = response.placements.back().ended->error;
+  const std::string_view word = text.substr(0, text.find(' '));
+  for (Code code : {Code::kInvalid, Code::kOverloaded, Code::kDeadline, Code::kInternal})
+    if (word == to_string(code)) return code;
+  const std::string_view reason = response.ended->error_code;
+  if (text.empty() && (reason == "invalid_prompt" || reason == "unsupported_parameter")) return Code::kInvalid;
+  if (text.empty() && reason == "rate_limit_exceeded") return Code::kOverloaded;
+  return Code::kUnavailable;
+}
+
+}  // namespace
+
+std::optional<Error> ended_error(const Response& response) {
+  if (!response.ended) return std::nullopt;
+  const ResponseEnded& ended = *response.ended;
+  switch (response.status) {
+    case ResponseStatus::kFailed:
+      return Error{.code = code_of(response),
+                   .message = ended.error_message.empty() ? "The answer failed." : ended.error_message,
+                   .reason = ended.error_code.empty() ? "server_error" : ended.error_code};
+    case ResponseStatus::kCancelled:
+      return Error{.code = Code::kCancelled, .message = "The answer was cancelled.", .reason = "cancelled"};
+    case ResponseStatus::kIncomplete:
+      if (ended.incomplete_reason == "max_output_tokens" || ended.incomplete_reason == "content_filter")
+        return std::nullopt;
+      return Error{.code = Code::kUnavailable,
+                   .message = "The answer broke off and no supplier could go on with it.",
+                   .reason = ended.incomplete_reason.empty() ? "interrupted" : ended.incomplete_reason};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace perdure
