@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "http/asio_network.h"
 #include "provider/chat_provider.h"
+#include "routing/withdrawal_desk.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace perdure {
@@ -64,6 +65,7 @@ struct Server::Impl {
   std::unique_ptr<Store> store;
   SlotBook slots;
   std::vector<std::unique_ptr<Core>> cores;
+  std::unique_ptr<WithdrawalDesk> desk;
   std::unique_ptr<Responses> responses;
   std::optional<Key256> master;
   Key256 head{};
@@ -171,6 +173,8 @@ struct Server::Impl {
       loops.push_back(&core->loop);
       routers.push_back(core->router.get());
     }
+    desk = std::make_unique<WithdrawalDesk>(*store, routers, log);
+    CO_TRY_VOID(co_await desk->load());
     responses = std::make_unique<Responses>(Responses::Options{.store = *store,
                                                                .lease = lease,
                                                                .master = master,
@@ -184,8 +188,8 @@ struct Server::Impl {
       Core& core = *cores[i];
       ModelList* models = core.models.get();
       core.gateway = std::make_unique<Gateway>(
-          core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness, GatewayOptions{},
-          log);
+          core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness,
+          GatewayOptions{.desk = desk.get()}, log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {
         core.server->start();
@@ -292,6 +296,7 @@ struct Server::Impl {
       core->gateway.reset();
     }
     responses.reset();
+    desk.reset();
     stop_asked.reset();
     store.reset();
     cores.clear();

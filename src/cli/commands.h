@@ -26,6 +26,9 @@ Command responses_command();
 Command keys_command(DataFolder data_folder);
 Command journal_command(OpenStore open_store);
 Command catalogue_command();
+Command withdraw_command();
+Command restore_command();
+Command deployments_command();
 Command simulate_command();
 Command version_command();
 

@@ -80,7 +80,10 @@ Fault AttemptLease::ended(const Result<void>& outcome) {
     if (credential_probe_) router_.credential_is_good(d.provider);
   } else {
     Duration asked = std::chrono::milliseconds(outcome.error().retry_after_ms);
-    change = d.health.ended(fault, probe_, asked, now, router_.options_.health);
+    // Where any name is passed on, a name that is not there is the client's, and no sign of ill health.
+    bool any_name = d.deployment.model == "*" && d.deployment.upstream_model.empty();
+    Fault blamed = any_name && fault == Fault::kDeployment ? Fault::kNone : fault;
+    change = d.health.ended(blamed, probe_, asked, now, router_.options_.health);
     if (fault == Fault::kCredential)
       router_.credential_is_refused(d.provider, outcome.error().upstream_status);
     else if (credential_probe_)

@@ -539,6 +539,16 @@ TEST(Router, AModelThatIsNotThereIsNotAskedForAgain) {
   EXPECT_EQ(placed->considered[0].why, Why::kRefusedThere);
 }
 
+TEST(Router, AnUnheardOfNameDoesNotTakeOutADeploymentOfAnyName) {
+  Bench b;
+  b.deployments = {Deployment::simple("*", b.a)};
+  b.ask.model = "no-such-model";
+  EXPECT_EQ(b.fail({.code = Code::kNotFound, .message = "no such model", .upstream_status = 404}), Fault::kDeployment)
+      << "elsewhere it may be there";
+  b.ask.model = "a-good-one";
+  EXPECT_EQ(b.where(), "*@a");
+}
+
 struct Queued : Bench {
   std::vector<int> order;
   std::vector<std::string> errors;
