@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialect/messages_citations.h"
 #include "dialect/say.h"
 
 namespace perdure {
@@ -38,22 +39,6 @@ Finish finish_of(std::string_view word) {
   if (word == "refusal") return Finish::kRefusal;
   if (word == "model_context_window_exceeded") return Finish::kContextWindow;
   return Finish::kOther;
-}
-
-size_t characters_in(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-// A citation as an annotation of the text from `begin` to `end`. What points to the web has a form that all clients
-// know; all of it is kept beside that, for clients of this API.
-std::string annotation_of(std::string_view citation, json::Value value, size_t begin, size_t end) {
-  const json::Value url = value["url"];
-  json::Writer out;
-  out.begin_object().field("type", url.is_string() ? "url_citation" : "x_citation");
-  out.field("start_index", static_cast<int64_t>(begin)).field("end_index", static_cast<int64_t>(end));
-  if (url.is_string()) out.field("url", url.text()).field("title", value["title"].text());
-  return out.key("x_citation").raw(citation).end_object().take();
 }
 
 // Counts are cumulative: the later one stands, unless a server sends zeros where it has nothing to say.
@@ -201,7 +186,7 @@ void MessagesAnswerReader::end(std::vector<Piece>& out) {
         auto document = json::Document::parse(citation);
         if (!document || !document->root().is_object()) continue;
         out.push_back({.kind = Piece::Kind::kAnnotation,
-                       .text = annotation_of(citation, document->root(), open.began, characters_)});
+                       .text = annotation_of_citation(document->root(), open.began, characters_)});
       }
       return;
     case Block::kThinking:
