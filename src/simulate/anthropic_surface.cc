@@ -22,7 +22,7 @@ class AnthropicSurface final : public Surface {
     return models && (request.headers.has("anthropic-version") || request.headers.has("x-api-key"));
   }
 
-  std::optional<Failure> stranger(const HttpRequest& request) const override {
+  std::optional<Failure> stranger(const HttpRequest& request, WallTime) const override {
     std::string_view key = request.header("x-api-key");
     const std::string_view bearer = request.header("authorization");
     if (key.empty() && bearer.starts_with("Bearer ")) key = bearer.substr(7);

@@ -45,7 +45,7 @@ class AzureSurface final : public Surface {
 
   bool serves(const HttpRequest& request) const override { return request.path.starts_with(kRoot); }
 
-  std::optional<Failure> stranger(const HttpRequest& request) const override {
+  std::optional<Failure> stranger(const HttpRequest& request, WallTime) const override {
     std::string_view key = request.header("api-key");
     const std::string_view authorization = request.header("authorization");
     if (key.empty() && authorization.starts_with("Bearer ")) key = authorization.substr(7);

@@ -32,7 +32,7 @@ class GoogleSurface final : public Surface {
     return request.path.starts_with("/v1/models/") && request.method == "POST" && target_of(request.path).has_value();
   }
 
-  std::optional<Failure> stranger(const HttpRequest& request) const override {
+  std::optional<Failure> stranger(const HttpRequest& request, WallTime) const override {
     const std::string_view authorization = request.header("authorization");
     const std::string_view bearer = authorization.starts_with("Bearer ") ? authorization.substr(7) : std::string_view();
     const std::string& set = account_.options.api_key;

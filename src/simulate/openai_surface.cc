@@ -18,7 +18,7 @@ class OpenAiSurface final : public Surface {
 
   bool serves(const HttpRequest&) const override { return true; }
 
-  std::optional<Failure> stranger(const HttpRequest& request) const override {
+  std::optional<Failure> stranger(const HttpRequest& request, WallTime) const override {
     if (account_.options.api_key.empty() || !request.path.starts_with("/v1/")) return std::nullopt;
     const std::string_view header = request.header("authorization");
     if (header.starts_with("Bearer ") && header.substr(7) == account_.options.api_key) return std::nullopt;

@@ -67,6 +67,8 @@ Result<void> set_option(SupplierOptions& options, std::string_view name, std::st
     *flag = value == "true" || value == "yes";
   } else if (name == "account") {
     options.account = value;
+  } else if (name == "aws-region") {
+    options.aws_region = value;
   } else if (name == "aws-key") {
     const size_t colon = value.find(':');
     if (colon == 0 || colon == std::string_view::npos || colon + 1 == value.size())

@@ -43,13 +43,14 @@ struct SupplierOptions {
   bool automatic_cache = false;  // counts repeated beginnings of prompts as cached without being asked
   int64_t cache_minimum = 1024;  // tokens; shorter prefixes are not cached
   std::string account;           // whose key opaque blocks are signed with; others' are refused
-  std::string aws_key;           // "<access key id>:<secret>": requests to Bedrock must be signed with it
-  size_t bodies_kept = 0;        // how many of the last request bodies GET /__stats?bodies=1 shows
+  std::string aws_key;     // "<access key id>:<secret>[:<session token>]": requests to Bedrock must be signed with it
+  std::string aws_region;  // and for this region; empty: for any
+  size_t bodies_kept = 0;  // how many of the last request bodies GET /__stats?bodies=1 shows
 };
 
-// Sets one option by its word: seed, model, tokens-per-second, first-token (time), api-key, aws-key, account, fault
-// (added to the others), seam (or continuation), cache-minimum, bodies-kept; reasoning, prefill, state and
-// automatic-cache take yes, no, true or false. kInvalid with a message for the user otherwise.
+// Sets one option by its word: seed, model, tokens-per-second, first-token (time), api-key, aws-key, aws-region,
+// account, fault (added to the others), seam (or continuation), cache-minimum, bodies-kept; reasoning, prefill, state
+// and automatic-cache take yes, no, true or false. kInvalid with a message for the user otherwise.
 Result<void> set_option(SupplierOptions& options, std::string_view name, std::string_view value);
 
 }  // namespace perdure::simulate

@@ -6,6 +6,7 @@
 
 #include "simulate/anthropic_surface.h"
 #include "simulate/azure_surface.h"
+#include "simulate/bedrock_surface.h"
 #include "simulate/exchange.h"
 #include "simulate/google_surface.h"
 #include "simulate/openai_error.h"
@@ -36,8 +37,9 @@ struct SimulatedSupplier::Impl {
   std::deque<std::string> bodies = {};
   size_t body_bytes = 0;
   // Asked in this order; the last one serves whatever is left.
-  std::array<std::unique_ptr<Surface>, 4> surfaces = {make_anthropic_surface(account), make_google_surface(account),
-                                                      make_azure_surface(account), make_openai_surface(account)};
+  std::array<std::unique_ptr<Surface>, 5> surfaces = {make_bedrock_surface(account), make_anthropic_surface(account),
+                                                      make_google_surface(account), make_azure_surface(account),
+                                                      make_openai_surface(account)};
 
   Surface& surface_of(const HttpRequest& request) const {
     for (const auto& surface : surfaces)
@@ -173,7 +175,7 @@ struct SimulatedSupplier::Impl {
     const bool was_own = co_await own(request, reply);
     if (was_own) co_return;
     Surface& surface = surface_of(request);
-    if (const auto failure = surface.stranger(request)) {
+    if (const auto failure = surface.stranger(request, loop.wall())) {
       co_await refuse(reply, surface, *failure);
       co_return;
     }

@@ -44,7 +44,7 @@ class Surface {
  public:
   virtual ~Surface() = default;
   virtual bool serves(const HttpRequest& request) const = 0;
-  virtual std::optional<Failure> stranger(const HttpRequest& request) const = 0;  // nothing: may call
+  virtual std::optional<Failure> stranger(const HttpRequest& request, WallTime now) const = 0;  // nothing: may call
   // Requests for answers are counted, kept, and meet faults; others are simply replied to.
   virtual bool asks_for_answer(const HttpRequest& request) const = 0;
   virtual Outcome route(HttpRequest& request, const Origin& origin) = 0;
