@@ -79,7 +79,7 @@ class HttpProvider final : public Provider {
     std::optional<UpstreamMessage> message = dialect_->relay(call.model, call.stream);
     if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
     message->body = std::move(call.body);
-    co_return co_await send(*std::move(message), call.traceparent, deadline, cancel);
+    co_return co_await send(*std::move(message), call.model, call.traceparent, deadline, cancel);
   }
   std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
@@ -92,7 +92,8 @@ class HttpProvider final : public Provider {
   Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
                                                      Cancellation& cancel) override {
     CO_TRY(UpstreamMessage message, dialect_->write(ask_of(call)));
-    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await send(std::move(message), call.traceparent, deadline, cancel));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer,
+           co_await send(std::move(message), call.model, call.traceparent, deadline, cancel));
     if (answer->status == 200) {
       std::string_view type = answer->headers.get("content-type");
       if (type.starts_with("application/json") && dialect_->stream_type() != "application/json") {
@@ -112,11 +113,11 @@ class HttpProvider final : public Provider {
   }
 
  private:
-  Task<Result<std::unique_ptr<HttpAnswer>>> send(UpstreamMessage message, std::string traceparent, Deadline deadline,
-                                                 Cancellation& cancel) {
+  Task<Result<std::unique_ptr<HttpAnswer>>> send(UpstreamMessage message, std::string model, std::string traceparent,
+                                                 Deadline deadline, Cancellation& cancel) {
     HttpCall http;
     http.url = options_.base_url;
-    http.url.path += message.path;
+    http.url.path += options_.path ? options_.path(message.path, model) : message.path;
     for (auto& [header, value] : message.headers) http.headers.add(std::move(header), std::move(value));
     for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
     if (!traceparent.empty()) http.headers.add("traceparent", std::move(traceparent));

@@ -1,6 +1,7 @@
 #pragma once
 // HttpProvider: a supplier reached over HTTP: a dialect (what is said), an address, and a credential (who says it).
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,9 @@ struct HttpProviderOptions {
   Url base_url;        // "https://api.openai.com/v1"
   std::string ca_file;
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every call
+  // The path to call, of the dialect's path and the model's name, where an address has its own ways
+  // (azure_address.h); empty: the dialect's.
+  std::function<std::string(std::string_view path, std::string_view model)> path = {};
 };
 
 // `client` and `credential` must live on the same Loop and outlive the provider.
