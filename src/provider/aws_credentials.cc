@@ -127,6 +127,14 @@ std::unique_ptr<Credential> aws_credential(SigV4Scope scope, std::unique_ptr<Aws
   return std::make_unique<AwsCredential>(std::move(scope), std::move(keys), clock);
 }
 
+std::unique_ptr<Credential> aws_credential_of(const AwsEnvironment& environment, SigV4Scope scope, Loop& loop,
+                                              HttpClient& client, OffLoopFiles& files, Log log) {
+  if (!environment.bearer_token.empty()) return header_credential("Authorization", "Bearer ", environment.bearer_token);
+  if (scope.region.empty()) scope.region = environment.region;
+  auto ring = std::make_unique<AwsKeyRing>(loop, aws_key_sources(environment, client, files, loop), std::move(log));
+  return aws_credential(std::move(scope), std::move(ring), loop);
+}
+
 std::string aws_region_of(std::string_view host) {
   // The label behind the service's, wherever a VPC endpoint's own name stands before it.
   for (std::string_view service : {"bedrock-runtime.", "bedrock-runtime-fips.", "bedrock."}) {

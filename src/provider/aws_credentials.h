@@ -108,6 +108,11 @@ class AwsKeyRing {
 // Signs calls for `scope`. An empty region is taken from the call's host.
 std::unique_ptr<Credential> aws_credential(SigV4Scope scope, std::unique_ptr<AwsKeyRing> keys, const Clock& clock);
 
+// What `environment` has: its bearer key, as it stands, or else keys to sign with for `scope`; an empty region is the
+// environment's. `client` goes through no proxy; everything outlives the credential.
+std::unique_ptr<Credential> aws_credential_of(const AwsEnvironment& environment, SigV4Scope scope, Loop& loop,
+                                              HttpClient& client, OffLoopFiles& files, Log log = {});
+
 // "eu-central-1" of "bedrock-runtime.eu-central-1.amazonaws.com", also behind a VPC endpoint's name; empty: unknown.
 std::string aws_region_of(std::string_view host);
 
