@@ -86,6 +86,8 @@ def main():
             done = subprocess.run([f"{BUILD}/journal_bench", options.journal_seconds], stdout=subprocess.PIPE, text=True)
             print(done.stdout)
             summary.append(done.stdout.strip().splitlines()[-1])
+        if os.path.exists(f"{BUILD}/routing_bench"):
+            subprocess.run([f"{BUILD}/routing_bench", "--benchmark_min_time=1"], stderr=subprocess.DEVNULL, check=True)
         simulator, upstream = start("simulate", "--listen", "127.0.0.1:0")
         env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{upstream}/v1", "OPENAI_API_KEY": ""}
 
