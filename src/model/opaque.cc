@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "wire/json.h"
+
 namespace perdure {
 namespace {
 
@@ -50,6 +52,7 @@ OpaqueBlock unpack_opaque(std::string_view text, OpaqueKind otherwise) {
   size_t dot = rest.find('.');
   OpaqueBlock known{static_cast<OpaqueKind>(kind), "", ""};
   if (dot == std::string_view::npos || !from_base64url(rest.substr(0, dot), known.issuer)) return unknown;
+  if (!json::valid_utf8(known.issuer)) return unknown;  // no name of anybody
   known.block = rest.substr(dot + 1);
   return known;
 }

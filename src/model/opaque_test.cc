@@ -17,7 +17,7 @@ TEST(Opaque, comes_back_whole) {
 }
 
 TEST(Opaque, what_we_did_not_pack_has_no_issuer) {
-  for (std::string_view text : {"gAAAAABo", "pd1.", "pd1.9.YQ.x", "pd1.1.!!.x", "pd1.1.YQ", "pd1.1.Y.x", ""}) {
+  for (std::string_view text : {"gAAAAABo", "pd1.", "pd1.9.YQ.x", "pd1.1.!!.x", "pd1.1.YQ", "pd1.1.Y.x", "pd1.1._w.x", ""}) {
     OpaqueBlock block = unpack_opaque(text, OpaqueKind::kSignature);
     EXPECT_EQ(block.kind, OpaqueKind::kSignature) << text;
     EXPECT_EQ(block.issuer, "") << text;
