@@ -102,8 +102,10 @@ class Contents {
     return out;
   }
 
+  // Blank text of the model beside a call is refused; anywhere else it says nothing either.
+  static bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
   static bool silent(const Item& one) {
-    return std::ranges::all_of(one.content, [](const Part& part) { return part.text.empty(); });
+    return std::ranges::all_of(one.content, [](const Part& part) { return blank(part.text); });
   }
 
   Result<void> end_turn() {
@@ -124,10 +126,8 @@ class Contents {
     signatures_.clear();
     const auto kind = [&](size_t at) { return item(turn[at]).kind; };
     const auto may_sign = [&](size_t at) { return !signatures_.contains(turn[at]) && !silent(item(turn[at])); };
-    bool signed_step = false;
     for (size_t at = 0; at < turn.size(); ++at) {
       if (kind(at) != ItemKind::kReasoning) continue;
-      signed_step = true;
       const Item& one = item(turn[at]);
       if (!thought_of(one).empty()) continue;
       std::optional<size_t> owner;
@@ -140,10 +140,10 @@ class Contents {
       if (owner) signatures_[turn[*owner]] = one.encrypted;
       signatures_[turn[at]] = owner ? "" : one.encrypted;
     }
-    if (signed_step || !variant_.strict_signatures) return;
+    if (!variant_.strict_signatures) return;
     // Another model's calls. Not only in the latest turn, where it is asked for: history stays as it was written.
     const auto call = std::ranges::find_if(turn, [&](size_t i) { return item(i).kind == ItemKind::kFunctionCall; });
-    if (call != turn.end()) signatures_[*call] = kGeminiNoSignature;
+    if (call != turn.end()) signatures_.try_emplace(*call, kGeminiNoSignature);
   }
 
   std::string_view signature_of(size_t index) const {
@@ -178,16 +178,13 @@ class Contents {
     const Item& message = item(index);
     if (silent(message)) return {};
     if (!begun_) return left_out_.refuse(param(index), "a conversation that the assistant begins");
-    const auto last = std::find_if(message.content.rbegin(), message.content.rend(),
-                                   [](const Part& part) { return !part.text.empty(); });
-    for (const Part& part : message.content) {
-      if (part.text.empty()) continue;
-      speak_as("model");
-      out_.begin_object().field("text", part.text);
-      const std::string_view signature = signature_of(index);
-      if (&part == &*last && !signature.empty()) out_.field("thoughtSignature", signature);
-      out_.end_object();
-    }
+    speak_as("model");
+    std::string text;
+    for (const Part& part : message.content) text += part.text;
+    out_.begin_object().field("text", text);
+    if (const std::string_view signature = signature_of(index); !signature.empty())
+      out_.field("thoughtSignature", signature);
+    out_.end_object();
     spoken_ = param(index);
     return {};
   }
@@ -235,9 +232,11 @@ class Contents {
     const size_t index = indexes[used++];
     const Item& output = item(index);
     std::string text = output.output_is_text ? output.output : std::string();
-    Writer media;
-    media.begin_array();
-    bool any_media = false, any_text = output.output_is_text;
+    Writer inside, behind;
+    inside.begin_array();
+    behind.begin_array();
+    const size_t nothing = inside.text().size();
+    bool any_text = output.output_is_text;
     for (size_t p = 0; !output.output_is_text && p < output.content.size(); ++p) {
       const Part& part = output.content[p];
       if (part.kind == PartKind::kInputText || part.kind == PartKind::kOutputText) {
@@ -246,23 +245,24 @@ class Contents {
         any_text = true;
         continue;
       }
-      TRY(const bool written, write_media(media, part, say("{}.output[{}]", param(index), p)));
-      any_media = any_media || written;
+      // An output holds data only; what is fetched from somewhere stands behind it.
+      const bool data = !part.file_data.empty() || part.url.starts_with("data:");
+      const std::string where = say("{}.output[{}]", param(index), p);
+      TRY_VOID(write_media(data && variant_.output_parts ? inside : behind, part, where));
     }
-    media.end_array();
     speak_as("user");
     out_.begin_object().key("functionResponse").begin_object();
     if (variant_.call_ids && !call_id.empty()) out_.field("id", call_id);
     out_.field("name", item(call).name).key("response").begin_object();
     if (any_text || output.tool_failed) out_.field(output.tool_failed ? "error" : "result", text);
     out_.end_object();
-    if (any_media && variant_.output_parts) out_.key("parts").raw(media.text());
+    if (inside.text().size() > nothing) out_.key("parts").raw(inside.end_array().text());
     out_.end_object().end_object();
-    if (any_media && !variant_.output_parts) behind_.emplace_back(item(call).name, media.take());
+    if (behind.text().size() > nothing) behind_.emplace_back(item(call).name, behind.end_array().take());
     return {};
   }
 
-  // Images that an output cannot hold follow the outputs, each with the name of its tool.
+  // What an output cannot hold follows the outputs, with the name of its tool.
   Result<void> write_media_behind() {
     for (const auto& [name, parts] : std::exchange(behind_, {})) {
       write_text(say("From the output of {}:", name));

@@ -150,6 +150,11 @@ TEST(GeminiRequest, T3_images_in_outputs) {
             list({user_turn("x"), turn("model", call_part() + "," + call_part()),
                   turn("user", output_part("1") + "," + output_part("2") + "," + text_part("From the output of f:") +
                                    "," + data + "," + text_part("y"))}));
+  EXPECT_EQ(contents({user("x"), call("a"), parts_output("a", {{.text = "1"}, image("https://h/i.png")})}),
+            list({user_turn("x"), turn("model", call_part()),
+                  turn("user", output_part("1") + "," + text_part("From the output of f:") +
+                                   R"(,{"fileData":{"mimeType":"image/png","fileUri":"https://h/i.png"}})")}))
+      << "an output holds data only";
   EXPECT_EQ(contents({user("x"), call("a"), parts_output("a", {image("data:image/png;base64,AAAA")})}),
             list({user_turn("x"), turn("model", call_part()),
                   turn("user", R"({"functionResponse":{"name":"f","response":{},"parts":[)" + data + "]}}")}));
@@ -172,6 +177,9 @@ TEST(GeminiRequest, T5_empty_texts_are_left_out) {
             list({user_turn("a"), turn("model", call_part()), turn("user", output_part("1"))}));
   EXPECT_EQ(contents({user("")}), "input: The input holds nothing that a model could be given.");
   EXPECT_EQ(contents({user(" ")}), list({user_turn(" ")})) << "a blank is what was said";
+  EXPECT_EQ(contents({user("a"), assistant(" \n"), call("a"), output("a", "1"), assistant(" "), user("b")}),
+            list({user_turn("a"), turn("model", call_part()), turn("user", output_part("1") + "," + text_part("b"))}))
+      << "refused beside a call";
 }
 
 TEST(GeminiRequest, T6_system_messages_go_to_the_top) {
@@ -339,6 +347,14 @@ TEST(GeminiRequest, T12_images_and_files) {
   EXPECT_TRUE(part({.kind = PartKind::kInputFile, .file_data = "AAAA"}).starts_with("input[0].content[1].file_data: "));
   EXPECT_TRUE(part({.kind = PartKind::kInputFile, .file_id = "file_1"}).starts_with("input[0].content[1].file_id: "));
   EXPECT_TRUE(part(image("ftp://x/y.png")).starts_with("input[0].content[1].image_url: "));
+  EXPECT_TRUE(part(image("data:image/gif;base64,AAAA")).starts_with("input[0].content[1].image_url: "));
+  EXPECT_TRUE(part(image("https://host/a.gif")).starts_with("input[0].content[1].image_url: "));
+  EXPECT_EQ(part(image("data:image/JPG;base64,AAAA")),
+            expected(R"({"inlineData":{"mimeType":"image/jpeg","data":"AAAA"}})"));
+  EXPECT_EQ(part({.kind = PartKind::kInputFile, .file_data = "AAAA", .filename = "f.json"}),
+            expected(R"({"inlineData":{"mimeType":"text/plain","data":"AAAA"}})"));
+  EXPECT_TRUE(part({.kind = PartKind::kInputFile, .file_data = "data:application/zip;base64,AAAA"})
+                  .starts_with("input[0].content[1].file_data: "));
   for (const char* broken : {"data:image/png,AAAA", "data:image/png;base64,A", "data:image/png;base64,A\"AA", "data:"})
     EXPECT_TRUE(part(image(broken)).starts_with("input[0].content[1].image_url: Invalid ")) << broken;
   Request lenient{.model = "m", .lenient = true};
@@ -437,11 +453,11 @@ TEST(GeminiRequest, T17_signatures_go_back_to_their_place) {
                     turn("user", output_part("1") + "," + output_part("2", "g")), turn("model", signed_call("S2")),
                     turn("user", output_part("3"))}))
         << "on the first of a parallel set, and on every step";
-    EXPECT_EQ(contents({user("x"), a, signature("S"), b, output("a", "1"), output("b", "2")}, variant),
-              list({user_turn("x"), turn("model", call_part() + "," + signed_call("S", "{}", "g")),
-                    turn("user", output_part("1") + "," + output_part("2", "g"))}))
-        << "on the call that it came with";
   }
+  EXPECT_EQ(contents({user("x"), a, signature("S"), b, output("a", "1"), output("b", "2")}),
+            list({user_turn("x"), turn("model", call_part() + "," + signed_call("S", "{}", "g")),
+                  turn("user", output_part("1") + "," + output_part("2", "g"))}))
+      << "on the call that it came with";
   EXPECT_EQ(contents({user("x"), assistant("t"), signature("S"), user("y")}),
             list({user_turn("x"), turn("model", signed_text("t", "S")), user_turn("y")}));
   EXPECT_EQ(contents({user("x"), signature("S"), assistant("t"), user("y")}),
@@ -451,10 +467,16 @@ TEST(GeminiRequest, T17_signatures_go_back_to_their_place) {
             list({user_turn("x"), turn("model", signed_text("t", "S1") + "," + signed_call("S2")),
                   turn("user", output_part("1"))}));
   EXPECT_EQ(
-      contents({user("x"), signature("S", "I think"), a, output("a", "1")}, strict),
+      contents({user("x"), signature("S", "I think"), a, output("a", "1")}),
       list({user_turn("x"), turn("model", R"({"text":"I think","thought":true,"thoughtSignature":"S"},)" + call_part()),
             turn("user", output_part("1"))}))
       << "of a thought";
+  EXPECT_EQ(contents({user("x"), signature("S", "I think"), a, output("a", "1")}, strict),
+            list({user_turn("x"),
+                  turn("model", R"({"text":"I think","thought":true,"thoughtSignature":"S"},)" +
+                                    signed_call(kGeminiNoSignature)),
+                  turn("user", output_part("1"))}))
+      << "where every step's first call must have one";
   EXPECT_EQ(
       contents({user("x"), a, signature("S"), output("a", "1")}),
       list({user_turn("x"), turn("model", call_part() + "," + signed_text("", "S")), turn("user", output_part("1"))}))

@@ -300,7 +300,8 @@ class Converter {
     for (const Value value : values.elements()) words.push_back(value);
     if (!constant.missing()) words = {constant};
     if (std::erase_if(words, [](Value word) { return word.null(); }) > 0 && !node.nullable) lose("enum");
-    if (type != "STRING" || words.empty() || !std::ranges::all_of(words, [](Value word) { return word.is_string(); }))
+    const auto fits = [](Value word) { return word.is_string() && !word.text().empty(); };
+    if (type != "STRING" || words.empty() || !std::ranges::all_of(words, fits))
       return lose(constant.missing() ? "enum" : "const");
     out.key("enum").begin_array();
     for (const Value word : words) out.string(word.text());

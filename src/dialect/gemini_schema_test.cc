@@ -65,6 +65,7 @@ TEST(GeminiSchema, T10_constants_and_enumerations) {
             R"({"type":"STRING","enum":["x"],"nullable":true})");
   EXPECT_EQ(lost(R"({"type":"integer","enum":[1,2]})"), "enum");
   EXPECT_EQ(lost(R"({"type":"integer","const":1})"), "const");
+  EXPECT_EQ(lost(R"({"type":"string","enum":["x",""]})"), "enum") << "the API refuses empty ones";
   EXPECT_EQ(lost(R"({"type":"string","enum":["x",null]})"), "enum");
 }
 
