@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access/key_book.h"
+#include "gateway/client_dialect.h"
 #include "http/server.h"
 
 namespace perdure {
@@ -13,11 +15,13 @@ struct Exchange {
   HttpRequest& request;
   HttpReply& reply;
   Instant began;
+  const ClientDialectFace* face = nullptr;  // the API that is spoken; decides what errors look like
   Caller caller = {};
   std::string id = {};  // of the path
   std::string request_id = {};
   std::string_view route = "-";  // pattern, for the log: paths hold ids
   ResponseId response;
+  std::vector<std::string> left_out;  // fields of a lenient request that nobody will be told of
   int status = 0;
   size_t bytes = 0;
   bool cut = false;
@@ -26,6 +30,8 @@ struct Exchange {
     response = response_id;
     reply.headers.set("x-perdure-response-id", response_id.value);
   }
+  // x-perdure-dropped: what was left out here, and by the dialect of the supplier that answers.
+  void say_what_was_left_out(const Response& answer);
   Task<void> send(int status_code, std::string_view content_type, std::string_view body);
   Task<void> json(std::string_view body) { return send(200, "application/json", body); }
   Task<void> fail(Error error);  // status by class of error

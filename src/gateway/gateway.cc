@@ -69,6 +69,13 @@ const Route Route::kAll[] = {
     {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove},
     {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel},
     {"GET", "/v1/responses/{id}/input_items", kUse, &Gateway::input_items},
+    {"POST", "/v1/chat/completions", kUse, &Gateway::create},
+    {"GET", "/v1/chat/completions", kUse, &Gateway::list_chats},
+    {"GET", "/v1/chat/completions/{id}", kUse, &Gateway::fetch_chat},
+    {"POST", "/v1/chat/completions/{id}", kUse, &Gateway::update_chat},
+    {"DELETE", "/v1/chat/completions/{id}", kUse, &Gateway::remove_chat},
+    {"GET", "/v1/chat/completions/{id}/messages", kUse, &Gateway::chat_messages},
+    {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume},
     {"GET", "/v1/models", kUse, &Gateway::list_models},
     {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
     {"GET", "/v1/x/responses/{id}", kRead, &Gateway::account},
@@ -88,6 +95,17 @@ Task<void> Exchange::send(int status_code, std::string_view content_type, std::s
   cut = !sent.ok();
 }
 
+void Exchange::say_what_was_left_out(const Response& answer) {
+  std::vector<std::string> fields = left_out;
+  if (!answer.placements.empty()) {
+    const std::vector<std::string>& dropped = answer.placements.front().started.dropped;
+    fields.insert(fields.end(), dropped.begin(), dropped.end());
+  }
+  std::string text;
+  for (const std::string& field : fields) text.append(text.empty() ? "" : ", ").append(field);
+  if (!text.empty()) reply.headers.set("x-perdure-dropped", text);
+}
+
 Task<void> Exchange::fail(Error error) { return fail_as(http_status(error), std::move(error)); }
 
 Task<void> Exchange::fail_as(int status_code, Error error) {
@@ -95,7 +113,7 @@ Task<void> Exchange::fail_as(int status_code, Error error) {
     reply.headers.set("Retry-After", std::to_string((error.retry_after_ms + 999) / 1000));
   else if (error.code == Code::kOverloaded)
     reply.headers.set("Retry-After", "1");
-  std::string body = render_openai_error(error);
+  std::string body = face->error(error);
   co_await send(status_code, "application/json", body);
 }
 
@@ -134,7 +152,7 @@ Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics
       leaving_(loop) {}
 
 Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
-  Exchange x{request, reply, loop_.now()};
+  Exchange x{request, reply, loop_.now(), &face_of_path(request.path)};
   std::string_view given = request.header("x-request-id");
   x.request_id = given.size() <= 128 && printable(given) ? std::string(given) : make_id(loop_.random(), "req_", 12);
   reply.headers.set("x-request-id", x.request_id);
@@ -204,8 +222,8 @@ Task<void> Gateway::serve(Exchange& x) {
   co_await std::move(served);
 }
 
-std::string Gateway::refuse(const HttpRequest&, int status, std::string_view message) {
-  return render_openai_error(error_for(status, std::string(message)));
+std::string Gateway::refuse(const HttpRequest& request, int status, std::string_view message) {
+  return face_of_path(request.path).error(error_for(status, std::string(message)));
 }
 
 Task<void> Gateway::stop() { return leaving_.join(); }

@@ -53,12 +53,22 @@ class Gateway final : public HttpHandler {
   friend struct Route;
   Task<void> serve(Exchange& x);
 
-  // responses_routes.cc
+  // create.cc: any client's dialect
   Task<void> create(Exchange& x);
+  Task<bool> relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent);
+  // responses_routes.cc
   Task<void> fetch(Exchange& x);
   Task<void> cancel(Exchange& x);
   Task<void> remove(Exchange& x);
   Task<void> input_items(Exchange& x);
+  // chat_routes.cc
+  Task<void> list_chats(Exchange& x);
+  Task<void> fetch_chat(Exchange& x);
+  Task<void> update_chat(Exchange& x);
+  Task<void> remove_chat(Exchange& x);
+  Task<void> chat_messages(Exchange& x);
+  Task<void> resume(Exchange& x);
+  Task<Result<Response>> stored_chat(const Exchange& x);
   // operator_routes.cc
   Task<void> list_models(Exchange& x);
   Task<void> list_responses(Exchange& x);
@@ -76,9 +86,11 @@ class Gateway final : public HttpHandler {
   Task<bool> go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts);
   void enter(const Exchange& x, const std::string& model, const std::vector<RelayedAttempt>& attempts);
   Task<void> write_ledger();
-  // stream.cc: events with a number above `after`
-  Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored);
+  // stream.cc: events with a number above `after`, in the dialect of x.face. `fresh`: of the request that created the
+  // response, which is told of a failure before the first event by a status.
+  Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored, bool fresh = false);
   Task<void> answer_unstored(Exchange& x, ResponseId id);
+  Task<void> answer_with(Exchange& x, const Response& response);
   Task<void> abandon(TenantId tenant, ResponseId id);
 
   Loop& loop_;

@@ -1,6 +1,5 @@
 // Event streams, and answers of responses that are not stored.
 
-#include "dialect/responses_render.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "wire/sse.h"
@@ -11,34 +10,35 @@ Task<void> Gateway::abandon(TenantId tenant, ResponseId id) {
   co_await responses_.abandon(std::move(tenant), std::move(id));
 }
 
-Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool stored) {
+Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool stored, bool fresh) {
   // What is not stored ends with its client, also while nothing is being written.
   std::optional<Cancellation::Hook> on_leaving;
   if (!stored) on_leaving.emplace(&x.reply.gone(), [&] { leaving_.spawn(abandon(x.caller.tenant, id)); });
 
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id);
+  std::unique_ptr<ClientStream> rendering = x.face->stream();
+  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id, std::move(rendering));
   if (!reader.ok()) {
     co_await x.fail(std::move(reader).error());
     co_return;
   }
   x.about(id);
-  x.reply.headers.set("Cache-Control", "no-cache");
   metrics_.streams.add(1);
   std::vector<RenderedEvent> events;
   std::string bytes;
+  std::optional<Error> failed;  // before the reply began
   bool broken = false;
+  Instant written_at = loop_.now();
   while (!broken && !(*reader)->finished()) {
-    events.clear();
-    Result<void> read = co_await (*reader)->next(events, deadline_in(loop_, options_.keep_alive));
+    Result<void> read = co_await (*reader)->next(events, Deadline{written_at + options_.keep_alive});
+    bool silent = loop_.now() - written_at >= options_.keep_alive;
     if (x.reply.gone().requested()) {
       x.cut = true;
       break;
     }
     if (!read.ok()) {
       if (!x.reply.begun()) {
-        metrics_.streams.add(-1);
-        co_await x.fail(std::move(read).error());
-        co_return;
+        failed = std::move(read).error();
+        break;
       }
       log_.warn("stream.cut", {{"response", id.value}, {"cause", to_string(read.error().code)}});
       broken = true;
@@ -46,14 +46,22 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
     }
     bool first = !x.reply.begun();
     if (first) {
+      // The head of the reply waits for what it says: whether there is an answer, and what it lost.
+      const Response& answer = (*reader)->response();
+      bool unsettled = events.empty() || (answer.request.lenient && answer.placements.empty());
+      if (unsettled && !(*reader)->finished() && !silent) continue;
+      if (fresh && answer.output().empty()) failed = x.face->failure(answer);
+      if (failed) break;
+      x.say_what_was_left_out(answer);
       x.status = 200;
+      x.reply.headers.set("Cache-Control", "no-cache");
       Result<void> begun = co_await x.reply.begin(200, "text/event-stream");
       if (!begun.ok()) {
         x.cut = true;
         break;
       }
     }
-    if (events.empty() && !(*reader)->finished() && !first) bytes = (*reader)->stream().keep_alive();
+    if (events.empty() && !(*reader)->finished() && silent) bytes = (*reader)->stream().keep_alive();
     for (size_t i = 0; i <= events.size(); ++i) {
       if (i < events.size() && static_cast<int64_t>(events[i].sequence_number) > after) {
         append_sse(bytes, events[i].type, events[i].data);
@@ -62,19 +70,23 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
       if (bytes.empty() || (i < events.size() && bytes.size() < options_.write_bytes_max)) continue;
       x.bytes += bytes.size();
       Result<void> written = co_await x.reply.write(bytes);
+      written_at = loop_.now();
       bytes.clear();
       if (!written.ok()) {
         broken = x.cut = true;
         break;
       }
     }
+    events.clear();
     if (first) metrics_.first_byte_seconds.observe(std::chrono::duration<double>(loop_.now() - x.began).count());
   }
   metrics_.streams.add(-1);
   bool whole = (*reader)->finished() && !broken && !x.cut;
   std::string trailer((*reader)->stream().trailer());
   reader->reset();
-  if (whole) {
+  if (failed) {
+    co_await x.fail(*std::move(failed));
+  } else if (whole) {
     // A response that ended before its first event was asked for has an empty tail, not an error.
     Result<void> ended;
     if (!x.reply.begun()) {
@@ -94,7 +106,8 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
 
 Task<void> Gateway::answer_unstored(Exchange& x, ResponseId id) {
   Cancellation::Hook on_leaving(&x.reply.gone(), [&] { leaving_.spawn(abandon(x.caller.tenant, id)); });
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id);
+  std::unique_ptr<ClientStream> rendering = x.face->stream();
+  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id, std::move(rendering));
   if (!reader.ok()) {
     co_await x.fail(std::move(reader).error());
     co_return;
@@ -106,15 +119,24 @@ Task<void> Gateway::answer_unstored(Exchange& x, ResponseId id) {
     read = co_await (*reader)->next(events, Deadline::never());
   }
   if (read.ok()) {
-    json::Writer out;
-    write_response(out, (*reader)->response());
+    Response response = (*reader)->response();
     reader->reset();
-    co_await x.json(out.text());
+    co_await answer_with(x, response);
   } else {
     reader->reset();
     co_await x.fail(std::move(read).error());
   }
   co_await abandon(x.caller.tenant, id);
+}
+
+Task<void> Gateway::answer_with(Exchange& x, const Response& response) {
+  x.say_what_was_left_out(response);
+  if (std::optional<Error> failed = x.face->failure(response)) {
+    co_await x.fail(*std::move(failed));
+    co_return;
+  }
+  std::string body = x.face->whole(response);
+  co_await x.json(body);
 }
 
 }  // namespace perdure

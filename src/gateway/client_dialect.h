@@ -1,0 +1,34 @@
+#pragma once
+// ClientDialectFace: one API that clients speak, as the routes need it: how its requests are read, and how answers,
+// streams and errors look in it. Stateless; the faces live for ever. Inside the gateway only.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dialect/chat_client_request.h"
+#include "dialect/client_stream.h"
+#include "http/message.h"
+#include "wire/json.h"
+
+namespace perdure {
+
+class ClientDialectFace {
+ public:
+  virtual ~ClientDialectFace() = default;
+  virtual ClientDialect dialect() const = 0;
+  // `lenient`: what is not to be had here is left out and named, as far as an answer of the right form can be given.
+  virtual Result<ParsedRequest> parse(json::Value body, bool lenient) const = 0;
+  virtual std::unique_ptr<ClientStream> stream() const = 0;
+  virtual std::string whole(const Response& response) const = 0;
+  // Whether an answer that ended badly is an error to this API rather than a resource that says so.
+  virtual std::optional<Error> failure(const Response& response) const = 0;
+  virtual std::string error(const Error& error) const = 0;  // the body of an error reply
+};
+
+const ClientDialectFace& face_of(ClientDialect dialect);
+// By the request's path: also for what goes wrong before any route is found.
+const ClientDialectFace& face_of_path(std::string_view path);
+
+}  // namespace perdure

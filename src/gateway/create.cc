@@ -1,0 +1,158 @@
+// POST of a request in any client's dialect: it is read, passed on as it is where that will do, or made a response of,
+// and answered.
+
+#include <algorithm>
+
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "gateway/relay.h"
+#include "store/seal.h"
+
+namespace perdure {
+namespace {
+
+constexpr size_t kIdempotencyKeyMax = 255;
+
+bool is_json(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  return equal_ignoring_case(type, "application/json");
+}
+
+// W3C trace context, version 00: 00-<32 hex>-<16 hex>-<2 hex>, neither id all zero.
+bool valid_traceparent(std::string_view text) {
+  if (text.size() != 55 || !text.starts_with("00-") || text[35] != '-' || text[52] != '-') return false;
+  auto hex = [&](size_t from, size_t count, bool zero_allowed) {
+    bool zero = true;
+    for (char c : text.substr(from, count)) {
+      if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+      zero = zero && c == '0';
+    }
+    return zero_allowed || !zero;
+  };
+  return hex(3, 32, false) && hex(36, 16, false) && hex(53, 2, true);
+}
+
+// A header that is a switch: "1" or "true", else off. kInvalid for other words.
+Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
+  std::string_view value = request.header(name);
+  if (value == "1" || value == "true") return true;
+  if (value.empty() || value == "0" || value == "false") return false;
+  return Error{Code::kInvalid, name + " must be 1 or 0", name, "invalid_value"};
+}
+
+// Whether nothing of it is left here: no state, and no block that only we can open.
+bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
+  switch (dialect) {
+    case ClientDialect::kResponses:
+      return root["store"].boolean() == false && root["background"].boolean().value_or(false) == false &&
+             root["previous_response_id"].absent() && root["conversation"].absent() &&
+             root["context_management"].absent() && root.raw().find("\"pd1.") == std::string_view::npos;
+    case ClientDialect::kChat:
+      return root["store"].boolean().value_or(false) == false;
+    case ClientDialect::kMessages:
+      return root.raw().find("\"pd1.") == std::string_view::npos;
+  }
+  return false;
+}
+
+}  // namespace
+
+Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent) {
+  if (options_.router == nullptr || !needs_nothing_of_ours(x.face->dialect(), root)) co_return false;
+  Result<RelayInput> input = relay_input(root, std::string(name_of(x.face->dialect())));
+  if (!input.ok()) co_return false;  // who reads it says what is wrong
+  input->traceparent = traceparent;
+  const ClientDialectFace& face = *x.face;
+  RelayTurn turn;
+  turn.read = [&face, body = input->body]() -> Result<Request> {
+    TRY(json::Document document, json::Document::parse(body));
+    TRY(ParsedRequest parsed, face.parse(document.root(), true));
+    return std::move(parsed.request);
+  };
+  turn.stream = [&face] { return face.stream(); };
+  turn.input = *std::move(input);
+  co_return co_await relay(x, std::move(turn));
+}
+
+Task<void> Gateway::create(Exchange& x) {
+  if (!is_json(x.request.header("content-type"))) {
+    co_await x.fail_as(415, {Code::kInvalid, "send Content-Type: application/json", "", "unsupported_media_type"});
+    co_return;
+  }
+  CreateCall call;
+  call.tenant = x.caller.tenant;
+  call.key = x.caller.key;
+  call.route = name_of(x.face->dialect());
+  call.idempotency_key = x.request.header("idempotency-key");
+  bool key_is_good = call.idempotency_key.size() <= kIdempotencyKeyMax &&
+                     std::ranges::all_of(call.idempotency_key, [](char c) { return c >= 0x20 && c <= 0x7e; });
+  if (!key_is_good || (x.request.headers.has("idempotency-key") && call.idempotency_key.empty())) {
+    co_await x.fail({Code::kInvalid, "Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key"});
+    co_return;
+  }
+  Result<bool> lenient = header_flag(x.request, "x-perdure-lenient");
+  Result<bool> kept = header_flag(x.request, "x-perdure-store");
+  if (!lenient.ok() || !kept.ok()) {
+    co_await x.fail(!lenient.ok() ? lenient.error() : kept.error());
+    co_return;
+  }
+  call.body_hash = sha256(x.request.body);
+  if (std::string_view trace = x.request.header("traceparent"); valid_traceparent(trace)) call.traceparent = trace;
+
+  bool stream_wanted = false, background = false, stored = true;
+  {
+    Result<json::Document> document = json::Document::parse(std::move(x.request.body));
+    if (!document.ok()) {
+      co_await x.fail(std::move(document).error());
+      co_return;
+    }
+    if (call.idempotency_key.empty() && !*kept) {
+      bool answered = co_await relay_as_it_is(x, document->root(), call.traceparent);
+      if (answered) co_return;
+    }
+    Result<ParsedRequest> parsed = x.face->parse(document->root(), *lenient);
+    if (!parsed.ok()) {
+      co_await x.fail(std::move(parsed).error());
+      co_return;
+    }
+    x.left_out = std::move(parsed->left_out);
+    call.request = std::move(parsed->request);
+    // Messages has no field of its own to ask for storage.
+    if (*kept) call.request.store = true;
+    stream_wanted = call.request.stream, background = call.request.background,
+    stored = call.request.store || background;
+  }
+  if (!stored && !call.idempotency_key.empty()) {
+    co_await x.fail(
+        {Code::kInvalid,
+         "Idempotency-Key needs a response that is stored: what is not stored cannot be given a second time",
+         "Idempotency-Key"});
+    co_return;
+  }
+  Result<Created> created = co_await responses_.create(std::move(call));
+  if (!created.ok()) {
+    co_await x.fail(std::move(created).error());
+    co_return;
+  }
+  ResponseId id = created->id;
+  x.about(id);
+  if (stream_wanted) {
+    co_await stream(x, id, -1, stored, true);
+    co_return;
+  }
+  if (!stored) {
+    co_await answer_unstored(x, id);
+    co_return;
+  }
+  Task<Result<Response>> asked =
+      background ? responses_.get(x.caller.tenant, id) : responses_.wait(x.caller.tenant, id, &x.reply.gone());
+  Result<Response> response = co_await std::move(asked);
+  if (!response.ok()) {
+    co_await x.fail(std::move(response).error());
+    co_return;
+  }
+  co_await answer_with(x, *response);
+}
+
+}  // namespace perdure
