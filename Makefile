@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim crash e2e judges bench fmt floors clean
+.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut crash e2e judges bench fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -46,6 +46,9 @@ fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
 
 sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
 	build/dev/perdure_sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
+
+cut: build    ## answers cut at every token, over every pair of upstream dialects
+	build/dev/perdure_cut
 
 crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CYCLES=n
 	python3 tests/crash/crash.py --cycles 40 --plant sync-off

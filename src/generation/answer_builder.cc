@@ -22,7 +22,7 @@ AnswerBuilder::AnswerBuilder(const Request& request, AnswerItems held, int64_t h
   part_ = open.content.empty() ? PartKind::kSummaryText : open.content.back().kind;
 }
 
-void AnswerBuilder::begin_attempt(bool prefill) {
+void AnswerBuilder::begin_attempt(bool prefill, Language language) {
   group_.clear();
   alone_.reset();
   call_bytes_ = 0;
@@ -42,7 +42,7 @@ void AnswerBuilder::begin_attempt(bool prefill) {
   if (request_.format.kind != TextFormat::Kind::kText && !prefill)
     held_ = std::move(text);
   else
-    seam_.emplace(std::move(text), prefill);
+    seam_.emplace(std::move(text), prefill, language);
 }
 
 bool AnswerBuilder::closed() const {

@@ -20,8 +20,8 @@ class AnswerBuilder {
   AnswerBuilder(const Request& request, AnswerItems held, int64_t held_tokens, Random& random);
 
   // A new attempt begins; what an earlier one said of tool calls is forgotten. `prefill`: it is given the visible text
-  // as its own beginning.
-  void begin_attempt(bool prefill);
+  // as its own beginning. `language`: of the conversation.
+  void begin_attempt(bool prefill, Language language = Language::kUnknown);
   // The deltas for `pieces`. kCorrupt: pieces that make no answer.
   Result<std::vector<Delta>> add(const std::vector<Piece>& pieces);
   // The attempt was whole: what was held back, the tool calls as one group, and the ends of what is open. kUnavailable,

@@ -67,10 +67,12 @@ class Run {
                                                              .provider = lease->provider().name(),
                                                              .model = lease->model(),
                                                              .continuation = builder_.anything_visible(),
-                                                             .reason = lease->reason()});
+                                                             .reason = lease->reason(),
+                                                             .dropped = dropped_by(*lease)});
       if (!started.ok()) co_return std::nullopt;
-      prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes;
-      builder_.begin_attempt(prefill_);
+      prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes &&
+                 std::ranges::find(no_prefill_, lease->number()) == no_prefill_.end();
+      builder_.begin_attempt(prefill_, language());
       Result<void> outcome = co_await attempt(*lease);
       Result<std::vector<Delta>> last = std::vector<Delta>();
       if (outcome.ok()) {
@@ -121,6 +123,11 @@ class Run {
                                    {"withdrawn", lease->withdrawn()},
                                    {"fruitless", fruitless}});
       if (lease->withdrawn()) continue;  // nobody's failure: on with it elsewhere, at once
+      // Whoever refuses a beginning is asked in words next.
+      if (prefill_ && error.code == Code::kInvalid && builder_.anything_visible()) {
+        no_prefill_.push_back(lease->number());
+        continue;
+      }
       fruitless = builder_.answer().bytes() > visible_before ? 1 : fruitless + 1;
       bool refused = fault == Fault::kCredential || fault == Fault::kDeployment;
       bool again = (refused || worth_another_attempt(error)) && fruitless < limits_.fruitless_attempts_max;
@@ -131,6 +138,15 @@ class Run {
   }
 
  private:
+  // What a lenient request loses on this supplier's dialect. What cannot be said at all comes out when it is tried.
+  std::vector<std::string> dropped_by(AttemptLease& lease) const {
+    if (!input_.request->lenient) return {};
+    UpstreamCall call{.request = *input_.request, .context = input_.context, .model = lease.model()};
+    call.max_output_tokens = input_.request->max_output_tokens;
+    Result<std::vector<std::string>> dropped = lease.provider().dropped(call);
+    return dropped.ok() ? *std::move(dropped) : std::vector<std::string>();
+  }
+
   // -1: no limit was asked for.
   int64_t tokens_left() const {
     if (!input_.request->max_output_tokens) return -1;
@@ -147,15 +163,14 @@ class Run {
         loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
   }
 
-  // Asks to go on in the language of the conversation.
-  std::string words(const std::string& held) const {
-    if (!limits_.ask.empty()) return limits_.ask;
-    Language language = language_of(held);
+  // Of the answer so far, or of what the user said last.
+  Language language() const {
+    Language language = language_of(builder_.visible_text());
     for (auto item = input_.context.rbegin(); language == Language::kUnknown && item != input_.context.rend(); ++item)
       if (item->kind == ItemKind::kMessage && item->role == Role::kUser)
         for (const Part& part : item->content)
           if (language == Language::kUnknown) language = language_of(part.text);
-    return std::string(continuation_words(language));
+    return language;
   }
 
   Task<Result<void>> attempt(AttemptLease& lease) {
@@ -164,7 +179,12 @@ class Run {
                       .model = lease.model(),
                       .traceparent = input_.traceparent};
     call.held = builder_.visible_text();
-    if (!call.held.empty() && !prefill_) call.ask = words(call.held);
+    if (prefill_) {
+      // No supplier takes a beginning that ends in white space; the seam knows what comes again.
+      while (!call.held.empty() && std::string_view(" \n\t\r").contains(call.held.back())) call.held.pop_back();
+    } else if (!call.held.empty()) {
+      call.ask = limits_.ask.empty() ? std::string(continuation_words(language())) : limits_.ask;
+    }
     if (int64_t left = tokens_left(); left >= 0) call.max_output_tokens = left;
     Deadline open_by = deadline_in(loop_, limits_.open_time).sooner(deadline_);
     CO_TRY_VOID(lease.dispatch());
@@ -257,6 +277,7 @@ class Run {
   AnswerBuilder builder_;
   Usage usage_;
   std::vector<Tried> tried_;
+  std::vector<uint32_t> no_prefill_;  // deployments that refused one
   Deadline deadline_;
   std::string author_;  // the logical model that the first attempt was made with
   bool sink_failed_ = false, prefill_ = false;

@@ -25,7 +25,8 @@ TEST(OverlapFinder, short_repetitions_are_chance_unless_they_are_all) {
 
 TEST(OverlapFinder, white_space_equals_white_space) {
   EXPECT_EQ(repeated("one two three four", "two\nthree\n\nfour and five"), 15u);
-  EXPECT_EQ(repeated("one two three four ", "three four\n\nfive"), 12u) << "all white space at the seam is the held one's";
+  EXPECT_EQ(repeated("one two three four ", "three four\n\nfive"), 12u)
+      << "all white space at the seam is the held one's";
   EXPECT_EQ(repeated("one two three four ", "three four  five"), 11u) << "what is beyond the held white space is new";
   EXPECT_EQ(repeated("one two three four", "threefour five"), 0u);
 }

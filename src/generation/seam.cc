@@ -27,7 +27,8 @@ size_t last_line(std::string_view text) { return text.rfind('\n') + 1; }  // 0 w
 
 }  // namespace
 
-Seam::Seam(std::string held, bool prefill) : held_(std::move(held)), prefill_(prefill) {
+Seam::Seam(std::string held, bool prefill, Language language)
+    : held_(std::move(held)), language_(language), prefill_(prefill) {
   in_fence_ = ends_in_fence(held_);
   if (held_.empty())
     (void)open({}, "exact");
@@ -119,7 +120,9 @@ Result<std::string> Seam::look(bool ended) {
       if (start == kFence) {
         size_t line = incoming_.find('\n');
         if (line == std::string::npos && incoming_.size() < kFenceLineMax && !ended) return std::string();
-        if (line != std::string::npos && line < kFenceLineMax) {
+        // Within a fence and on a line of its own, bare backquotes close it.
+        bool closes = in_fence_ && held_.back() == '\n' && line == kFence.size();
+        if (line != std::string::npos && line < kFenceLineMax && !closes) {
           fence_dropped_ = true;
           kind_ = "fence";
           dropped_ += line + 1;
@@ -138,6 +141,7 @@ Result<std::string> Seam::look(bool ended) {
       return Error{Code::kUnavailable, "the model that was asked to go on refused to", "", "seam_refused"};
     if (preface.kind == Preface::Kind::kPreface) {
       Language before = language_of(held_);
+      if (before == Language::kUnknown) before = language_;
       if (before != Language::kUnknown && preface.language != before)
         return Error{Code::kUnavailable, "the model that was asked to go on changed the language", "", "seam_language"};
       ++prefaces_;

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "generation/language.h"
 #include "generation/overlap.h"
 
 namespace perdure {
@@ -29,7 +30,8 @@ class Seam {
  public:
   // `prefill`: the supplier was given the held text as its own beginning, so that its text is the rest and nothing
   // else; only white space that could not be given may come again.
-  Seam(std::string held, bool prefill);
+  // `language`: of the conversation, where the held text is too short to tell.
+  Seam(std::string held, bool prefill, Language language = Language::kUnknown);
 
   // What may be shown after `text` has come.
   Result<std::string> feed(std::string_view text);
@@ -51,6 +53,7 @@ class Seam {
   std::unique_ptr<OverlapFinder> overlap_;
   size_t overlap_fed_ = 0;  // of incoming_
   State state_ = State::kLooking;
+  Language language_;
   bool prefill_, in_fence_ = false, fence_dropped_ = false, wrapped_ = false;
   int prefaces_ = 0;
   std::string tail_;  // of shown text that may turn out to be the closing fence

@@ -50,9 +50,9 @@ TEST(Seam, every_cut_and_every_overlap_gives_the_whole_answer) {
 }
 
 TEST(Seam, T38_announcements_are_dropped_at_every_cut) {
-  for (std::string_view preface :
-       {"Sure, here is the rest: ", "Sure, here is the rest:\n\n", "Continuing from where I left off: ",
-        "Of course! Picking up where it stopped:\n\n", "Certainly! Here's the continuation:\n"}) {
+  for (std::string_view preface : {"Sure, here is the rest: ", "Sure, here is the rest:\n\n",
+                                   "Continuing from where I left off: ", "Of course! Picking up where it stopped:\n\n",
+                                   "Certainly! Here's the continuation:\n"}) {
     at_every_cut([&](size_t cut) {
       std::string held(kAnswer.substr(0, cut));
       for (size_t piece : {1, 4, 1000}) {
@@ -99,7 +99,8 @@ TEST(Seam, T38_refusals_are_given_up_and_nothing_of_them_is_shown) {
 
 TEST(Seam, T38_another_language_is_given_up) {
   std::string held(kAnswer.substr(0, 100));
-  Told told = go_on(held + " It was the end of the road for that and for this.", "Hier ist der Rest: und dann noch weiter");
+  Told told =
+      go_on(held + " It was the end of the road for that and for this.", "Hier ist der Rest: und dann noch weiter");
   EXPECT_TRUE(told.refused);
   EXPECT_EQ(told.kind, "seam_language");
 }
@@ -123,7 +124,8 @@ TEST(Seam, T38_a_fence_around_the_rest_of_a_sentence_is_dropped) {
       Told told =
           go_on(std::string(kAnswer.substr(0, cut)), "```\n" + std::string(kAnswer.substr(cut)) + "\n```", piece);
       ASSERT_EQ(told.whole, kAnswer) << cut;
-      told = go_on(std::string(kAnswer.substr(0, cut)), "```text\n" + std::string(kAnswer.substr(cut)) + "\n```\n", piece);
+      told =
+          go_on(std::string(kAnswer.substr(0, cut)), "```text\n" + std::string(kAnswer.substr(cut)) + "\n```\n", piece);
       ASSERT_EQ(told.whole, kAnswer) << cut;
     }
   });

@@ -1,0 +1,367 @@
+// perdure_cut: an answer cut at every token, over every ordered pair of upstream dialects, by prefill and in words,
+// seen in every client dialect, equals the uncut answer. Virtual time, the real generation, provider, dialect and http
+// code, two simulated suppliers.
+//
+//   perdure_cut                    everything; the last line sums up, the exit code says whether it holds
+//   perdure_cut --pair chat,chat   one pair     --verbose  each difference in full
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "async/sim_loop.h"
+#include "dialect/chat_render.h"
+#include "dialect/chat_upstream.h"
+#include "dialect/converse_upstream.h"
+#include "dialect/gemini_upstream.h"
+#include "dialect/messages_render.h"
+#include "dialect/messages_upstream.h"
+#include "dialect/responses_render.h"
+#include "dialect/responses_upstream.h"
+#include "extract.h"
+#include "generation/generation.h"
+#include "generation/language.h"
+#include "generation/structured.h"
+#include "http/sim_network.h"
+#include "provider/http_provider.h"
+#include "simulate/supplier.h"
+
+namespace perdure::cut {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kDialects[] = {"chat", "responses", "messages", "gemini", "converse"};
+constexpr int kPorts[] = {9001, 9002};
+
+std::unique_ptr<UpstreamDialect> dialect_named(std::string_view name) {
+  if (name == "responses") return responses_upstream();
+  if (name == "messages") return messages_upstream(MessagesVariant{.structured_output = true});
+  if (name == "gemini") return gemini_upstream();
+  if (name == "converse") return converse_upstream();
+  ChatVariant variant;
+  variant.prefill = ChatPrefill::kPlain;
+  return chat_upstream(variant);
+}
+
+std::string base_of(std::string_view dialect, int port) {
+  std::string base = "http://supplier:" + std::to_string(port);
+  if (dialect == "gemini") return base + "/v1beta";
+  if (dialect == "converse") return base;
+  return base + "/v1";
+}
+
+std::unique_ptr<Credential> credential_for(std::string_view dialect) {
+  if (dialect == "messages") return header_credential("x-api-key", "", "any");
+  if (dialect == "gemini") return header_credential("x-goog-api-key", "", "any");
+  return header_credential("Authorization", "Bearer ", "any");
+}
+
+struct Scenario {
+  const char* name;
+  Request request;
+  bool reasoning = false;
+};
+
+struct CutPlan {
+  const Scenario* scenario = nullptr;
+  std::string first, second;  // dialects
+  bool prefill = false;
+  simulate::Continuation seam = simulate::Continuation::kExact;
+  int64_t cut = -1;  // tokens of the first supplier's answer; -1: uncut
+};
+
+// Everything that one client saw, and how it ended.
+struct Outcome {
+  std::optional<ResponseEnded> ended;
+  std::vector<AttemptStarted> started;
+  std::vector<AttemptEnded> attempts;
+  std::vector<std::pair<ItemKind, std::string>> items;  // with what they hold
+  std::map<std::string, Shown> shown;                   // by client dialect
+  std::string problem;
+};
+
+class RecordSink final : public GenerationSink {
+ public:
+  RecordSink(Loop& loop, Outcome& out, const Request& request) : loop_(loop), out_(out) {
+    streams_["responses"] = std::make_unique<EventRenderer>();
+    streams_["chat"] = std::make_unique<ChatStream>();
+    streams_["messages"] = std::make_unique<MessagesStream>();
+    put({.body = ResponseCreated{.id = ResponseId("resp_cut"), .request = request, .key = {}}});
+  }
+  Task<Result<void>> attempt_started(AttemptStarted attempt) override {
+    out_.started.push_back(attempt);
+    put({.body = std::move(attempt)});
+    co_return Result<void>();
+  }
+  Task<Result<void>> deltas(std::vector<Delta> deltas) override {
+    put({.body = Deltas{std::move(deltas)}});
+    co_return Result<void>();
+  }
+  Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
+    out_.attempts.push_back(attempt);
+    put({.body = std::move(attempt)});
+    co_return Result<void>();
+  }
+  void put(Record record) {
+    record.seq = ++seq_;
+    record.time = loop_.wall();
+    for (auto& [dialect, stream] : streams_) {
+      std::vector<RenderedEvent> events;
+      if (Result<void> added = stream->add(record, events); !added.ok()) out_.problem = added.error().message;
+      for (const RenderedEvent& event : events) {
+        if (event.sequence_number != next_[dialect]++) out_.problem = dialect + ": a gap in the numbers";
+        frames_[dialect].push_back(event.data);
+      }
+    }
+  }
+  void finish() {
+    for (auto& [dialect, frames] : frames_) out_.shown[dialect] = extract(dialect, frames);
+    for (const Item& item : streams_["responses"]->response().output()) {
+      std::string held = item.name + item.arguments;
+      for (const Part& part : item.content) held += part.text;
+      for (const Part& part : item.summary) held += part.text;
+      out_.items.emplace_back(item.kind, std::move(held));
+    }
+  }
+
+ private:
+  Loop& loop_;
+  Outcome& out_;
+  std::map<std::string, std::unique_ptr<ClientStream>> streams_;
+  std::map<std::string, std::vector<std::string>> frames_;
+  std::map<std::string, uint64_t> next_;
+  uint64_t seq_ = 0;
+};
+
+Outcome run(const CutPlan& plan) {
+  Outcome out;
+  SimLoop loop(7);
+  SimCable cable(loop, 7);
+  SimNetwork supplier_network(cable), network(cable);
+  HttpClient client(loop, network, ProxyRules{});
+  std::vector<std::unique_ptr<simulate::SimulatedSupplier>> suppliers;
+  std::vector<std::unique_ptr<HttpServer>> servers;
+  std::vector<std::unique_ptr<Credential>> credentials;
+  std::vector<std::unique_ptr<Provider>> providers;
+  std::vector<Deployment> deployments;
+  const std::string dialects[] = {plan.first, plan.second};
+  for (int i = 0; i < 2; ++i) {
+    simulate::SupplierOptions options;
+    options.seed = 11;  // both are the same model
+    options.model = "*";
+    options.tokens_per_second = 200;
+    options.reasoning = plan.scenario->reasoning;
+    options.prefill = plan.prefill;
+    if (i == 1) options.continuation = plan.seam;
+    options.account = "account-" + std::to_string(i);
+    if (i == 0 && plan.cut >= 0)
+      options.faults = *simulate::parse_faults("times=1:cut-after-tokens=" + std::to_string(plan.cut));
+    suppliers.push_back(std::make_unique<simulate::SimulatedSupplier>(loop, options, Log()));
+    Result<std::unique_ptr<Listener>> listener = supplier_network.listen({"127.0.0.1", kPorts[i]}, nullptr, false);
+    CHECK(listener.ok(), "a supplier's port");
+    servers.push_back(
+        std::make_unique<HttpServer>(loop, std::move(*listener), *suppliers[i], HttpServerLimits{}, Log()));
+    servers.back()->start();
+    credentials.push_back(credential_for(dialects[i]));
+    HttpProviderOptions provider{.name = "supplier-" + std::to_string(i)};
+    provider.base_url = *parse_url(base_of(dialects[i], kPorts[i]));
+    providers.push_back(http_provider(std::move(provider), dialect_named(dialects[i]), *credentials.back(), client));
+    Deployment deployment = Deployment::simple("m", *providers[i], "simulated-1");
+    deployment.name = "m@" + std::to_string(i);
+    deployment.priority = i;
+    deployment.capabilities[Capability::kPrefill] = plan.prefill ? Known::kYes : Known::kNo;
+    deployments.push_back(std::move(deployment));
+  }
+  {
+    Router router(loop, std::move(deployments));
+    Cancellation cancel(loop);
+    bool halt = false;
+    RecordSink sink(loop, out, plan.scenario->request);
+    GenerationInput input{.request = &plan.scenario->request};
+    input.context = plan.scenario->request.input;
+    GenerationLimits limits;
+    out.ended = loop.run(generate(std::move(input), router, sink, loop, {cancel, halt}, limits, {}));
+    if (out.ended) sink.put({.body = *out.ended});
+    sink.finish();
+  }
+  for (auto& server : servers) loop.run(server->stop({loop.now()}));
+  network.reset_all();
+  return out;
+}
+
+Item user(std::string text) {
+  Item item{.kind = ItemKind::kMessage, .id = "msg_1", .role = Role::kUser};
+  item.content.push_back({.kind = PartKind::kInputText, .text = std::move(text)});
+  return item;
+}
+
+std::vector<Scenario> scenarios() {
+  std::vector<Scenario> out;
+  const char* text =
+      "Say exactly: The first supplier began this sentence, naïve as it was; a second one — unlike it in every way — "
+      "ended it. Nobody could see where: not in \"quotes\", not at 3.14159, nor here.";
+  Request plain{.model = "m"};
+  plain.input = {user(text)};
+  out.push_back({.name = "text", .request = plain});
+  out.push_back({.name = "reasoning", .request = plain, .reasoning = true});
+  Request code{.model = "m"};
+  code.input = {
+      user("Say exactly: Look:\n```python\ndef area(r):\n    return 3.14 * r * r\n\nprint(area(2))\n```\nDone.")};
+  out.push_back({.name = "code", .request = code});
+  Request json{.model = "m"};
+  json.input = {user("Describe a person.")};
+  json.format = {.kind = TextFormat::Kind::kJsonSchema, .name = "person"};
+  json.format.schema =
+      R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"},"tags":{"type":"array","items":{"type":"string"}}},"required":["name","age","tags"],"additionalProperties":false})";
+  json.format.strict = true;
+  out.push_back({.name = "structured", .request = json});
+  Request tools{.model = "m"};
+  tools.input = {user("What's the weather like in San Francisco?")};
+  for (const char* name : {"get_weather", "get_time"}) {
+    Tool tool{.name = name, .description = "Looks it up."};
+    tool.parameters =
+        R"({"type":"object","properties":{"location":{"type":"string"}},"required":["location"],"additionalProperties":false})";
+    tools.tools.push_back(std::move(tool));
+  }
+  out.push_back({.name = "tools", .request = tools});
+  return out;
+}
+
+std::string without_space(std::string_view text) {
+  std::string out;
+  for (char c : text)
+    if (c != ' ' && c != '\n') out += c;
+  return out;
+}
+
+struct Count {
+  int64_t answers = 0, differ = 0, gone_on = 0, doubtful = 0;
+};
+
+std::string without_fences(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\n', at), text.size());
+    if (!text.substr(at, end - at).starts_with("```")) out.append(text.substr(at, end - at)).append("\n");
+    at = end + 1;
+  }
+  return out;
+}
+
+// What no reader of the text alone could know to be wrong: white space right at a seam, a fence on a line of its own,
+// other words in a language that the conversation was too short to have.
+bool nobody_could_know(const CutPlan& plan, const std::string& got, const std::string& want) {
+  using simulate::Continuation;
+  bool any = plan.seam == Continuation::kRandom;
+  if ((any || plan.seam == Continuation::kWhitespace) && without_space(got) == without_space(want)) return true;
+  if ((any || plan.seam == Continuation::kFence) && without_fences(got) == without_fences(want)) return true;
+  if (!any && plan.seam != Continuation::kLanguage) return false;
+  size_t same = 0;
+  while (same < got.size() && same < want.size() && got[same] == want[same]) ++same;
+  const Request& request = plan.scenario->request;
+  if (request.format.kind != TextFormat::Kind::kText) return keeps_to(got, request.format.schema);
+  return language_of(want.substr(0, same)) == Language::kUnknown &&
+         language_of(request.input[0].content[0].text) == Language::kUnknown;
+}
+
+// Compares a cut answer with the uncut one. Empty: equal, or what its kind of seam promises.
+std::string compare(const CutPlan& plan, const Outcome& whole, const Outcome& cut, Count& count) {
+  if (!cut.problem.empty()) return cut.problem;
+  if (!cut.ended) return "no ending";
+  if (cut.ended->status != whole.ended->status)
+    return "ended " + std::string(name_of(cut.ended->status)) + " " + cut.ended->incomplete_reason +
+           cut.ended->error_message;
+  for (const auto& [dialect, shown] : whole.shown) {
+    const Shown& got = cut.shown.at(dialect);
+    if (got.text != shown.text && !nobody_could_know(plan, got.text, shown.text))
+      return dialect + " text:\n  got  " + got.text + "\n  want " + shown.text;
+    if (got.text != shown.text && dialect == "chat") ++count.doubtful;
+    if (got.calls != shown.calls) return dialect + " calls: got " + got.calls + ", want " + shown.calls;
+    if (!shown.reasoning.starts_with(got.reasoning) && !got.reasoning.starts_with(shown.reasoning))
+      return dialect + " reasoning: got " + got.reasoning + ", want " + shown.reasoning;
+    if (got.finish != shown.finish) return dialect + " finish: got " + got.finish + ", want " + shown.finish;
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace perdure::cut
+
+int main(int argc, char** argv) {
+  using namespace perdure;
+  using namespace perdure::cut;
+  std::string only_pair, only_scenario;
+  bool verbose = false;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--pair") == 0 && i + 1 < argc)
+      only_pair = argv[++i];
+    else if (std::strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
+      only_scenario = argv[++i];
+    else if (std::strcmp(argv[i], "--verbose") == 0)
+      verbose = true;
+    else
+      return std::fprintf(stderr, "cut: unknown option %s\n", argv[i]), 2;
+  }
+  const std::vector<Scenario> all = scenarios();
+  Count total;
+  auto cut_everywhere = [&](CutPlan plan, const std::string& label) {
+    Count count;
+    plan.cut = -1;
+    Outcome whole = run(plan);
+    if (!whole.ended || whole.ended->status != ResponseStatus::kCompleted || !whole.problem.empty()) {
+      std::printf("%-44s the uncut answer failed: %s %s\n", label.c_str(), whole.problem.c_str(),
+                  whole.ended ? whole.ended->error_message.c_str() : "");
+      ++total.differ, ++total.answers;
+      return;
+    }
+    for (plan.cut = 0;; ++plan.cut) {
+      Outcome cut = run(plan);
+      ++count.answers;
+      bool was_cut = !cut.attempts.empty() && cut.attempts[0].outcome != "completed";
+      count.gone_on += was_cut;
+      std::string difference = compare(plan, whole, cut, count);
+      if (!difference.empty()) {
+        ++count.differ;
+        if (verbose || count.differ == 1)
+          std::printf("  %s, cut after %lld tokens: %s\n", label.c_str(), static_cast<long long>(plan.cut),
+                      difference.c_str());
+      }
+      if (!was_cut || plan.cut > 500) break;
+    }
+    std::printf("%-44s %4lld cuts, %lld differ%s\n", label.c_str(), static_cast<long long>(count.gone_on),
+                static_cast<long long>(count.differ), count.doubtful > 0 ? ", some as nobody could know" : "");
+    std::fflush(stdout);
+    total.answers += count.gone_on, total.differ += count.differ, total.doubtful += count.doubtful;
+  };
+  for (const char* first : kDialects)
+    for (const char* second : kDialects) {
+      if (!only_pair.empty() && only_pair != std::string(first) + "," + second) continue;
+      for (const Scenario& scenario : all) {
+        if (!only_scenario.empty() && only_scenario != scenario.name) continue;
+        for (bool prefill : {true, false})
+          cut_everywhere(
+              {.scenario = &scenario, .first = first, .second = second, .prefill = prefill},
+              std::string(first) + " -> " + second + ", " + scenario.name + (prefill ? ", prefill" : ", words"));
+      }
+    }
+  // What models do when they are asked in words to go on. After a seam that cannot be mended the first supplier, whole
+  // again, is asked; the answer is whole all the same.
+  using simulate::Continuation;
+  for (Continuation seam : {Continuation::kExact, Continuation::kOverlap, Continuation::kRestart,
+                            Continuation::kPreface, Continuation::kWhitespace, Continuation::kFence,
+                            Continuation::kLanguage, Continuation::kRefusal, Continuation::kRandom}) {
+    if (!only_pair.empty()) break;
+    for (const Scenario& scenario : all) {
+      if (!only_scenario.empty() && only_scenario != scenario.name) continue;
+      cut_everywhere({.scenario = &scenario, .first = "chat", .second = "messages", .prefill = false, .seam = seam},
+                     "seam " + std::string(name_of(seam)) + ", " + scenario.name);
+    }
+  }
+  std::printf(
+      "cut: %lld answers cut and gone on with, each seen in %d client dialects, %lld differ, %lld as nobody "
+      "could know\n",
+      static_cast<long long>(total.answers), 3, static_cast<long long>(total.differ),
+      static_cast<long long>(total.doubtful));
+  return total.differ == 0 ? 0 : 1;
+}
