@@ -4,6 +4,7 @@
 
 #include "dialect/converse_upstream.h"
 #include "dialect/say.h"
+#include "wire/base64.h"
 
 namespace perdure {
 namespace {
@@ -75,36 +76,19 @@ std::string compact(std::string_view json) {
   return out;
 }
 
-// A blob that comes in several deltas is encoded piece by piece: each but the last may end in padding.
-void append_base64(std::string& whole, std::string_view piece) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  if (!whole.ends_with('=')) {
-    whole += piece;
-    return;
+// A blob that comes in several deltas is encoded delta by delta: each may end in padding. False: not base64.
+bool append_base64(std::string& whole, std::string_view piece) {
+  if (whole.empty()) {
+    whole = piece;  // as it came, when nothing follows
+    return true;
   }
-  // The bits of the last group before the padding, then those of the piece.
-  std::string bits;
-  const auto decode = [&](std::string_view text) {
-    uint32_t word = 0;
-    int held = 0;
-    for (const char c : text) {
-      const size_t value = kAlphabet.find(c);
-      if (value == std::string_view::npos) break;
-      word = (word << 6 | static_cast<uint32_t>(value)) & 0xffffff;
-      held += 6;
-      if (held >= 8) bits += static_cast<char>(word >> (held -= 8) & 0xff);
-    }
-  };
-  const size_t group = whole.size() >= 4 ? whole.size() - 4 : 0;
-  decode(std::string_view(whole).substr(group));
-  decode(piece);
-  whole.resize(group);
-  for (size_t i = 0; i < bits.size(); i += 3) {
-    const size_t left = std::min<size_t>(3, bits.size() - i);
-    uint32_t word = 0;
-    for (size_t k = 0; k < 3; ++k) word = word << 8 | (k < left ? static_cast<uint8_t>(bits[i + k]) : 0u);
-    for (size_t k = 0; k < 4; ++k) whole += k <= left ? kAlphabet[word >> (18 - 6 * k) & 63] : '=';
-  }
+  // The last group of what is there joins the bytes of the piece.
+  const size_t kept = whole.size() - std::min<size_t>(whole.size(), 4);
+  const auto last = from_base64(std::string_view(whole).substr(kept)), next = from_base64(piece);
+  if (!last || !next) return false;
+  whole.resize(kept);
+  whole += to_base64(*last + *next);
+  return true;
 }
 
 }  // namespace
@@ -197,8 +181,9 @@ Result<void> ConverseAnswerReader::reasoning_delta(Block& block, json::Value rea
   add_text(Piece::Kind::kReasoning, reasoning["text"].text(), out);
   block.text = block.text || !reasoning["text"].text().empty();
   block.signature += reasoning["signature"].text();
-  if (json::Value redacted = reasoning["redactedContent"]; !redacted.text().empty())
-    append_base64(block.redacted, redacted.text());
+  if (json::Value redacted = reasoning["redactedContent"]; !redacted.text().empty()) {
+    if (!append_base64(block.redacted, redacted.text())) return malformed("redacted reasoning is not base64");
+  }
   if (block.signature.size() + block.redacted.size() > kOpaqueMax) return malformed("an opaque block is too long");
   return {};
 }

@@ -7,6 +7,7 @@
 #include "dialect/converse_request.h"
 #include "dialect/say.h"
 #include "dialect/upstream_error.h"
+#include "wire/base64.h"
 
 namespace perdure {
 namespace {
@@ -61,14 +62,6 @@ struct Media {
   std::string_view bytes;  // base64
 };
 
-bool is_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return false;
-  const size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  return std::ranges::all_of(text.substr(0, text.size() - padding), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-  });
-}
-
 Error not_base64(const std::string& where) {
   return {.code = Code::kInvalid,
           .message = say("Invalid '{}': expected base64-encoded data.", where),
@@ -87,7 +80,7 @@ Result<Media> media_of(std::string_view text, const std::string& where) {
     out.type = head.substr(0, head.find(';'));
     out.bytes = text.substr(comma + 1);
   }
-  if (!is_base64(out.bytes)) return not_base64(where);
+  if (out.bytes.empty() || !is_base64(out.bytes)) return not_base64(where);
   return out;
 }
 

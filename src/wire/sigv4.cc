@@ -11,6 +11,8 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/ids.h"
+#include "wire/digest.h"
 
 namespace perdure {
 namespace {
@@ -61,21 +63,7 @@ void append_encoded(std::string& out, std::string_view text, bool slashes_stay) 
   }
 }
 
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.append({kDigits[byte >> 4], kDigits[byte & 15]});
-  }
-  return out;
-}
-
-std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> out;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out.data());
-  return hex({reinterpret_cast<const char*>(out.data()), out.size()});
-}
+std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
 
 std::string hmac(std::string_view key, std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> out;
@@ -180,7 +168,7 @@ std::string signature_of(std::string_view canonical, std::string_view stamp, con
     OPENSSL_cleanse(key.data(), key.size());
     key = std::move(next);
   }
-  const std::string out = hex(hmac(key, text));
+  const std::string out = to_hex(hmac(key, text));
   OPENSSL_cleanse(key.data(), key.size());
   return out;
 }
