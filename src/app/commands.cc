@@ -39,7 +39,7 @@ Result<LoadedConfig> load(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   LoadedConfig loaded = parse_config(text.str(), environment);
-  if (!loaded.config.providers.empty()) loaded.config.providers_from = path;
+  if (!loaded.config.providers.empty()) loaded.config.found = {"providers from " + path};
   return loaded;
 }
 
@@ -80,7 +80,7 @@ std::optional<Config> effective_config(const cli::Options& options, std::string_
   else if (config.data.empty() || environment("PERDURE_DATA"))
     config.data = default_data_folder(environment);
   if (config.providers.empty()) {
-    Result<bool> found = providers_from_environment(config, environment);
+    Result<void> found = providers_from_environment(config, environment);
     if (!found.ok()) wrong(found.error().message);
   }
   if (!good) {
@@ -180,8 +180,9 @@ cli::Command serve_command() {
               "  OPENAI_BASE_URL=http://127.0.0.1:8000/v1 perdure serve --listen 127.0.0.1:9000\n"
               "  perdure serve --config /etc/perdure.yaml\n"
               "\n"
-              "Without providers in a configuration file they come from OPENAI_API_KEY and OPENAI_BASE_URL, or from a\n"
-              "model server that answers on 127.0.0.1:11434, :8080 or :8000. Clients speak the OpenAI Responses API:\n"
+              "Without providers in a configuration file they come from OPENAI_API_KEY and OPENAI_BASE_URL,\n"
+              "ANTHROPIC_API_KEY, GEMINI_API_KEY and other suppliers' usual variables, or from a model server that\n"
+              "answers on 127.0.0.1:11434, :8080 or :8000. Clients speak the OpenAI Responses API:\n"
               "\n"
               "  curl http://127.0.0.1:8080/v1/responses -H 'Content-Type: application/json' \\\n"
               "       -d '{\"model\": \"gpt-4o-mini\", \"input\": \"Count to five.\"}'\n"

@@ -72,26 +72,6 @@ bool is_loopback(const Address& address) {
          (address.host.starts_with("127.") && address.host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
-ChatVariant usual_variant(const Url& base_url) {
-  if (base_url.address.host == "api.openai.com") return {};
-  return {.max_completion_tokens = false, .developer_role = false, .stream_usage = true};
-}
-
-Result<bool> providers_from_environment(Config& config, const Environment& environment) {
-  std::string key = environment("OPENAI_API_KEY").value_or("");
-  std::string base = environment("OPENAI_BASE_URL").value_or("");
-  if (key.empty() && base.empty()) return false;
-  if (base.empty()) base = "https://api.openai.com/v1";
-  Result<Url> url = parse_url(base);
-  if (!url.ok()) return std::move(url).error().with_context("OPENAI_BASE_URL");
-  ProviderConfig provider{
-      .name = "environment", .base_url = *url, .api_key = key, .ca_file = {}, .variant = usual_variant(*url)};
-  config.models.push_back({"*", provider.name, ""});
-  config.providers.push_back(std::move(provider));
-  config.providers_from = key.empty() ? "OPENAI_BASE_URL (" + base + ")" : "OPENAI_API_KEY (" + base + ")";
-  return true;
-}
-
 ProxyRules proxies_from_environment(const Environment& environment) {
   auto first = [&](std::initializer_list<const char*> names) {
     for (const char* name : names)

@@ -3,29 +3,19 @@
 // first one, with its place. Secrets stand in the file as references (env:NAME, file:PATH) and are read when the file
 // is. docs/reference/configuration.md has the meaning of every key.
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/catalogue_file.h"
+#include "app/provider_config.h"
 #include "base/log.h"
-#include "dialect/chat_upstream.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "session/responses.h"
 
 namespace perdure {
-
-// The environment as a parameter: the value of a variable, if it is set.
-using Environment = std::function<std::optional<std::string>(const std::string&)>;
-
-struct ProviderConfig {
-  std::string name;
-  Url base_url;
-  std::string api_key;  // secret
-  std::string ca_file;
-  ChatVariant variant;
-};
 
 struct ModelConfig {
   std::string name;  // what clients ask for; "*": any
@@ -45,9 +35,11 @@ struct Config {
   Duration drain = std::chrono::seconds(20);
   bool encryption = true;
   std::string master_key;  // secret, 64 hex digits; empty: DATA/master.key
+  CatalogueFiles catalogue_files;
+  std::shared_ptr<const Catalogue> catalogue = known_catalogue();  // what is in those
   std::vector<ProviderConfig> providers;
   std::vector<ModelConfig> models;
-  std::string providers_from;  // for the user: "perdure.yaml", "OPENAI_API_KEY", ...
+  std::vector<std::string> found;  // where the providers come from, a line each, for the user
 };
 
 struct ConfigProblem {
@@ -63,10 +55,10 @@ struct LoadedConfig {
 };
 
 LoadedConfig parse_config(const std::string& text, const Environment& environment);
-// What OPENAI_API_KEY and OPENAI_BASE_URL say: a provider for any model. False: they are not set.
-Result<bool> providers_from_environment(Config& config, const Environment& environment);
-// What suppliers other than OpenAI understand by default.
-ChatVariant usual_variant(const Url& base_url);
+// What the usual variables say (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...), see found_providers.cc; adds providers, models
+// and what was found. Names that the catalogue knows go to one provider each; any other name goes to OPENAI_BASE_URL or
+// OPENAI_API_KEY, else to the provider if there is only one. The error names the variable that makes no sense.
+Result<void> providers_from_environment(Config& config, const Environment& environment);
 ProxyRules proxies_from_environment(const Environment& environment);
 std::string default_data_folder(const Environment& environment);
 

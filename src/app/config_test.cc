@@ -70,9 +70,9 @@ models:
   EXPECT_EQ(config.master_key.size(), 64u);
   ASSERT_EQ(config.providers.size(), 2u);
   EXPECT_EQ(config.providers[0].api_key, "secret");
-  EXPECT_TRUE(config.providers[0].variant.max_completion_tokens);
-  EXPECT_FALSE(config.providers[1].variant.max_completion_tokens);
-  EXPECT_TRUE(config.providers[1].variant.developer_role);
+  EXPECT_TRUE(config.providers[0].chat.max_completion_tokens);
+  EXPECT_FALSE(config.providers[1].chat.max_completion_tokens);
+  EXPECT_TRUE(config.providers[1].chat.developer_role);
   ASSERT_EQ(config.models.size(), 2u);
   EXPECT_EQ(config.models[0].upstream_model, "gpt-4o-mini");
 }
@@ -109,7 +109,7 @@ models:
           R"(f:2:8: cores: must be a whole number from 1 to 256, not "many")",
           "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, "
           "drain, "
-          "encryption, providers, models",
+          "encryption, catalogue, providers, models",
           R"(f:4:8: drain: "30" is not a duration: write a whole number and ms, s, m, h or d, like 30s)",
           R"(f:6:10: log.level: must be debug, info, warn or error, not "loud")",
           R"(f:8:15: limits.body_bytes: "64MB" is not a size: write a whole number and B, KiB, MiB or GiB, like 64MiB)",
@@ -118,7 +118,9 @@ models:
           "f:12:13: encryption: must be a mapping, not a plain value",
           "f:15:15: providers[0].base_url: URL: it must begin with http:// or https://",
           "f:16:14: providers[0].api_key: a secret stands here by reference only: env:NAME or file:PATH",
-          "f:17:5: providers[0].typo: there is no such key; here may stand: name, base_url, api_key, dialect, ca_file, "
+          "f:17:5: providers[0].typo: there is no such key; here may stand: name, supplier, base_url, dialect, "
+          "api_key, "
+          "auth, auth_header, headers, ca_file, issuer, party, region, account, placeholders, aws, google, azure, "
           "variant",
           R"(f:18:5: providers[1].name: another provider is named "a" too)",
           "f:20:14: providers[1].api_key: the environment variable NOT_SET is not set",
@@ -144,27 +146,6 @@ encryption: {key: env:MASTER}
 providers: [{name: a, base_url: "http://u:hidden@h/v1", api_key: hidden}])",
                                                 {{"MASTER", "hidden"}}))
     EXPECT_EQ(problem.find("hidden"), std::string::npos) << problem;
-}
-
-TEST(Config, TheEnvironmentNamesAProvider) {
-  auto from = [](std::map<std::string, std::string> values) {
-    Config config;
-    Result<bool> found = providers_from_environment(config, environment_of(std::move(values)));
-    EXPECT_TRUE(found.ok());
-    return std::pair(config, found.ok() && *found);
-  };
-  EXPECT_FALSE(from({}).second);
-  Config openai = from({{"OPENAI_API_KEY", "k"}}).first;
-  ASSERT_EQ(openai.providers.size(), 1u);
-  EXPECT_EQ(openai.providers[0].base_url.address.host, "api.openai.com");
-  EXPECT_TRUE(openai.providers[0].base_url.tls);
-  EXPECT_EQ(openai.providers_from, "OPENAI_API_KEY (https://api.openai.com/v1)");
-  Config local = from({{"OPENAI_BASE_URL", "http://127.0.0.1:9090/v1"}}).first;
-  ASSERT_EQ(local.providers.size(), 1u);
-  EXPECT_EQ(local.providers[0].base_url.address.port, 9090);
-  EXPECT_FALSE(local.providers[0].variant.developer_role);
-  Config bad;
-  EXPECT_FALSE(providers_from_environment(bad, environment_of({{"OPENAI_BASE_URL", "nonsense"}})).ok());
 }
 
 TEST(Config, UnitsAreAskedFor) {

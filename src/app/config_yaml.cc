@@ -4,6 +4,7 @@
 #include <set>
 
 #include "app/config.h"
+#include "app/provider_yaml.h"
 #include "app/yaml_fields.h"
 
 namespace perdure {
@@ -30,38 +31,40 @@ void read_limits(YamlFields fields, Config& config) {
   fields.finish();
 }
 
-ProviderConfig read_provider(YamlProblems& problems, const YAML::Node& node, const std::string& path,
-                             const Environment& environment) {
-  ProviderConfig out;
-  YamlFields fields(problems, node, path);
-  if (!fields.text("name", out.name) || out.name.empty()) problems.add(node, fields.at("name"), "is missing");
-  YAML::Node base = fields.take("base_url");
-  bool has_url = false;
-  if (!base.IsDefined()) {
-    problems.add(node, fields.at("base_url"), "is missing");
-  } else {
-    Result<Url> url = parse_url(base.IsScalar() ? base.Scalar() : "");
-    has_url = url.ok();
-    if (has_url)
-      out.base_url = *url;
+void read_catalogue(YamlProblems& problems, const YAML::Node& node, Config& config) {
+  YamlFields fields(problems, node, "catalogue");
+  CatalogueFiles& files = config.catalogue_files;
+  fields.text("file", files.file);
+  YAML::Node overlays = fields.take("overlay");
+  auto one = [&](const YAML::Node& overlay, const std::string& path) {
+    if (overlay.IsScalar())
+      files.overlays.push_back(overlay.Scalar());
     else
-      problems.add(base, fields.at("base_url"), url.error().message);
-  }
-  fields.parsed("api_key", out.api_key, [&](const std::string& word) { return read_secret(word, environment); });
-  std::string dialect;
-  fields.parsed("dialect", dialect, [](const std::string& word) -> Result<std::string> {
-    if (word == "chat") return word;
-    return Error{Code::kInvalid, "\"" + word + "\" is not a dialect that is spoken to suppliers; chat is"};
-  });
-  fields.parsed("ca_file", out.ca_file, existing_file);
-  if (has_url) out.variant = usual_variant(out.base_url);
-  YamlFields variant(problems, fields.take("variant"), fields.at("variant"));
-  variant.boolean("max_completion_tokens", out.variant.max_completion_tokens);
-  variant.boolean("developer_role", out.variant.developer_role);
-  variant.boolean("stream_usage", out.variant.stream_usage);
-  variant.finish();
+      problems.add(overlay, path, "must be the name of a file, not " + std::string(form_of(overlay)));
+  };
+  if (overlays.IsDefined() && overlays.IsScalar())
+    one(overlays, fields.at("overlay"));
+  else
+    for_elements(problems, overlays, fields.at("overlay"), one);
   fields.finish();
-  return out;
+  // One after the other, so that a problem stands at the file that has it.
+  CatalogueFiles some{.file = files.file, .overlays = {}};
+  auto load = [&](const YAML::Node& at, const std::string& path) {
+    Result<std::shared_ptr<const Catalogue>> loaded = load_catalogue(some);
+    if (!loaded.ok()) {
+      problems.add(at, path, loaded.error().message);
+      return false;
+    }
+    config.catalogue = *std::move(loaded);
+    return true;
+  };
+  if (!files.file.empty() && !load(node["file"], fields.at("file"))) return;
+  for (size_t i = 0; i < files.overlays.size(); ++i) {
+    some.overlays.push_back(files.overlays[i]);
+    bool single = overlays.IsScalar();
+    if (!load(single ? overlays : overlays[i], fields.at("overlay") + (single ? "" : "[" + std::to_string(i) + "]")))
+      return;
+  }
 }
 
 void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, const Environment& environment) {
@@ -115,10 +118,12 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
   });
   encryption.finish();
 
+  read_catalogue(problems, fields.take("catalogue"), config);
+
   std::set<std::string> names;
   YAML::Node providers = fields.take("providers");
   for_elements(problems, providers, "providers", [&](const YAML::Node& node, const std::string& path) {
-    ProviderConfig provider = read_provider(problems, node, path, environment);
+    ProviderConfig provider = read_provider(problems, node, path, *config.catalogue, environment);
     if (!provider.name.empty() && !names.insert(provider.name).second)
       problems.add(node, path + ".name", "another provider is named \"" + provider.name + "\" too");
     config.providers.push_back(std::move(provider));

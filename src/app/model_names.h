@@ -1,26 +1,32 @@
 #pragma once
 // What GET /v1/models lists: the configured names, and for deployments of any model ("*") the names that the supplier
-// lists, asked for when somebody wants to know and kept for a minute. Lives on one Loop.
+// lists, asked for when somebody wants to know and kept for a minute; where a supplier has no such list, those that the
+// catalogue knows of it. Lives on one Loop.
 
 #include <string>
 #include <vector>
 
 #include "app/config.h"
 #include "http/client.h"
+#include "provider/credential.h"
 
 namespace perdure {
 
-// The ids of GET <base_url>/models. kUnavailable and the like: it did not answer as such a server does.
+// The names that GET <base_url>/models has. kUnavailable and the like: it did not answer as such a server does.
 Task<Result<std::vector<std::string>>> fetch_models(HttpClient& client, Clock& clock, const ProviderConfig& provider,
-                                                    Duration patience);
+                                                    Credential& credential, Duration patience);
 
 class ModelList {
  public:
-  ModelList(const Config& config, HttpClient& client, Loop& loop) : config_(config), client_(client), loop_(loop) {}
+  // `credentials`: those of config's providers, in order. All outlive this object.
+  ModelList(const Config& config, std::vector<Credential*> credentials, HttpClient& client, Loop& loop)
+      : config_(config), credentials_(std::move(credentials)), client_(client), loop_(loop) {}
   Task<std::vector<std::string>> names();
 
  private:
+  Task<Result<std::vector<std::string>>> names_at(size_t provider);
   const Config& config_;
+  std::vector<Credential*> credentials_;
   HttpClient& client_;
   Loop& loop_;
   std::vector<std::string> kept_;

@@ -8,14 +8,15 @@
 #include <filesystem>
 #include <thread>
 
+#include "app/deployments.h"
 #include "app/keys.h"
 #include "app/model_names.h"
+#include "app/provider_factory.h"
 #include "app/signals.h"
 #include "async/asio_loop.h"
 #include "async/job_runner.h"
 #include "gateway/gateway.h"
 #include "http/asio_network.h"
-#include "provider/chat_provider.h"
 #include "routing/withdrawal_desk.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -32,8 +33,9 @@ struct Core {
   AsioLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
   std::unique_ptr<Network> network;
-  std::unique_ptr<HttpClient> client;
-  std::vector<std::unique_ptr<Provider>> providers;
+  std::unique_ptr<HttpClient> client, direct;
+  OffLoopFiles files{loop, *resolver};
+  std::vector<BuiltProvider> providers;
   std::unique_ptr<Router> router;
   std::unique_ptr<ModelList> models;
   std::unique_ptr<KeyBook> keys;
@@ -125,39 +127,37 @@ struct Server::Impl {
     Core& first = *cores[0];
     for (int port : {11434, 8080, 8000}) {
       if (port == config.listen.port) continue;
-      ProviderConfig provider;
-      provider.name = "local";
       std::string base = "http://127.0.0.1:" + std::to_string(port) + "/v1";
-      Result<Url> url = parse_url(base);
-      if (!url.ok()) continue;
-      provider.base_url = *url;
-      provider.variant = usual_variant(*url);
+      std::vector<WishProblem> problems;
+      ProviderConfig provider = complete({.name = "local", .base_url = base, .auth = AuthKind::kNone},
+                                         *config.catalogue, environment, problems);
+      if (!problems.empty()) continue;
+      std::unique_ptr<Credential> none = make_credential(provider, surroundings(first));
       Result<std::vector<std::string>> listed =
-          co_await fetch_models(*first.client, first.loop, provider, kProbePatience);
+          co_await fetch_models(*first.client, first.loop, provider, *none, kProbePatience);
       if (!listed.ok()) continue;
       config.models.push_back({"*", provider.name, ""});
       config.providers.push_back(std::move(provider));
-      config.providers_from = "a local model server that answers on " + base;
+      config.found.push_back("provider local: a model server that answers on " + base);
       co_return;
     }
   }
 
+  ProviderSurroundings surroundings(Core& core) const {
+    return {.loop = core.loop, .client = *core.client, .direct = *core.direct, .files = core.files, .log = log};
+  }
+
   void wire(Core& core) {
-    std::vector<Deployment> deployments;
-    for (const ProviderConfig& provider : config.providers)
-      core.providers.push_back(chat_provider({.name = provider.name,
-                                              .base_url = provider.base_url,
-                                              .api_key = provider.api_key,
-                                              .ca_file = provider.ca_file,
-                                              .variant = provider.variant},
-                                             *core.client));
-    for (const ModelConfig& model : config.models)
-      for (auto& provider : core.providers)
-        if (provider->name() == model.provider)
-          deployments.push_back(Deployment::simple(model.name, *provider, model.upstream_model));
-    core.router = std::make_unique<Router>(core.loop, std::move(deployments), std::vector<Workload>{}, RoutingOptions{},
-                                           &slots, log);
-    core.models = std::make_unique<ModelList>(config, *core.client, core.loop);
+    std::vector<Provider*> providers;
+    std::vector<Credential*> credentials;
+    for (const ProviderConfig& provider : config.providers) {
+      core.providers.push_back(make_provider(provider, surroundings(core)));
+      providers.push_back(core.providers.back().provider.get());
+      credentials.push_back(core.providers.back().credential.get());
+    }
+    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers), std::vector<Workload>{},
+                                           RoutingOptions{}, &slots, log);
+    core.models = std::make_unique<ModelList>(config, std::move(credentials), *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
   }
 
@@ -189,7 +189,7 @@ struct Server::Impl {
       ModelList* models = core.models.get();
       core.gateway = std::make_unique<Gateway>(
           core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness,
-          GatewayOptions{.desk = desk.get()}, log);
+          GatewayOptions{.router = core.router.get(), .generation = &config.session.generation, .desk = desk.get()}, log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {
         core.server->start();
@@ -206,12 +206,11 @@ struct Server::Impl {
   }
 
   void announce(size_t recovered) const {
+    for (const std::string& line : config.found) say(line);
     if (config.providers.empty())
-      say("no provider: set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server on 127.0.0.1:11434, :8080 or "
-          ":8000, "
-          "or name one in perdure.yaml. Until then every new response is refused.");
-    else
-      say("providers from " + config.providers_from);
+      say("no provider: set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or the like, or OPENAI_BASE_URL, start a "
+          "local model server on 127.0.0.1:11434, :8080 or :8000, or name one in perdure.yaml. Until then every new "
+          "response is refused.");
     if (recovered > 0)
       say("going on with " + std::to_string(recovered) + " unfinished response" + (recovered == 1 ? "" : "s"));
     std::string host =
@@ -241,6 +240,7 @@ struct Server::Impl {
     if (core.server) co_await core.server->stop(deadline);
     if (core.gateway) co_await core.gateway->stop();
     core.client->close_idle();
+    core.direct->close_idle();
     co_return true;
   }
 
@@ -260,6 +260,7 @@ struct Server::Impl {
       auto core = std::make_unique<Core>();
       core->network = asio_network(core->loop, *core->resolver);
       core->client = std::make_unique<HttpClient>(core->loop, *core->network, proxies);
+      core->direct = std::make_unique<HttpClient>(core->loop, *core->network, ProxyRules{});
       cores.push_back(std::move(core));
     }
     Result<std::vector<std::unique_ptr<Listener>>> listeners = listen();

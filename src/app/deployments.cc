@@ -1,0 +1,25 @@
+#include "app/deployments.h"
+
+#include <algorithm>
+
+namespace perdure {
+
+std::vector<Deployment> deployments_of(const Config& config, const std::vector<Provider*>& providers) {
+  std::vector<Deployment> out;
+  for (const ModelConfig& model : config.models) {
+    auto at = std::ranges::find(config.providers, model.provider, &ProviderConfig::name);
+    if (at == config.providers.end()) continue;
+    Deployment deployment = Deployment::simple(
+        model.name, *providers[static_cast<size_t>(at - config.providers.begin())], model.upstream_model);
+    deployment.party = at->party;
+    deployment.region = at->region;
+    deployment.account = at->account;
+    std::string upstream = !model.upstream_model.empty() ? model.upstream_model : model.name == "*" ? "" : model.name;
+    deployment.capabilities = config.catalogue->evidence(at->supplier, upstream).merged();
+    if (!upstream.empty()) deployment.price = config.catalogue->price(at->supplier, upstream);
+    out.push_back(std::move(deployment));
+  }
+  return out;
+}
+
+}  // namespace perdure

@@ -1,0 +1,16 @@
+#pragma once
+// Deployments as the configuration and the catalogue have them: what each can do, how much fits and what it costs, by
+// the best word there is.
+
+#include <vector>
+
+#include "app/config.h"
+#include "routing/deployment.h"
+
+namespace perdure {
+
+// One for each of config.models, in order; `providers` are those of the config, in order, and outlive them. A
+// deployment of any name knows only what holds for every model of its supplier.
+std::vector<Deployment> deployments_of(const Config& config, const std::vector<Provider*>& providers);
+
+}  // namespace perdure
