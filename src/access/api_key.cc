@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr std::pair<Scope, std::string_view> kScopes[] = {
     {Scope::kUse, "use"}, {Scope::kOperate, "operate"}, {Scope::kAudit, "audit"}};
+
+constexpr std::pair<std::string_view, std::vector<std::string> Permits::*> kPermits[] = {
+    {"models", &Permits::models}, {"parties", &Permits::parties}, {"regions", &Permits::regions}};
+constexpr size_t kPermitsMax = 1000;
 
 std::string base64url(std::string_view bytes) {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -115,6 +120,12 @@ std::string write_keys(const std::vector<ApiKey>& keys) {
       if (key.scopes.has(scope)) out.string(word);
     out.end_array().field("created", unix_seconds(key.created));
     if (key.revoked) out.field("revoked", unix_seconds(*key.revoked));
+    for (auto [name, list] : kPermits) {
+      if ((key.permits.*list).empty()) continue;
+      out.key(name).begin_array();
+      for (const std::string& each : key.permits.*list) out.string(each);
+      out.end_array();
+    }
     out.field("sha256", to_hex({reinterpret_cast<const char*>(key.hash.data()), key.hash.size()})).end_object();
   }
   out.end_array().end_object();
@@ -148,6 +159,14 @@ Result<std::vector<ApiKey>> read_keys(std::string text) {
     if (key.id.empty() || !hash.ok() || hash->size() != key.hash.size())
       return Error{Code::kCorrupt, place + ": id or sha256 is missing"};
     std::memcpy(key.hash.data(), hash->data(), key.hash.size());
+    // A limit that cannot be read must not become none.
+    for (auto [name, list] : kPermits) {
+      if (value[name].absent()) continue;
+      for (json::Value each : value[name].elements()) (key.permits.*list).emplace_back(each.text());
+      bool good = !(key.permits.*list).empty() &&
+                  std::ranges::none_of(key.permits.*list, [](const std::string& each) { return each.empty(); });
+      if (!good) return Error{Code::kCorrupt, place + "." + std::string(name) + ": not a list of names"};
+    }
     keys.push_back(std::move(key));
   }
   return keys;
@@ -172,7 +191,15 @@ Result<std::vector<ApiKey>> KeyFile::list() const {
   return keys;
 }
 
-Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random) {
+Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
+                                      Permits permits) {
+  for (auto [what, list] : kPermits) {
+    bool good =
+        (permits.*list).size() <= kPermitsMax && std::ranges::all_of(permits.*list, [](const std::string& each) {
+          return !each.empty() && each.size() <= 256 && json::valid_utf8(each);
+        });
+    if (!good) return Error{Code::kInvalid, std::string(what) + ": at most 1000 names of 1 to 256 bytes of UTF-8"};
+  }
   if (scopes.bits == 0) return Error{Code::kInvalid, "a key needs at least one scope"};
   if (!json::valid_utf8(name) || name.size() > 200)
     return Error{Code::kInvalid, "a name is at most 200 bytes of UTF-8"};
@@ -187,7 +214,8 @@ Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes 
               .scopes = scopes,
               .created = now,
               .revoked = {},
-              .hash = sha256(made.secret)};
+              .hash = sha256(made.secret),
+              .permits = std::move(permits)};
   keys.push_back(made.key);
   TRY_VOID(write_durably(path_, write_keys(keys)));
   return made;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/permits.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -38,6 +39,7 @@ struct ApiKey {
   WallTime created{};
   std::optional<WallTime> revoked;
   Hash256 hash{};  // SHA-256 of the key
+  Permits permits = {};
 };
 
 // kInvalid: a tenant is 1 to 64 letters, digits, '.', '_' or '-'.
@@ -59,7 +61,8 @@ class KeyFile {
     ApiKey key;
     std::string secret;  // "pdk_" and 43 characters; shown once
   };
-  Result<Made> create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random);
+  Result<Made> create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
+                      Permits permits = {});
   // By id, or by name when only one unrevoked key has it. Revoking again changes nothing.
   Result<ApiKey> revoke(std::string_view id_or_name, WallTime now);
 

@@ -45,6 +45,15 @@ bool KeyBook::has_keys() {
   return closed_;
 }
 
+const Permits* KeyBook::permits(const KeyId& id) {
+  static const Permits kNothing{.models = {""}, .parties = {}, .regions = {}};  // no model has that name
+  if (id.empty()) return nullptr;
+  refresh();
+  for (const ApiKey& key : keys_)
+    if (key.id == id) return key.permits.unlimited() ? nullptr : &key.permits;
+  return &kNothing;
+}
+
 Result<Caller> KeyBook::identify(std::string_view token) {
   if (!has_keys()) return Caller{TenantId("default"), KeyId(), Scopes::all()};
   if (token.empty())

@@ -27,6 +27,9 @@ class KeyBook {
   bool has_keys();
   // kDenied, reason "unauthenticated": no such key, or it was revoked. `token` empty: none was sent.
   Result<Caller> identify(std::string_view token);
+  // What the key may use, as keys.json says now; null: everything. A key that was revoked keeps its limits for what it
+  // has begun; one that is gone may use nothing any more. Valid until the next call of any of these.
+  const Permits* permits(const KeyId& id);
 
  private:
   struct Stamp {  // of the file as it was read

@@ -121,6 +121,34 @@ TEST_F(KeyBookTest, RevokingByNameNeedsOneOfThatName) {
   EXPECT_EQ(file.revoke("none", clock.wall()).error().code, Code::kNotFound);
 }
 
+TEST_F(KeyBookTest, WhatAKeyMayUseIsKeptAndNeverForgotten) {
+  Permits limits{.models = {"small", "a model"}, .parties = {}, .regions = {"eu"}};
+  KeyFile file(path);
+  Result<KeyFile::Made> limited =
+      file.create("intern", TenantId("default"), *Scopes::parse("use"), clock.wall(), random, limits);
+  ASSERT_TRUE(limited.ok());
+  KeyFile::Made free = make("web");
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  ASSERT_NE(book.permits(limited->key.id), nullptr);
+  EXPECT_EQ(*book.permits(limited->key.id), limits);
+  EXPECT_EQ(book.permits(free.key.id), nullptr) << "everything";
+  EXPECT_EQ(book.permits(KeyId()), nullptr) << "there were no keys when it was asked";
+  ASSERT_TRUE(file.revoke("intern", clock.wall()).ok());
+  clock.at += 1s;
+  EXPECT_EQ(*book.permits(limited->key.id), limits) << "what it has begun keeps its limits";
+  const Permits* gone = book.permits(KeyId("key_gone"));
+  ASSERT_NE(gone, nullptr) << "unknown limits are not no limits";
+  EXPECT_FALSE(gone->unlimited());
+  std::string without = text();
+  without.replace(without.find("\"regions\":[\"eu\"]"), 16, "\"regions\":[]    ");
+  EXPECT_EQ(read_keys(without).error().code, Code::kCorrupt);
+  EXPECT_EQ(file.create("bad", TenantId("default"), *Scopes::parse("use"), clock.wall(), random, {.models = {""}})
+                .error()
+                .code,
+            Code::kInvalid);
+}
+
 TEST_F(KeyBookTest, WordsAreChecked) {
   EXPECT_FALSE(Scopes::parse("use,fly").ok());
   EXPECT_FALSE(Scopes::parse("").ok());

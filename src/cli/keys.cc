@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -19,8 +20,39 @@ void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) 
     out.integer(unix_seconds(*key.revoked));
   else
     out.null();
+  for (auto [name, list] : {std::pair("models", &key.permits.models), std::pair("parties", &key.permits.parties),
+                            std::pair("regions", &key.permits.regions)}) {
+    if (list->empty()) continue;
+    out.key(name).begin_array();
+    for (const std::string& each : *list) out.string(each);
+    out.end_array();
+  }
   if (!secret.empty()) out.field("key", secret);
   out.end_object();
+}
+
+// "a,b": a list; empty names stay, and are refused.
+std::vector<std::string> names_in(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    size_t comma = std::min(text.find(','), text.size());
+    out.emplace_back(text.substr(0, comma));
+    if (comma + 1 == text.size()) out.emplace_back();
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return out;
+}
+
+std::string shown_permits(const Permits& permits) {
+  std::string out;
+  for (auto [name, list] : {std::pair("models", &permits.models), std::pair("parties", &permits.parties),
+                            std::pair("regions", &permits.regions)}) {
+    if (list->empty()) continue;
+    out += out.empty() ? "" : "; ";
+    out += name;
+    for (size_t i = 0; i < list->size(); ++i) out += (i == 0 ? " " : ",") + (*list)[i];
+  }
+  return out.empty() ? "all" : out;
 }
 
 int create(KeyFile& file, const Options& options, const std::string& folder) {
@@ -32,8 +64,11 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) return complain({Code::kUnavailable, "cannot make the data folder " + folder + ": " + error.message()});
   ::chmod(folder.c_str(), 0700);
+  Permits permits{.models = names_in(options.get("models")),
+                  .parties = names_in(options.get("parties")),
+                  .regions = names_in(options.get("regions"))};
   Result<KeyFile::Made> made =
-      file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random());
+      file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random(), std::move(permits));
   if (!made.ok()) return complain(made.error());
   if (options.has("json")) {
     json::Writer out;
@@ -58,10 +93,10 @@ int list(KeyFile& file, const Options& options) {
     print(out.text() + "\n");
     return kOk;
   }
-  Table table({"ID", "NAME", "TENANT", "SCOPES", "CREATED", "REVOKED"});
+  Table table({"ID", "NAME", "TENANT", "SCOPES", "MAY USE", "CREATED", "REVOKED"});
   for (const ApiKey& key : *keys)
-    table.row({key.id.value, key.name, key.tenant.value, key.scopes.to_string(), show_time(unix_seconds(key.created)),
-               key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
+    table.row({key.id.value, key.name, key.tenant.value, key.scopes.to_string(), shown_permits(key.permits),
+               show_time(unix_seconds(key.created)), key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
   print(keys->empty() ? "no keys: every caller on this machine is tenant \"default\"\n" : table.text());
   return kOk;
 }
@@ -102,12 +137,16 @@ Command keys_command(DataFolder data_folder) {
       .options = {{"name", "TEXT", "create: what the key is for"},
                   {"tenant", "NAME", "create: the owner of what it makes (default \"default\")"},
                   {"scopes", "LIST", "create: use, operate, audit, joined by commas (default use)"},
+                  {"models", "LIST", "create: only these models, as clients name them (default all)"},
+                  {"parties", "LIST", "create: only deployments of these parties (default all)"},
+                  {"regions", "LIST", "create: only deployments in these regions (default all)"},
                   {"data", "DIR", "the server's data folder"},
                   {"config", "FILE", "the server's configuration, which names the data folder"},
                   {"json", "", "as JSON"}},
       .details =
           "  perdure keys create --name \"web app\" --tenant shop\n"
           "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
+          "  perdure keys create --name intern --models small --regions eu\n"
           "  perdure keys list\n"
           "  perdure keys revoke key_0123456789abcdef\n"
           "\n"

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/permits.h"
 #include "base/ids.h"
 #include "routing/needs.h"
 #include "routing/workload.h"
@@ -19,11 +20,6 @@ struct Traffic {
   TenantId tenant;
   KeyId key;
   uint64_t session = 0;  // for stickiness; 0: none
-};
-
-// What an API key may use. Empty lists: everything.
-struct Permits {
-  std::vector<std::string> models, parties, regions;
 };
 
 // What other modules say of a placement from moment to moment. Called on the Router's Loop, for every decision: quick.
