@@ -1,7 +1,9 @@
 #include <pthread.h>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "async/asio_loop.h"
 #include "async/job_runner.h"
@@ -26,16 +28,31 @@ Result<Address> parse_address(const std::string& text) {
   return out;
 }
 
+// One supplier at one address. Several live in one process on one loop; each has its own statistics and faults.
+struct Standing {
+  Standing(Loop& loop, simulate::SupplierOptions options, std::unique_ptr<Listener> listener, Log log)
+      : supplier(loop, std::move(options), log), server(loop, std::move(listener), supplier, {}, std::move(log)) {}
+  simulate::SimulatedSupplier supplier;
+  HttpServer server;
+};
+
 int simulate(const Options& options) {
   simulate::SupplierOptions supplier_options;
+  std::vector<Address> addresses;
   for (const auto& [name, value] : options.given) {
-    if (name == "listen" || name == "verbose") continue;
-    Result<void> set = simulate::set_option(supplier_options, name, name == "reasoning" ? "true" : value);
+    if (name == "verbose") continue;
+    if (name == "listen") {
+      Result<Address> address = parse_address(value);
+      if (!address.ok()) return complain_usage(address.error().message, "simulate");
+      addresses.push_back(std::move(*address));
+      continue;
+    }
+    const bool flag = name == "reasoning" || name == "state" || name == "automatic-cache";
+    Result<void> set = simulate::set_option(supplier_options, name, flag ? "true" : value);
     if (!set.ok()) return complain_usage("--" + set.error().message, "simulate");
   }
   if (!options.words.empty()) return complain_usage("simulate takes options only", "simulate");
-  Result<Address> address = parse_address(options.get("listen", "127.0.0.1:9090"));
-  if (!address.ok()) return complain_usage(address.error().message, "simulate");
+  if (addresses.empty()) addresses.push_back({"127.0.0.1", 9090});
 
   sigset_t set;
   ::sigemptyset(&set);
@@ -48,25 +65,35 @@ int simulate(const Options& options) {
   AsioLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
   std::unique_ptr<Network> network = asio_network(loop, *resolver);
-  Result<std::unique_ptr<Listener>> listener = network->listen(*address, nullptr, false);
-  if (!listener.ok()) return complain(listener.error());
-  simulate::SimulatedSupplier supplier(loop, supplier_options, log);
-  HttpServer server(loop, std::move(*listener), supplier, {}, log);
-  int port = server.port();
-  loop.post([&] { server.start(); });
+  std::vector<std::unique_ptr<Standing>> suppliers;
+  for (const Address& address : addresses) {
+    Result<std::unique_ptr<Listener>> listener = network->listen(address, nullptr, false);
+    if (!listener.ok()) return complain(listener.error());
+    // Whoever listens at another address is another account: it does not know the first one's signatures.
+    simulate::SupplierOptions own = supplier_options;
+    if (!suppliers.empty()) own.account += "#" + std::to_string(suppliers.size() + 1);
+    suppliers.push_back(std::make_unique<Standing>(loop, std::move(own), std::move(*listener), log));
+  }
+  loop.post([&] {
+    for (const auto& one : suppliers) one->server.start();
+  });
   std::thread thread([&] { loop.run(); });
-  std::string host = address->host.find(':') == std::string::npos ? address->host : "[" + address->host + "]";
-  std::fprintf(stderr, "simulated supplier listening on http://%s:%d/v1, model %s\n", host.c_str(), port,
-               supplier_options.model.c_str());
+  for (size_t i = 0; i < suppliers.size(); ++i) {
+    const std::string& host = addresses[i].host;
+    const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    std::fprintf(stderr, "simulated supplier listening on http://%s:%d/v1, model %s\n", shown.c_str(),
+                 suppliers[i]->server.port(), supplier_options.model.c_str());
+  }
   int signal = 0;
   ::sigwait(&set, &signal);
   TaskGroup ending(loop);
   loop.post([&] {
-    auto end = [](HttpServer& s, AsioLoop& l) -> Task<void> {
-      co_await s.stop(deadline_in(l, std::chrono::milliseconds(200)));
+    auto end = [](std::vector<std::unique_ptr<Standing>>& all, AsioLoop& l) -> Task<void> {
+      const Deadline deadline = deadline_in(l, std::chrono::milliseconds(200));
+      for (const auto& one : all) co_await one->server.stop(deadline);
       l.stop();
     };
-    ending.spawn(end(server, loop));
+    ending.spawn(end(suppliers, loop));
   });
   thread.join();
   return kOk;
@@ -78,24 +105,43 @@ Command simulate_command() {
   return {
       .name = "simulate",
       .words = "",
-      .summary = "a simulated supplier: an OpenAI-compatible endpoint with a scripted model, for tests and drills",
-      .options = {{"listen", "HOST:PORT", "where (default 127.0.0.1:9090; port 0 takes a free one)"},
+      .summary = "a simulated supplier that speaks every upstream dialect, with a scripted model, for tests and drills",
+      .options = {{"listen", "HOST:PORT",
+                   "where (default 127.0.0.1:9090; port 0 takes a free one); several times: several suppliers"},
                   {"model", "NAMES", "names it answers to, joined by commas; * among them: any (default simulated-1)"},
                   {"seed", "N", "of everything random in it (default 1)"},
                   {"tokens-per-second", "N", "pace of an answer (default 0: as fast as possible)"},
                   {"first-token", "TIME", "wait before the first token, like 300ms"},
                   {"fault", "FAULT", "something that goes wrong; may stand several times, see below"},
-                  {"continuation", "HOW", "how it goes on with a broken answer: exact, overlap, restart, mixed"},
+                  {"seam", "HOW", "how it goes on when asked in words for the rest of an answer, see below"},
+                  {"continuation", "HOW", "the same as --seam"},
+                  {"prefill", "yes|no", "goes on with a last message of the assistant (default yes)"},
+                  {"state", "",
+                   "keeps responses that ask for it; otherwise store and previous_response_id are refused"},
                   {"reasoning", "", "shows reasoning before its answers"},
                   {"bodies-kept", "N", "request bodies that GET /__stats?bodies=1 shows"},
-                  {"api-key", "KEY", "the key that callers must send"},
+                  {"api-key", "KEY", "the key that callers must send, in whatever header their dialect has for it"},
+                  {"aws-key", "ID:SECRET", "the access key that requests to Bedrock must be signed with"},
+                  {"aws-region", "REGION", "the region that they must be signed for (default: any)"},
+                  {"account", "NAME", "whose signatures it puts on reasoning; another account's are refused"},
+                  {"cache-minimum", "N", "tokens from which prompt prefixes are cached (default 1024)"},
+                  {"automatic-cache", "", "counts repeated prefixes as cached without being asked"},
                   {"verbose", "", "logs requests"}},
       .details =
           "It says what it is told to say, counts, recalls words from its context, calls tools and fills JSON\n"
-          "schemas. No model is behind it, nothing is sent anywhere.\n"
+          "schemas. No model is behind it, nothing is sent anywhere. It speaks OpenAI's Chat Completions and\n"
+          "Responses, Azure OpenAI, Anthropic's Messages, Bedrock's Converse and Gemini, all at one address,\n"
+          "and refuses what they would refuse.\n"
           "\n"
           "  perdure simulate --tokens-per-second 20\n"
           "  OPENAI_BASE_URL=http://127.0.0.1:9090/v1 perdure serve\n"
+          "\n"
+          "seams:\n"
+          "  exact        what is missing           whitespace  other white space at the seam\n"
+          "  overlap      some words again first    fence       a code block opened again\n"
+          "  restart      all of it again           language    goes on in another language\n"
+          "  preface      \"Sure, here is the rest\"  refusal     does not go on\n"
+          "  mixed        one of exact, overlap and restart, by seed; random: any of them\n"
           "\n"
           "faults:\n"
           "  status=429,retry-after=2      answers with that status\n"
