@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/planted.h"
+#include "session/keys_of.h"
 #include "store/seal.h"
 
 namespace perdure {
@@ -12,48 +13,6 @@ constexpr size_t kPageBytes = 1 << 20;
 
 Error no_such_response(const ResponseId& id) {
   return {Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
-}
-
-std::string_view id_prefix(ItemKind kind) {
-  switch (kind) {
-    case ItemKind::kMessage:
-      return "msg_";
-    case ItemKind::kFunctionCall:
-      return "fc_";
-    case ItemKind::kFunctionCallOutput:
-      return "fco_";
-    case ItemKind::kReasoning:
-      return "rs_";
-    case ItemKind::kCompaction:
-      return "cmp_";
-  }
-  return "item_";
-}
-
-IndexKey response_key(const TenantId& tenant, const ResponseId& id) { return {tenant, IndexKind::kResponse, id.value}; }
-
-IndexKey idempotency_key(const CreateCall& call) {
-  return {call.tenant, IndexKind::kIdempotency, call.route + "/" + call.idempotency_key};
-}
-
-// What an idempotency entry remembers of the request: bound to the response, so that it tells nothing once that is
-// gone.
-std::string fingerprint(const CreateCall& call, const ResponseId& id) {
-  std::string_view body(reinterpret_cast<const char*>(call.body_hash.data()), call.body_hash.size());
-  Hash256 hash = sha256(id.value + std::string(body));
-  return to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
-}
-
-// Whose request it is, for routing. What shares a supplier's prompt cache shares a number: what the client says belongs
-// together, else the session.
-Traffic traffic_of(const Run& run, const KeyId& key) {
-  Traffic out{.tenant = run.tenant(), .key = key};
-  const std::string& named = run.request().prompt_cache_key;
-  if (!named.empty())
-    out.session = std::hash<std::string>{}(run.tenant().value + "/" + named);
-  else if (run.stored())
-    out.session = std::hash<SessionId>{}(run.session());
-  return out;
 }
 
 }  // namespace
@@ -68,6 +27,7 @@ ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, Rout
       number_(number),
       count_(count),
       keys_(options.master, options.store, loop.random()),
+      turnstiles_(loop),
       group_(loop) {}
 
 SessionId ResponsesHost::session_id_of_this_home() {
@@ -89,9 +49,22 @@ void ResponsesHost::keep(RunPtr run, ResponseId id) {
 void ResponsesHost::forget(const ResponseId& id) {
   auto found = runs_.find(id);
   if (found == runs_.end()) return;
+  found->second->turn.release();
   if (found->second->stored()) by_session_.erase(found->second->journal()->row().id);
   runs_.erase(found);
   running_.store(runs_.size(), std::memory_order_relaxed);
+}
+
+// Whose request it is, for routing. What shares a supplier's prompt cache shares a number: what the client says belongs
+// together, else the session.
+Traffic ResponsesHost::traffic_of(const Run& run) const {
+  Traffic out{.tenant = run.tenant(), .key = run.key()};
+  const std::string& named = run.request().prompt_cache_key;
+  if (!named.empty())
+    out.session = std::hash<std::string>{}(run.tenant().value + "/" + named);
+  else if (run.stored())
+    out.session = std::hash<SessionId>{}(run.session());
+  return out;
 }
 
 // A response's ending and what must be true together with it.
@@ -100,172 +73,19 @@ Batch ResponsesHost::end_batch(const Run& run, const ResponseEnded& ended, const
   batch.unfinished = false;
   IndexValue value{run.request().model, std::string(name_of(ended.status)), run.created(), 0, run.idempotency};
   batch.put.push_back({response_key(run.tenant(), id), {run.session(), first, value.encode()}});
+  if (!run.request().store && retention_of(run.request()).count() > 0)
+    batch.timers.push_back({id.value, loop_.wall() + retention_of(run.request())});
   return batch;
-}
-
-// --- create
-// ------------------------------------------------------------------------------------------------------------
-
-struct ResponsesHost::Prepared {
-  std::vector<Item> context;
-  std::optional<SessionRow> session;  // append to this one; otherwise a new one
-  std::optional<SessionRow> fork_of;
-  uint64_t fork_seq = 0;
-};
-
-Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(const CreateCall& call,
-                                                             std::optional<IndexEntry> previous) {
-  Prepared prepared;
-  if (previous) {
-    CO_TRY(IndexValue value, IndexValue::decode(previous->value));
-    if (value.last == 0)
-      co_return Error{Code::kConflict, "the previous response has not ended yet", "previous_response_id",
-                      "previous_response_in_progress"};
-    CO_TRY(std::optional<SessionRow> row, co_await store_.session(previous->session));
-    if (!row) co_return Error{Code::kCorrupt, "a response's session is missing"};
-    Result<LoadedSession> loaded =
-        co_await load_session(store_, keys_, *row, value.last, limits_.context_bytes_max, false);
-    if (!loaded.ok()) co_return std::move(loaded).error();
-    prepared.context = std::move(loaded->context);
-    if (loaded->last) add_to_context(prepared.context, *loaded->last);
-    bool at_head = row->head == value.last && !by_session_.contains(row->id);
-    if (at_head) {
-      prepared.session = std::move(row);
-    } else {
-      prepared.fork_seq = value.last;
-      prepared.fork_of = std::move(row);
-    }
-  }
-  prepared.context.insert(prepared.context.end(), call.request.input.begin(), call.request.input.end());
-  co_return prepared;
-}
-
-Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<IndexEntry> previous) {
-  if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
-  if (runs_.size() >= limits_.runs_max)
-    co_return Error{Code::kOverloaded, "too many responses are being made", "", "server_overloaded"};
-  CO_TRY_VOID(router_.check({.model = call.request.model,
-                             .traffic = {.tenant = call.tenant, .key = call.key},
-                             .needs = needs_of(call.request, call.request.input),
-                             .tried = {},
-                             .author = {}}));
-  for (Item& item : call.request.input)
-    if (item.id.empty()) item.id = make_id(loop_.random(), id_prefix(item.kind));
-  if (call.request.store) co_return co_await create_stored(std::move(call), std::move(previous));
-  co_return co_await create_unstored(std::move(call), std::move(previous));
-}
-
-Task<Result<Created>> ResponsesHost::find_repeated(const CreateCall& call) {
-  CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(idempotency_key(call)));
-  if (!entry) co_return Created{};
-  size_t space = entry->value.find(' ');
-  ResponseId id(entry->value.substr(space + 1));
-  if (entry->value.substr(0, space) != fingerprint(call, id))
-    co_return Error{Code::kConflict, "this Idempotency-Key was used before with another request", "Idempotency-Key",
-                    "idempotency_key_reused"};
-  co_return Created{std::move(id), true};
-}
-
-Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optional<IndexEntry> previous) {
-  bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
-  if (keyed) {
-    CO_TRY(Created repeated, co_await find_repeated(call));
-    if (repeated.repeated) co_return repeated;
-  }
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    CO_TRY(Prepared prepared, co_await prepare(call, previous));
-    ResponseId id(make_id(loop_.random(), "resp_"));
-    WallTime now = loop_.wall();
-    Batch batch;
-    bool fresh = !prepared.session;
-    SessionRow row;
-    std::optional<Key256> key;
-    if (fresh) {
-      row = SessionRow{
-          .id = session_id_of_this_home(), .tenant = call.tenant, .created = now, .expires = WallTime::max()};
-      if (prepared.fork_of) {
-        row.parent = prepared.fork_of->id;
-        row.parent_seq = prepared.fork_seq;
-      }
-      CO_TRY(KeyRing::NewKey made, co_await keys_.make(call.tenant, row.id));
-      key = made.key;
-      row.wrapped_key = std::move(made.wrapped);
-      row.unfinished = true;
-      batch.create = row;
-    } else {
-      row = std::move(*prepared.session);
-      CO_TRY(key, co_await keys_.open(row));
-    }
-    batch.unfinished = true;
-    uint64_t first = row.head + 1;
-    IndexValue value{call.request.model, std::string(name_of(ResponseStatus::kInProgress)), now, 0,
-                     keyed ? idempotency_key(call).key : std::string()};
-    batch.put.push_back({response_key(call.tenant, id), {row.id, first, value.encode()}, true});
-    if (keyed)
-      batch.put.push_back({idempotency_key(call), {row.id, first, fingerprint(call, id) + " " + id.value}, true});
-    if (limits_.retention.count() > 0) batch.timers.push_back({id.value, now + limits_.retention});
-
-    auto journal = std::make_unique<Journal>(store_, lease_, row, key, loop_.random());
-    auto run = std::make_shared<Run>(loop_, call.tenant, std::move(journal), limits_.run, log_);
-    Record created{.time = now, .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
-    run->identify(std::get<ResponseCreated>(created.body), now, first);
-    run->idempotency = value.idempotency;
-    keep(run, id);
-    GenerationInput input{.request = &run->request(),
-                          .traffic = traffic_of(*run, call.key),
-                          .context = prepared.context,
-                          .traceparent = call.traceparent};
-    // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored
-    // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
-    bool certain = fresh && !keyed;
-    if (certain) group_.spawn(drive(run, std::move(input)));
-    Result<void> durable = co_await run->commit_first(std::move(created), std::move(batch));
-    if (durable.ok()) {
-      if (!certain) group_.spawn(drive(run, std::move(input)));
-      co_return Created{id, false};
-    }
-    Error error = std::move(durable).error();
-    forget(id);
-    if (certain) {
-      run->halt = true;
-      run->cancel().request();
-      co_return error;
-    }
-    if (error.code != Code::kConflict) co_return error;
-    if (keyed) {
-      CO_TRY(Created repeated, co_await find_repeated(call));
-      if (repeated.repeated) co_return repeated;
-    }
-    // Somebody else went on from the same response first: the next round forks.
-  }
-  co_return Error{Code::kConflict, "the conversation is being written by others", "previous_response_id"};
-}
-
-Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optional<IndexEntry> previous) {
-  CO_TRY(Prepared prepared, co_await prepare(call, previous));
-  ResponseId id(make_id(loop_.random(), "resp_"));
-  auto run = std::make_shared<Run>(loop_, call.tenant, nullptr, limits_.run, log_);
-  Record created{
-      .seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
-  run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
-  CO_TRY_VOID(run->begin_with(created));
-  keep(run, id);
-  group_.spawn(drive(run, {.request = &run->request(),
-                           .traffic = traffic_of(*run, call.key),
-                           .context = std::move(prepared.context),
-                           .traceparent = call.traceparent}));
-  co_return Created{id, false};
 }
 
 // --- drive, recover, stop
 // ----------------------------------------------------------------------------------------------
 
-Task<void> ResponsesHost::drive(RunPtr run, GenerationInput input) {
+Task<void> ResponsesHost::drive(RunPtr run, Making making) {
   TaskGroup commits(loop_);
   commits.spawn(run->commit_loop());
   ResponseId id = run->id();
-  std::optional<ResponseEnded> ended =
-      co_await generate(std::move(input), router_, *run, loop_, {run->cancel(), run->halt}, limits_.generation, log_);
+  std::optional<ResponseEnded> ended = co_await make(*run, std::move(making));
   if (ended && !run->broken()) {
     Record record{.time = loop_.wall(), .body = *ended};
     if (run->stored()) {
@@ -276,13 +96,17 @@ Task<void> ResponsesHost::drive(RunPtr run, GenerationInput input) {
   }
   run->stop_commits();
   co_await commits.join();
+  run->turn.release();
   run->finish();
-  if (!run->stored() && !run->ledger().empty()) {
-    Result<void> kept = co_await store_.append_ledger(run->ledger());
-    if (!kept.ok())
-      log_.warn("ledger.lost", {{"entries", run->ledger().size()}, {"class", to_string(kept.error().code)}});
-  }
+  co_await keep_account(*run);
   if (run->stored()) forget(id);
+}
+
+// What a run that is not stored has cost goes into the ledger.
+Task<void> ResponsesHost::keep_account(const Run& run) {
+  if (run.stored() || run.ledger().empty()) co_return;
+  Result<void> kept = co_await store_.append_ledger(run.ledger());
+  if (!kept.ok()) log_.warn("ledger.lost", {{"entries", run.ledger().size()}, {"class", to_string(kept.error().code)}});
 }
 
 Task<Result<bool>> ResponsesHost::recover(SessionId session) {
@@ -313,26 +137,30 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   CO_TRY(IndexValue value, IndexValue::decode(entry.value));
   run->idempotency = value.idempotency;
   run->begin();
+  run->turn = turnstiles_.try_take(row->id);
   keep(run, last.id);
-  GenerationInput input{.request = &run->request(),
-                        .traffic = traffic_of(*run, last.key),
-                        .context = std::move(loaded->context),
-                        .held = last.answer,
-                        .held_tokens = loaded->last_text_deltas};
-  input.context.insert(input.context.end(), last.request.input.begin(), last.request.input.end());
-  input.attempts = static_cast<int64_t>(last.placements.size());
+  Making making{.context = std::move(loaded->context), .traceparent = ""};
+  making.input_from = making.context.size();
+  making.context.insert(making.context.end(), last.request.input.begin(), last.request.input.end());
+  // Of what is held, generation is told what a model has said; a compaction is the session's own.
+  for (const Record& record : loaded->last_records)
+    if (const auto* deltas = std::get_if<Deltas>(&record.body)) CO_TRY_VOID(making.hold(deltas->deltas));
+  for (const Item& item : last.output())
+    if (item.kind == ItemKind::kCompaction) making.compaction = item;
+  making.held_tokens = loaded->last_text_deltas;
+  making.attempts = static_cast<int64_t>(last.placements.size());
   for (const Placement& placement : last.placements)
-    if (placement.ended) input.usage += placement.ended->usage;
+    if (placement.ended) making.usage += placement.ended->usage;
   if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
-    input.finished = *last.placements.back().ended;
+    making.finished = *last.placements.back().ended;
   if (!last.placements.empty() && !last.placements.back().ended)
-    CO_TRY_VOID(
-        co_await run->attempt_ended({.number = input.attempts, .outcome = "abandoned", .error = "the server stopped"}));
+    CO_TRY_VOID(co_await run->attempt_ended(
+        {.number = making.attempts, .outcome = "abandoned", .error = "the server stopped"}));
   log_.info("response.recovered", {{"session", session.to_string()},
                                    {"response", last.id.value},
                                    {"held_bytes", last.answer.bytes()},
-                                   {"attempts", input.attempts}});
-  group_.spawn(drive(run, std::move(input)));
+                                   {"attempts", making.attempts}});
+  group_.spawn(drive(run, std::move(making)));
   co_return true;
 }
 
@@ -346,6 +174,8 @@ Task<Result<bool>> ResponsesHost::give_up_session(SessionId session) {
 
 Task<bool> ResponsesHost::stop(Deadline deadline) {
   stopping_ = true;
+  turnstiles_.close();
+  for (auto& [id, run] : runs_) run->changed().notify_all();  // whoever waits for its end
   while (loop_.now() < deadline.at &&
          std::ranges::any_of(runs_, [](const auto& entry) { return !entry.second->done; })) {
     Deadline soon = deadline_in(loop_, std::chrono::milliseconds(50)).sooner(deadline);
@@ -384,7 +214,7 @@ Task<Result<Response>> ResponsesHost::get(TenantId tenant, ResponseId id, IndexE
     CO_TRY(std::vector<Record> page, co_await read_records(store_, entry.session, &key, next, last, kPageBytes));
     if (page.empty()) co_return Error{Code::kCorrupt, "a response's journal ends early"};
     for (const Record& record : page) {
-      if (record.kind() != RecordKind::kResponseDeleted) CO_TRY_VOID(apply(response, record));
+      if (is_of_response(record.kind())) CO_TRY_VOID(apply(response, record));
       next = record.seq + 1;
     }
   }

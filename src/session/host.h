@@ -6,14 +6,47 @@
 #include <unordered_map>
 
 #include "session/context.h"
+#include "session/conversations.h"
 #include "session/index_value.h"
 #include "session/responses.h"
+#include "session/turnstile.h"
 
 namespace perdure {
+
+// What one response is made from.
+struct Making {
+  std::vector<Item> context;       // history and input, in order, as the journal has them
+  size_t input_from = 0;           // where the request's own input begins
+  int64_t previous_tokens = 0;     // what a supplier has counted for the context before the input; 0: not known
+  AnswerItems held;                // from here on: what an earlier run of it has left
+  std::optional<Item> compaction;  // that it has put before its answer
+  int64_t held_tokens = 0, attempts = 0;
+  Usage usage;
+  std::optional<AttemptEnded> finished;
+  std::string traceparent;
+
+  // Adds the deltas of one record to what is held, but for those of a compaction, which are in one record.
+  Result<void> hold(const std::vector<Delta>& deltas);
+};
+
+std::string make_item_id(Random& random, ItemKind kind);
 
 struct VisibleRecords {
   std::vector<SharedRecord> records;
   bool ended = false;  // nothing will follow them
+};
+
+// What may be destroyed in a conversation that lives, and what must then be said again.
+struct Scrubbed {
+  std::vector<SeqRange> erase;
+  std::vector<ItemsMoved> moved;
+};
+
+// A conversation and the right to write it.
+struct OpenConversation {
+  IndexEntry entry;
+  SessionRow row;
+  Turn turn;
 };
 
 class ResponsesHost {
@@ -23,7 +56,16 @@ class ResponsesHost {
   Loop& loop() { return loop_; }
   bool is_home(SessionId id) const { return std::hash<SessionId>{}(id) % count_ == number_; }
 
-  Task<Result<Created>> create(CreateCall call, std::optional<IndexEntry> previous);
+  // `origin`: the entry of what the request goes on from, a response or a conversation.
+  Task<Result<Created>> create(CreateCall call, std::optional<IndexEntry> origin);
+  // conversations.cc
+  Task<Result<Conversation>> create_conversation(NewConversation call);
+  Task<Result<Conversation>> get_conversation(ConversationId id, IndexEntry entry);
+  Task<Result<Conversation>> update_conversation(TenantId tenant, ConversationId id, Metadata metadata);
+  Task<Result<bool>> remove_conversation(TenantId tenant, ConversationId id);
+  Task<Result<std::vector<Item>>> add_items(TenantId tenant, ConversationId id, std::vector<Item> items);
+  Task<Result<std::vector<Item>>> conversation_items(TenantId tenant, ConversationId id);
+  Task<Result<Conversation>> remove_item(TenantId tenant, ConversationId id, std::string item);
   Task<Result<bool>> recover(SessionId session);  // true: a response goes on
   // A session that cannot be read is not tried again at every start; reading it says why.
   Task<Result<bool>> give_up_session(SessionId session);
@@ -48,15 +90,34 @@ class ResponsesHost {
   using RunPtr = std::shared_ptr<Run>;
   RunPtr find(const TenantId& tenant, const ResponseId& id) const;
   SessionId session_id_of_this_home();
-  Task<Result<Created>> create_stored(CreateCall call, std::optional<IndexEntry> previous);
-  Task<Result<Created>> create_unstored(CreateCall call, std::optional<IndexEntry> previous);
+  // create.cc
   struct Prepared;
-  Task<Result<Prepared>> prepare(const CreateCall& call, std::optional<IndexEntry> previous);
+  Task<Result<Prepared>> prepare(CreateCall& call, const std::optional<IndexEntry>& origin);
+  Task<Result<void>> prepare_chain(const CreateCall& call, IndexEntry previous, Prepared& prepared);
+  Task<Result<void>> prepare_conversation(CreateCall& call, Prepared& prepared);
+  Traffic traffic_of(const Run& run) const;
+  using Retention = std::chrono::milliseconds;
+  Retention retention_of(const Request& request) const {
+    return request.store ? limits_.retention : limits_.polling_retention;
+  }
+  Task<Result<IndexEntry>> when_ended(const TenantId& tenant, const ResponseId& id, IndexEntry entry);
+  Task<Result<Created>> create_stored(CreateCall call, std::optional<IndexEntry> origin);
+  Task<Result<Created>> create_unstored(CreateCall call, std::optional<IndexEntry> origin);
   Task<Result<Created>> find_repeated(const CreateCall& call);
-  Task<void> drive(RunPtr run, GenerationInput input);
+  // conversations.cc: a conversation whose turn is taken, so that it may be written
+  Task<Result<OpenConversation>> open_conversation(TenantId tenant, ConversationId id);
+  Task<Result<Conversation>> conversation_of(ConversationId id, const IndexEntry& entry, const SessionRow& row);
+  // make.cc
+  Task<void> drive(RunPtr run, Making making);
+  Task<std::optional<ResponseEnded>> make(Run& run, Making making);
+  Task<void> keep_account(const Run& run);
   void keep(RunPtr run, ResponseId id);
   void forget(const ResponseId& id);
   Batch end_batch(const Run& run, const ResponseEnded& ended, const ResponseId& id, uint64_t first) const;
+  // removal.cc
+  Task<Result<Scrubbed>> scrub(SessionRow row, ResponseId removed, std::string removed_item);
+  Task<Result<uint64_t>> needed_upto(SessionId session);
+  Task<bool> is_conversation(SessionId session);
   Task<Result<std::vector<SeqRange>>> erasable(SessionRow row, ResponseId removed);
   Task<Result<IndexEntry>> entry_of(TenantId tenant, ResponseId id);
   Task<void> erase_ancestors(SessionRow row);
@@ -69,6 +130,7 @@ class ResponsesHost {
   Router& router_;
   size_t number_, count_;
   KeyRing keys_;
+  Turnstiles turnstiles_;
   std::unordered_map<ResponseId, RunPtr> runs_;
   std::unordered_map<SessionId, RunPtr> by_session_;
   bool stopping_ = false;

@@ -30,7 +30,6 @@ class Journal {
   SessionRow row_;
   std::optional<Key256> key_;
   Random& random_;
-
 };
 
 // Records first..last of a session, opened. Erased ones are kNotFound.

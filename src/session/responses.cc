@@ -2,7 +2,9 @@
 
 #include "base/planted.h"
 #include "dialect/responses_render.h"
+#include "session/conversations.h"
 #include "session/host.h"
+#include "session/keys_of.h"
 
 namespace perdure {
 namespace {
@@ -28,6 +30,12 @@ Responses::Responses(Options options, std::vector<Loop*> loops, std::vector<Rout
 Responses::~Responses() = default;
 
 ResponsesHost& Responses::home(SessionId session) { return *hosts_[std::hash<SessionId>{}(session) % hosts_.size()]; }
+
+ResponsesHost& Responses::here() {
+  for (const auto& candidate : hosts_)
+    if (&candidate->loop() == Loop::current()) return *candidate;
+  return *hosts_.front();
+}
 
 size_t Responses::running() const {
   size_t sum = 0;
@@ -126,11 +134,17 @@ Task<void> Responses::expire_by_itself() {
 }
 
 Task<Result<Created>> Responses::create(CreateCall call) {
-  std::optional<IndexEntry> previous;
+  std::optional<IndexEntry> origin;
   ResponsesHost* host = nullptr;
-  if (!call.request.previous_response_id.empty()) {
+  const std::string previous = call.remembered ? call.remembered->stored : call.request.previous_response_id;
+  if (!call.request.conversation.empty()) {
+    CO_TRY(origin,
+           co_await options_.store.find(conversation_key(call.tenant, ConversationId(call.request.conversation))));
+    if (!origin) co_return no_such_conversation(ConversationId(call.request.conversation), "conversation");
+    host = &home(origin->session);
+  } else if (!previous.empty()) {
     Result<std::optional<IndexEntry>> found =
-        co_await options_.store.find({call.tenant, IndexKind::kResponse, call.request.previous_response_id});
+        co_await options_.store.find({call.tenant, IndexKind::kResponse, previous});
     if (!found.ok()) co_return std::move(found).error();
     if (!*found && planted(PlantedBug::kAcceptBadInput)) {
       call.request.previous_response_id.clear();
@@ -140,14 +154,12 @@ Task<Result<Created>> Responses::create(CreateCall call) {
     if (!*found)
       co_return Error{Code::kNotFound, "there is no response with the id \"" + call.request.previous_response_id + "\"",
                       "previous_response_id", "previous_response_not_found"};
-    previous = std::move(*found);
-    host = &home(previous->session);
+    origin = std::move(*found);
+    host = &home(origin->session);
   } else {
-    for (const auto& candidate : hosts_)
-      if (&candidate->loop() == Loop::current()) host = candidate.get();
-    if (host == nullptr) host = hosts_.front().get();
+    host = &here();
   }
-  co_return co_await call_on(host->loop(), [&] { return host->create(std::move(call), std::move(previous)); });
+  co_return co_await call_on(host->loop(), [&] { return host->create(std::move(call), std::move(origin)); });
 }
 
 Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id) {
@@ -241,7 +253,7 @@ class Follower final : public EventReader {
            co_await call_on(host_.loop(), [&] { return host_.records(tenant_, id_, next_, deadline); }));
     for (const SharedRecord& record : visible.records) {
       next_ = record->seq + 1;
-      if (record->kind() == RecordKind::kResponseDeleted) continue;
+      if (!is_of_response(record->kind())) continue;
       CO_TRY_VOID(stream_->add(*record, out));
     }
     if (visible.ended && !stream_->finished())

@@ -21,6 +21,18 @@ struct SessionLimits {
   size_t runs_max = 4096;               // responses in the making, per loop; beyond: kOverloaded
   size_t context_bytes_max = 64 << 20;  // history and input of one response
   std::chrono::milliseconds retention = std::chrono::hours(24 * 30);  // zero: for ever
+  // Of a background response that was not to be stored, after its end: it is kept for polling only.
+  std::chrono::milliseconds polling_retention = std::chrono::minutes(10);
+  // Who wants to go on from a response that is being made, or from a conversation that is busy, waits in line.
+  size_t waiting_max = 16;  // for each of them; beyond, and after waiting_time: kConflict
+  Duration waiting_time = std::chrono::seconds(30);
+};
+
+// A previous response that only the caller remembers: it was not stored. Where the journal's part of its history ends,
+// and what came after that.
+struct Remembered {
+  std::string stored;  // id of a stored response; empty: none
+  std::vector<Item> items;
 };
 
 struct CreateCall {
@@ -31,7 +43,12 @@ struct CreateCall {
   Hash256 body_hash{};          // of the request as sent, compared on a repeat
   std::string route = "responses";
   std::string traceparent;
+  std::optional<Remembered> remembered;  // what request.previous_response_id stands for
+  bool generate = true;                  // false: nobody is asked; the response is there to be gone on from
 };
+
+// Whether a response is kept in the journal: also one that runs in the background and is kept for polling only.
+inline bool is_journaled(const Request& request) { return request.store || request.background; }
 
 struct Created {
   ResponseId id;
@@ -114,7 +131,9 @@ class Responses {
 
  private:
   friend class ResponsesHost;
+  friend class Conversations;
   ResponsesHost& home(SessionId session);
+  ResponsesHost& here();  // of the loop that is running, or the first
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
   Task<void> expire_by_itself();

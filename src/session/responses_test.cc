@@ -4,81 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include "async/sim_loop.h"
-#include "provider/testing/scripted_provider.h"
-#include "store/memory_store.h"
+#include "session/testing/session_world.h"
 
 namespace perdure {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::string_view kAnswer = "An answer that is long enough to be cut in many places, and whole all the same.";
-const TenantId kTenant{"default"};
-
-struct World {
-  SimLoop loop{7};
-  std::unique_ptr<Store> store = memory_store(Key256{});
-  ScriptedProvider::Script script = [](const ScriptedCall& call) {
-    std::vector<Piece> pieces = text_pieces(kAnswer.substr(call.held.size()));
-    pieces.push_back(finish_piece());
-    return ScriptedAnswer{.pieces = std::move(pieces)};
-  };
-  ScriptedProvider provider{loop, [this](const ScriptedCall& call) { return script(call); }};
-  Router router{loop, {Deployment::simple("*", provider)}};
-  std::unique_ptr<Responses> responses;
-
-  explicit World() { start(); }
-  ~World() { stop(); }
-  void start() {
-    Result<Lease> lease = loop.run(store->acquire(0));
-    SessionLimits limits;
-    limits.generation.stall_time = 5s;
-    responses = std::make_unique<Responses>(
-        Responses::Options{.store = *store, .lease = *lease, .master = Key256{1}, .limits = limits, .log = {}},
-        std::vector<Loop*>{&loop}, std::vector<Router*>{&router});
-  }
-  void stop() {
-    if (!responses) return;
-    loop.run(responses->stop({loop.now()}));
-    responses.reset();
-  }
-  CreateCall ask(std::string text, std::string previous = "") {
-    CreateCall call{.tenant = kTenant};
-    call.request.model = "m";
-    call.request.previous_response_id = std::move(previous);
-    call.request.input.push_back(
-        {.kind = ItemKind::kMessage, .content = {{.kind = PartKind::kInputText, .text = std::move(text)}}});
-    return call;
-  }
-  Result<Created> create(CreateCall call) { return loop.run(responses->create(std::move(call))); }
-  Response whole(ResponseId id) {
-    Result<Response> response = loop.run(responses->wait(kTenant, std::move(id), nullptr));
-    CHECK(response.ok(), response.ok() ? "" : response.error().message);
-    return *response;
-  }
-  // Every event of a response; stops early after `most` when given.
-  std::vector<RenderedEvent> events(ResponseId id, size_t most = SIZE_MAX) {
-    auto read = [](World& w, ResponseId rid, size_t n) -> Task<std::vector<RenderedEvent>> {
-      std::vector<RenderedEvent> out;
-      Result<std::unique_ptr<EventReader>> reader = co_await w.responses->follow(kTenant, rid);
-      CHECK(reader.ok(), "follow");
-      while (!(*reader)->finished() && out.size() < n) {
-        Result<void> next = co_await (*reader)->next(out, deadline_in(w.loop, 60s));
-        CHECK(next.ok(), next.ok() ? "" : next.error().message);
-      }
-      co_return out;
-    };
-    return loop.run(read(*this, std::move(id), most));
-  }
-};
-
-std::string text_of(const Response& response) {
-  std::string text;
-  for (const Item& item : response.output())
-    for (const Part& part : item.content) text += part.text;
-  return text;
-}
 
 void expect_gapless(const std::vector<RenderedEvent>& events) {
   for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].sequence_number, i);
@@ -337,6 +268,132 @@ TEST(Responses, TheLimitOfTokensSurvivesTheSeam) {
   EXPECT_EQ(limits, (std::vector<std::optional<int64_t>>{16, 14}));
   EXPECT_EQ(response.status, ResponseStatus::kIncomplete);
   EXPECT_EQ(response.ended->incomplete_reason, "max_output_tokens");
+}
+
+TEST(Responses, WhoGoesOnFromAResponseThatIsBeingMadeWaitsForItsEnd) {
+  World w;
+  w.script = [normal = w.script](const ScriptedCall& call) {
+    ScriptedAnswer answer = normal(call);
+    answer.pause = 50ms;
+    return answer;
+  };
+  ResponseId a = w.create(w.ask("a"))->id;
+  Result<Created> b = w.create(w.ask("b", a.value));
+  ASSERT_TRUE(b.ok()) << b.error().message;
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, a))->status, ResponseStatus::kCompleted);
+  EXPECT_EQ(text_of(w.whole(b->id)), kAnswer);
+
+  w.stop();
+  w.limits.waiting_time = 100ms;
+  w.start();
+  ResponseId c = w.create(w.ask("c"))->id;
+  Result<Created> hasty = w.create(w.ask("d", c.value));
+  EXPECT_EQ(hasty.error().reason, "previous_response_in_progress");
+  EXPECT_EQ(hasty.error().code, Code::kConflict);
+  w.stop();
+  w.limits.waiting_max = 0;
+  w.limits.waiting_time = 1h;
+  w.start();
+  ResponseId e = w.create(w.ask("e"))->id;
+  EXPECT_EQ(w.create(w.ask("f", e.value)).error().reason, "previous_response_in_progress");
+  w.whole(e);
+}
+
+TEST(Responses, ARemovalWhileTheSessionIsBeingWrittenGoesThroughItsWriter) {
+  World w;
+  ResponseId a = w.create(w.ask("a"))->id;
+  w.whole(a);
+  ResponseId b = w.create(w.ask("b", a.value))->id;
+  w.events(b, 4);
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, a)).ok());
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, a)).error().code, Code::kNotFound);
+  EXPECT_EQ(text_of(w.whole(b)), kAnswer);
+  expect_gapless(w.events(b));
+}
+
+TEST(Responses, AResultOfNoCallIsRefused) {
+  World w;
+  CreateCall call = w.ask("a");
+  call.request.input.push_back({.kind = ItemKind::kFunctionCallOutput, .call_id = "call_1", .output = "42"});
+  Result<Created> made = w.create(std::move(call));
+  EXPECT_EQ(made.error().code, Code::kInvalid);
+  EXPECT_EQ(made.error().message, "No tool call found for function call output with call_id call_1.");
+  EXPECT_EQ(w.provider.calls(), 0u);
+}
+
+TEST(Responses, WhatOnlyTheCallerRemembersIsContext) {
+  World w;
+  std::vector<std::vector<std::string>> contexts;
+  w.script = [&](const ScriptedCall& call) {
+    contexts.emplace_back();
+    for (const Item& item : call.context) contexts.back().push_back(item.content[0].text);
+    return ScriptedAnswer{.pieces = {text_piece("ok"), finish_piece()}};
+  };
+  ResponseId base = w.create(w.ask("base"))->id;
+  w.whole(base);
+  auto going_on = [&](bool stored) {
+    CreateCall call = w.ask("now", "resp_not_stored");
+    call.request.store = stored;
+    call.remembered = Remembered{.stored = base.value, .items = w.ask("remembered").request.input};
+    return call;
+  };
+  ResponseId unstored = w.create(going_on(false))->id;
+  w.events(unstored);
+  w.loop.run(w.responses->abandon(kTenant, unstored));
+  EXPECT_EQ(contexts.back(), (std::vector<std::string>{"base", "ok", "remembered", "now"}));
+  ResponseId stored = w.create(going_on(true))->id;
+  EXPECT_EQ(w.whole(stored).request.previous_response_id, "resp_not_stored");
+  std::vector<RenderedEvent> live = w.events(stored);
+  expect_gapless(live);
+  // It stands on its own now, also after a restart.
+  w.stop();
+  w.start();
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, stored))->request.input.size(), 1u);
+  EXPECT_EQ(w.events(stored).size(), live.size());
+  ResponseId next = w.create(w.ask("next", stored.value))->id;
+  w.whole(next);
+  EXPECT_EQ(contexts.back(), (std::vector<std::string>{"base", "ok", "remembered", "now", "ok", "next"}));
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, stored)).ok());
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, next))->status, ResponseStatus::kCompleted);
+}
+
+TEST(Responses, WhatIsNotGeneratedAsksNobodyAndIsGoneOnFrom) {
+  World w;
+  std::vector<size_t> contexts;
+  w.script = [&](const ScriptedCall& call) {
+    contexts.push_back(call.context.size());
+    return ScriptedAnswer{.pieces = {text_piece("ok"), finish_piece()}};
+  };
+  CreateCall call = w.ask("warm");
+  call.generate = false;
+  ResponseId warm = w.create(std::move(call))->id;
+  Response response = w.whole(warm);
+  EXPECT_EQ(response.status, ResponseStatus::kCompleted);
+  EXPECT_TRUE(response.output().empty());
+  EXPECT_EQ(w.provider.calls(), 0u);
+  std::vector<RenderedEvent> events = w.events(warm);
+  EXPECT_EQ(events.front().type, "response.created");
+  EXPECT_EQ(events.back().type, "response.completed");
+  EXPECT_TRUE(w.loop.run(w.store->unfinished(std::nullopt, 10))->empty());
+  w.whole(w.create(w.ask("go", warm.value))->id);
+  EXPECT_EQ(contexts, (std::vector<size_t>{2}));
+  CreateCall unstored = w.ask("warm");
+  unstored.generate = false;
+  unstored.request.store = false;
+  EXPECT_EQ(w.events(w.create(std::move(unstored))->id).back().type, "response.completed");
+}
+
+TEST(Responses, ABackgroundResponseThatIsNotToBeStoredIsKeptForPolling) {
+  World w;
+  CreateCall call = w.ask("a");
+  call.request.store = false;
+  call.request.background = true;
+  ResponseId id = w.create(std::move(call))->id;
+  EXPECT_EQ(w.whole(id).request.store, false);
+  EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall() + 9min)), 0u);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, id))->status, ResponseStatus::kCompleted);
+  EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall() + 11min)), 1u);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, id)).error().code, Code::kNotFound);
 }
 
 }  // namespace

@@ -68,9 +68,8 @@ void Run::finish() {
   wake();
 }
 
-Task<Result<void>> Run::commit_first(Record record, Batch batch) {
-  std::vector<Record> records;
-  records.push_back(std::move(record));
+Task<Result<void>> Run::commit_first(std::vector<Record> records, Batch batch) {
+  if (records.back().kind() == RecordKind::kResponseEnded) close_index(batch, journal_->head() + records.size());
   Result<void> done = co_await journal_->append(records, std::move(batch));
   if (!done.ok()) {
     broken_ = done.error();
@@ -78,7 +77,7 @@ Task<Result<void>> Run::commit_first(Record record, Batch batch) {
     work_.notify_all();
     co_return std::move(done).error();
   }
-  show(std::move(records[0]));
+  for (Record& record : records) show(std::move(record));
   begin();
   wake();
   co_return Result<void>();
@@ -226,9 +225,12 @@ void Run::stop_commits() {
 }
 
 void Run::show(Record record) {
-  Result<void> applied = apply(response_, record);
-  CHECK(applied.ok(), "a run's own records do not fold");
   visible_seq_ = record.seq;
+  if (record.seq < first_seq_) return;
+  if (is_of_response(record.kind())) {
+    Result<void> applied = apply(response_, record);
+    CHECK(applied.ok(), "a run's own records do not fold");
+  }
   window_bytes_ += weight(record);
   window_.push_back(std::make_shared<const Record>(std::move(record)));
   if (!stored() || planted(PlantedBug::kUnboundedReader)) return;

@@ -17,6 +17,7 @@
 #include "generation/generation.h"
 #include "model/response.h"
 #include "session/journal.h"
+#include "session/turnstile.h"
 
 namespace perdure {
 
@@ -38,12 +39,14 @@ class Run final : public GenerationSink {
   void identify(const ResponseCreated& created, WallTime at, uint64_t first_seq);
   const ResponseId& id() const { return id_; }
   const Request& request() const { return request_; }
+  const KeyId& key() const { return key_; }
   WallTime created() const { return created_; }
   uint64_t first_seq() const { return first_seq_; }
   SessionId session() const { return journal_ ? journal_->row().id : SessionId{}; }
 
-  // Commits the first record with its batch. What was put meanwhile waits behind it. On failure the run is broken.
-  Task<Result<void>> commit_first(Record record, Batch batch);
+  // Commits the first records with their batch. What was put meanwhile waits behind them. On failure the run is broken.
+  // The response begins at first_seq; what stands before it is where its session starts from.
+  Task<Result<void>> commit_first(std::vector<Record> records, Batch batch);
   // Instead of commit_first(), when recovery has brought in durable records: commits may begin.
   void begin();
   bool begun() const { return begun_; }
@@ -63,6 +66,8 @@ class Run final : public GenerationSink {
   // The committing half; runs until stop_commits() and all is flushed, or until broken.
   Task<void> commit_loop();
   void stop_commits();
+  // What is put now will be committed. No longer so once the answer has ended.
+  bool accepts() const { return stored() && !stopping_ && !broken_; }
 
   // Records from `first` on that are visible now: a shared piece of the window; empty when there are none yet or
   // `first` is before the window (then window_first() > first and the journal has them).
@@ -82,6 +87,8 @@ class Run final : public GenerationSink {
   size_t window_bytes() const { return window_bytes_; }
 
   Cancellation& cancel() { return cancel_; }
+  Turn turn;                // the right to write the session, as long as the run goes on
+  size_t waiting = 0;       // who wants to go on from the response and waits for its end
   std::string idempotency;  // key of the response's idempotency entry; empty: none
   bool halt = false;        // set before cancel: the server is stopping, leave the response unfinished
   bool done = false;        // see finish()

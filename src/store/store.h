@@ -52,7 +52,7 @@ struct SessionRow {
   bool unfinished = false;  // has work to do after a restart
 };
 
-enum class IndexKind : uint8_t { kResponse = 1, kIdempotency = 2 };
+enum class IndexKind : uint8_t { kResponse = 1, kIdempotency = 2, kConversation = 3 };
 struct IndexKey {
   TenantId tenant;
   IndexKind kind = IndexKind::kResponse;

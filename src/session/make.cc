@@ -1,0 +1,124 @@
+// Making a response: compaction where the request asks for it, the answer itself, truncation where the context is too
+// long and the request allows it.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "session/compactor.h"
+#include "session/host.h"
+#include "session/window.h"
+
+namespace perdure {
+namespace {
+
+constexpr int kTruncationsMax = 16;
+
+// What suppliers say of a context that is too long, in their own words.
+bool is_too_long(const ResponseEnded& ended) {
+  if (ended.status != ResponseStatus::kFailed) return false;
+  static constexpr std::string_view kWords[] = {
+      "context_length",    "context length",  "context window",    "context_window",  "prompt is too long",
+      "Input is too long", "maximum context", "input token count", "too many tokens", "string_above_max_length"};
+  return std::ranges::any_of(kWords, [&](std::string_view word) {
+    return ended.error_code.find(word) != std::string::npos || ended.error_message.find(word) != std::string::npos;
+  });
+}
+
+// Passes everything on and counts the attempts.
+class CountingSink final : public GenerationSink {
+ public:
+  CountingSink(GenerationSink& to, int64_t attempts) : to_(to), attempts_(attempts) {}
+  Task<Result<void>> attempt_started(AttemptStarted attempt) override {
+    attempts_ = attempt.number;
+    return to_.attempt_started(std::move(attempt));
+  }
+  Task<Result<void>> deltas(std::vector<Delta> deltas) override {
+    anything_ = true;
+    return to_.deltas(std::move(deltas));
+  }
+  Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
+    usage_ += attempt.usage;
+    return to_.attempt_ended(std::move(attempt));
+  }
+  int64_t attempts() const { return attempts_; }
+  const Usage& usage() const { return usage_; }
+  bool anything() const { return anything_; }
+
+ private:
+  GenerationSink& to_;
+  int64_t attempts_;
+  Usage usage_;
+  bool anything_ = false;
+};
+
+}  // namespace
+
+Result<void> Making::hold(const std::vector<Delta>& deltas) {
+  bool in_compaction = false;
+  for (const Delta& delta : deltas) {
+    if (delta.kind == Delta::Kind::kItemBegin) in_compaction = delta.item.kind == ItemKind::kCompaction;
+    if (!in_compaction) TRY_VOID(held.apply(delta));
+    if (delta.kind == Delta::Kind::kItemEnd) in_compaction = false;
+  }
+  return {};
+}
+
+Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) {
+  const Request& request = run.request();
+  Traffic traffic = traffic_of(run);
+  GenerationStop stop{run.cancel(), run.halt};
+  const bool compacts = request.compact_threshold.has_value();
+  if (compacts && !making.compaction && !making.finished && making.held.items().empty()) {
+    Compactor compactor{.router = router_, .loop = loop_, .limits = limits_.generation, .log = log_};
+    CompactionAsk ask{.context = making.context,
+                      .input_from = making.input_from,
+                      .previous_tokens = making.previous_tokens,
+                      .traffic = traffic,
+                      .attempts = making.attempts,
+                      .traceparent = making.traceparent};
+    if (compactor.is_due(request, ask)) {
+      Result<Compacted> compacted = co_await compactor.compact_window(request, std::move(ask), run, stop);
+      if (!compacted.ok() && (run.broken() || (stop.cancel.requested() && stop.halt))) co_return std::nullopt;
+      if (!compacted.ok()) {
+        const bool cancelled = stop.cancel.requested();
+        ResponseEnded ended{.status = cancelled ? ResponseStatus::kCancelled : ResponseStatus::kFailed};
+        if (!cancelled) {
+          ended.error_code = compacted.error().reason;
+          ended.error_message = compacted.error().message;
+        }
+        co_return ended;
+      }
+      making.attempts = compacted->attempts;
+      making.usage += compacted->usage;
+      making.compaction = std::move(compacted->item);
+    }
+  }
+  if (making.compaction) making.context.push_back(*making.compaction);
+  std::vector<Item> context = shown_context(std::move(making.context), compacts);
+
+  CountingSink sink(run, making.attempts);
+  for (int truncations = 0;; ++truncations) {
+    GenerationInput input{.request = &request,
+                          .traffic = traffic,
+                          .context = {},
+                          .held = making.held,
+                          .held_tokens = making.held_tokens,
+                          .attempts = sink.attempts(),
+                          .usage = making.usage,
+                          .finished = making.finished,
+                          .traceparent = making.traceparent};
+    input.usage += sink.usage();
+    const bool may_truncate = request.truncation == "auto" && making.held.items().empty() && !making.finished &&
+                              truncations < kTruncationsMax;
+    if (may_truncate)
+      input.context = context;
+    else
+      input.context = std::move(context);
+    std::optional<ResponseEnded> ended =
+        co_await generate(std::move(input), router_, sink, loop_, stop, limits_.generation, log_);
+    if (!may_truncate || !ended || sink.anything() || !is_too_long(*ended) || !drop_oldest(context)) co_return ended;
+    log_.info("context.truncated", {{"response", run.id().value}, {"items_left", context.size()}});
+  }
+}
+
+}  // namespace perdure
