@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/random.h"
+
 #include "simulate/testing/speaker.h"
 
 namespace perdure::simulate {
@@ -107,6 +109,122 @@ TEST(Dialects, GoOnAlike) {
       EXPECT_EQ(held.text + say({prompt, held}), whole) << speaker->name();
       EXPECT_EQ(held.text + say({prompt, held, {.text = "Weiter, bitte."}}), whole) << speaker->name();
     }
+  }
+}
+
+// Reasoning, text and arguments: wherever a stream is cut, what came of it is a beginning of the whole, and it ends
+// there.
+TEST(Dialects, AreCutAtEveryToken) {
+  const std::vector<Step> steps = {
+      {.text = "Think first. First say: I will look.\nWeather in Paris and Rome, please."}};
+  for (const auto& speaker : all_speakers()) {
+    const auto streamed = [&](std::string_view fault) {
+      Bench bench;  // a new one each time: the same request gets the same ids
+      HeaderList headers = speaker->headers();
+      if (!fault.empty()) headers.emplace_back("x-simulate-fault", fault);
+      return bench.post(speaker->path(true), speaker->body(steps, kTools, true), headers);
+    };
+    const Reply whole = streamed("");
+    ASSERT_EQ(whole.status, 200) << whole.body;
+    ASSERT_TRUE(whole.whole);
+    size_t before = 0;
+    int tokens = 0;
+    for (;; ++tokens) {
+      const Reply cut = streamed("cut-after-tokens=" + std::to_string(tokens));
+      if (cut.whole) break;
+      EXPECT_TRUE(whole.body.starts_with(cut.body)) << speaker->name() << " at " << tokens;
+      EXPECT_LT(cut.body.size(), whole.body.size());
+      EXPECT_GE(cut.body.size(), before);
+      before = cut.body.size();
+      for (const char* fault : {"malformed-after-tokens=", "error-after-tokens=", "end-after-tokens="}) {
+        const Reply other = streamed(fault + std::to_string(tokens));
+        EXPECT_TRUE(other.whole);
+        EXPECT_TRUE(other.body.starts_with(cut.body)) << speaker->name() << ": " << fault << tokens;
+        EXPECT_NE(other.body, whole.body);
+      }
+    }
+    EXPECT_GT(tokens, 20) << speaker->name();
+  }
+}
+
+// Writes a request again with something changed here and there.
+class Mutator {
+ public:
+  explicit Mutator(uint64_t seed) : random_(seed) {}
+
+  std::string mutated(json::Value value) {
+    json::Writer json;
+    write(json, value);
+    return json.take();
+  }
+
+ private:
+  static constexpr std::string_view kOthers[] = {"null",
+                                                 "true",
+                                                 "0",
+                                                 "-1",
+                                                 "1e400",
+                                                 "\"\"",
+                                                 "\" \"",
+                                                 "\"x\"",
+                                                 "[]",
+                                                 "{}",
+                                                 "[{}]",
+                                                 "[null]",
+                                                 "\"\\u0000\"",
+                                                 "{\"type\":\"text\"}",
+                                                 "9007199254740993"};
+
+  void write(json::Writer& json, json::Value value) {
+    if (random_.below(60) == 0) return static_cast<void>(json.raw(kOthers[random_.below(std::size(kOthers))]));
+    if (value.is_object()) {
+      json.begin_object();
+      for (const auto& [key, member] : value.members()) {
+        if (random_.below(80) == 0) continue;
+        json.key(random_.below(120) == 0 ? std::string_view("strange") : key);
+        write(json, member);
+      }
+      json.end_object();
+    } else if (value.is_array()) {
+      json.begin_array();
+      for (const json::Value one : value.elements()) {
+        if (random_.below(60) == 0) continue;
+        write(json, one);
+        if (random_.below(80) == 0) write(json, one);
+      }
+      json.end_array();
+    } else {
+      json.raw(value.raw());
+    }
+  }
+  SeededRandom random_;
+};
+
+// A request in which something was changed is understood or refused, never more, and a refusal says why.
+TEST(Dialects, BearChangedRequests) {
+  const std::vector<Step> steps = {{.text = "What is this, in Paris?", .image = kPng},
+                                   {.kind = Step::Kind::kAssistant,
+                                    .text = "Let me see.",
+                                    .calls = {{"", "get_weather", R"({"city":"Paris"})"}, {"", "get_time", "{}"}}},
+                                   {.kind = Step::Kind::kResults, .results = {"dry", "noon"}},
+                                   {.kind = Step::Kind::kAssistant, .text = "The tools"},
+                                   {.text = "Go on."}};
+  Bench bench;
+  for (const auto& speaker : all_speakers()) {
+    int understood = 0, refused = 0;
+    for (uint64_t seed = 0; seed < 600; ++seed) {
+      const bool stream = seed % 2 == 1;
+      const auto sound = parsed(speaker->body(steps, kTools, stream));
+      const std::string body = Mutator(seed).mutated(sound.root());
+      const Reply reply = bench.post(speaker->path(stream), body, speaker->headers());
+      EXPECT_TRUE(reply.whole);
+      reply.status == 200 ? ++understood : ++refused;
+      if (reply.status == 200) continue;
+      EXPECT_TRUE(reply.status == 400 || reply.status == 404) << reply.status << body;
+      EXPECT_GT(reply.body.size(), 20u) << body;
+    }
+    EXPECT_GT(understood, 20) << speaker->name();
+    EXPECT_GT(refused, 200) << speaker->name();
   }
 }
 

@@ -149,6 +149,15 @@ TEST(MessagesRequest, RefusesWhatAnthropicRefuses) {
     ASSERT_FALSE(request.ok()) << body;
     EXPECT_NE(request.error().message.find(words), std::string::npos) << body << "\n" << request.error().message;
   }
+  std::string wide;  // every definition uses the next one twice
+  for (int i = 0; i < 40; ++i)
+    wide += (i ? "," : "") + ("\"d" + std::to_string(i)) + R"(":{"type":"array","items":{"anyOf":[{"$ref":"#/$defs/d)" +
+            std::to_string(i + 1) + R"("},{"$ref":"#/$defs/d)" + std::to_string(i + 1) + R"("}]}})";
+  EXPECT_NE(parse(with(R"("output_config":{"format":{"type":"json_schema","schema":{"$ref":"#/$defs/d0","$defs":{)" +
+                       wide + R"(,"d40":{"type":"string"}}}}})"))
+                .error()
+                .message.find("too complex"),
+            std::string::npos);
   std::string many = "[";
   for (int i = 0; i < 5; ++i)
     many += std::string(i ? "," : "") + R"({"type":"text","text":"a","cache_control":{"type":"ephemeral"}})";

@@ -9,6 +9,7 @@ namespace {
 using json::Value;
 
 constexpr int kDepthMax = 64;
+constexpr int kSchemasMax = 20'000;  // with what references lead to, every time that they do
 
 class Checker {
  public:
@@ -16,6 +17,7 @@ class Checker {
 
   void schema(Value value, int depth) {
     if (in_.failed() || depth > kDepthMax || value.boolean()) return;
+    if (++seen_ > kSchemasMax) return in_.fail(path_ + ": Schema is too complex", path_);
     if (!value.is_object()) return in_.fail(path_ + ": a schema is an object", path_);
     for (const char* keyword : {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
                                 "maxLength", "maxItems", "uniqueItems", "patternProperties", "not", "if", "oneOf"})
@@ -56,6 +58,7 @@ class Checker {
   Value root_;
   const std::string& path_;
   std::vector<std::string_view> open_;
+  int seen_ = 0;
 };
 
 }  // namespace

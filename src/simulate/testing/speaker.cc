@@ -20,11 +20,14 @@ std::string offered(const std::vector<std::string>& offers, const std::string& b
   return offers.empty() ? std::string() : "," + before + list_of(offers) + after;
 }
 
+std::string streaming(bool stream) { return stream ? R"(,"stream":true)" : ""; }
+
 class ChatSpeaker final : public Speaker {
  public:
   std::string_view name() const override { return "chat"; }
+  std::string path(bool) const override { return "/v1/chat/completions"; }
 
-  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const override {
+  std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool stream) const override {
     std::vector<std::string> messages, offers;
     for (size_t i = 0; i < steps.size(); ++i) {
       const Step& step = steps[i];
@@ -50,8 +53,8 @@ class ChatSpeaker final : public Speaker {
     for (const Offer& tool : tools)
       offers.push_back(R"({"type":"function","function":{"name":")" + tool.name + R"(","parameters":)" + tool.schema +
                        "}}");
-    return bench.post("/v1/chat/completions", R"({"model":"simulated-1","messages":)" + list_of(messages) +
-                                                  offered(offers, R"("tools":)") + "}");
+    return R"({"model":"simulated-1","messages":)" + list_of(messages) + offered(offers, R"("tools":)") +
+           streaming(stream) + "}";
   }
 
   Step read(json::Value reply) const override {
@@ -68,8 +71,9 @@ class ChatSpeaker final : public Speaker {
 class ResponsesSpeaker final : public Speaker {
  public:
   std::string_view name() const override { return "responses"; }
+  std::string path(bool) const override { return "/v1/responses"; }
 
-  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const override {
+  std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool stream) const override {
     std::vector<std::string> items, offers;
     for (size_t i = 0; i < steps.size(); ++i) {
       const Step& step = steps[i];
@@ -92,9 +96,8 @@ class ResponsesSpeaker final : public Speaker {
     }
     for (const Offer& tool : tools)
       offers.push_back(R"({"type":"function","name":")" + tool.name + R"(","parameters":)" + tool.schema + "}");
-    return bench.post("/v1/responses",
-                      R"({"model":"simulated-1","store":false,"include":["reasoning.encrypted_content"],"input":)" +
-                          list_of(items) + offered(offers, R"("tools":)") + "}");
+    return R"({"model":"simulated-1","store":false,"include":["reasoning.encrypted_content"],"input":)" +
+           list_of(items) + offered(offers, R"("tools":)") + streaming(stream) + "}";
   }
 
   Step read(json::Value reply) const override {
@@ -112,8 +115,10 @@ class ResponsesSpeaker final : public Speaker {
 class MessagesSpeaker final : public Speaker {
  public:
   std::string_view name() const override { return "messages"; }
+  std::string path(bool) const override { return "/v1/messages"; }
+  HeaderList headers() const override { return {{"x-api-key", "k"}, {"anthropic-version", "2023-06-01"}}; }
 
-  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const override {
+  std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool stream) const override {
     std::vector<std::string> messages, offers;
     for (size_t i = 0; i < steps.size(); ++i) {
       const Step& step = steps[i];
@@ -134,10 +139,8 @@ class MessagesSpeaker final : public Speaker {
     }
     for (const Offer& tool : tools)
       offers.push_back(R"({"name":")" + tool.name + R"(","input_schema":)" + tool.schema + "}");
-    return bench.post("/v1/messages",
-                      R"({"model":"simulated-1","max_tokens":100000,"thinking":{"type":"adaptive"},"messages":)" +
-                          list_of(messages) + offered(offers, R"("tools":)") + "}",
-                      {{"x-api-key", "k"}, {"anthropic-version", "2023-06-01"}});
+    return R"({"model":"simulated-1","max_tokens":100000,"thinking":{"type":"adaptive"},"messages":)" +
+           list_of(messages) + offered(offers, R"("tools":)") + streaming(stream) + "}";
   }
 
   Step read(json::Value reply) const override {
@@ -155,8 +158,12 @@ class MessagesSpeaker final : public Speaker {
 class ConverseSpeaker final : public Speaker {
  public:
   std::string_view name() const override { return "converse"; }
+  std::string path(bool stream) const override {
+    return stream ? "/model/simulated-1/converse-stream" : "/model/simulated-1/converse";
+  }
+  HeaderList headers() const override { return {{"authorization", "Bearer k"}}; }
 
-  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const override {
+  std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool) const override {
     std::vector<std::string> messages, offers;
     for (size_t i = 0; i < steps.size(); ++i) {
       const Step& step = steps[i];
@@ -176,10 +183,8 @@ class ConverseSpeaker final : public Speaker {
     }
     for (const Offer& tool : tools)
       offers.push_back(R"({"toolSpec":{"name":")" + tool.name + R"(","inputSchema":{"json":)" + tool.schema + "}}}");
-    return bench.post("/model/simulated-1/converse",
-                      R"({"messages":)" + list_of(messages) + offered(offers, R"("toolConfig":{"tools":)", "}") +
-                          R"(,"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}})",
-                      {{"authorization", "Bearer k"}});
+    return R"({"messages":)" + list_of(messages) + offered(offers, R"("toolConfig":{"tools":)", "}") +
+           R"(,"additionalModelRequestFields":{"thinking":{"type":"adaptive"}}})";
   }
 
   Step read(json::Value reply) const override {
@@ -197,8 +202,13 @@ class ConverseSpeaker final : public Speaker {
 class GeminiSpeaker final : public Speaker {
  public:
   std::string_view name() const override { return "gemini"; }
+  std::string path(bool stream) const override {
+    return stream ? "/v1beta/models/simulated-1:streamGenerateContent?alt=sse"
+                  : "/v1beta/models/simulated-1:generateContent";
+  }
+  HeaderList headers() const override { return {{"x-goog-api-key", "k"}}; }
 
-  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const override {
+  std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool) const override {
     std::vector<std::string> contents, offers;
     for (size_t i = 0; i < steps.size(); ++i) {
       const Step& step = steps[i];
@@ -221,10 +231,7 @@ class GeminiSpeaker final : public Speaker {
     }
     for (const Offer& tool : tools)
       offers.push_back(R"({"name":")" + tool.name + R"(","parametersJsonSchema":)" + tool.schema + "}");
-    return bench.post(
-        "/v1beta/models/simulated-1:generateContent",
-        R"({"contents":)" + list_of(contents) + offered(offers, R"("tools":[{"functionDeclarations":)", "}]") + "}",
-        {{"x-goog-api-key", "k"}});
+    return R"({"contents":)" + list_of(contents) + offered(offers, R"("tools":[{"functionDeclarations":)", "}]") + "}";
   }
 
   Step read(json::Value reply) const override {

@@ -29,7 +29,13 @@ class Speaker {
  public:
   virtual ~Speaker() = default;
   virtual std::string_view name() const = 0;
-  virtual Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const = 0;
+  // Where a conversation is posted, and what. A stream is asked for in the path, or in the body, or both.
+  virtual std::string path(bool stream) const = 0;
+  virtual HeaderList headers() const { return {}; }
+  virtual std::string body(const std::vector<Step>& steps, const std::vector<Offer>& tools, bool stream) const = 0;
+  Reply send(Bench& bench, const std::vector<Step>& steps, const std::vector<Offer>& tools) const {
+    return bench.post(path(false), body(steps, tools, false), headers());
+  }
   virtual Step read(json::Value reply) const = 0;  // an assistant's step; calls without ids
 };
 
