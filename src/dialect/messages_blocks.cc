@@ -76,6 +76,8 @@ void write_messages_usage(Writer& out, const Usage& usage, bool whole) {
   if (whole) {
     for (std::string_view name : {"cache_creation", "inference_geo", "service_tier"}) out.key(name).null();
   }
+  if (usage.reasoning_tokens > 0)
+    out.key("output_tokens_details").begin_object().field("thinking_tokens", usage.reasoning_tokens).end_object();
   out.key("server_tool_use").null().end_object();
 }
 

@@ -241,7 +241,7 @@ class Messages {
     const std::string path = say("messages[{}]", index);
     RequestReader in(value, path);
     std::string role;
-    in.text("role", role, {.required = true, .one_of = {"user", "assistant"}});
+    in.text("role", role, {.required = true, .one_of = {"user", "assistant", "system"}});
     const json::Value content = in.any("content");
     if (!in.failed() && !content.is_string() && !content.is_array()) {
       return content.absent() ? missing(in.param("content"))
@@ -250,6 +250,7 @@ class Messages {
                                             in.param("content"), json::name_of(content.type())));
     }
     TRY_VOID(not_here_.finish(in));
+    if (role == "system") return system(content, path);
     const bool assistant = role == "assistant";
     const bool empty = content.is_string() ? content.text().empty() : content.size() == 0;
     if (empty && !(last && assistant)) {
@@ -275,6 +276,18 @@ class Messages {
       for (size_t b = 0; b < blocks.size(); ++b) TRY_VOID(block(blocks[b], say("{}.content[{}]", path, b), before));
     }
     return last && assistant && items_.size() > before ? prefill(path) : Result<void>();
+  }
+
+  // In the midst of a conversation, where newer models take them.
+  Result<void> system(json::Value content, const std::string& path) {
+    Item item{.role = Role::kSystem};
+    if (content.is_array()) {
+      TRY(item, parse_system_blocks(content, path + ".content", not_here_));
+    } else {
+      item.content.push_back({.text = std::string(content.text())});
+    }
+    items_.push_back(std::move(item));
+    return {};
   }
 
   Result<void> block(json::Value value, const std::string& path, size_t before) {
@@ -393,12 +406,12 @@ Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& no
   return Messages(not_here).read(messages.elements());
 }
 
-Result<Item> parse_system_blocks(json::Value blocks, NotHere& not_here) {
+Result<Item> parse_system_blocks(json::Value blocks, const std::string& where, NotHere& not_here) {
   Item item{.role = Role::kSystem};
   Content content(not_here);
   const auto elements = blocks.elements();
   for (size_t i = 0; i < elements.size(); ++i) {
-    const std::string path = say("system[{}]", i);
+    const std::string path = say("{}[{}]", where, i);
     if (const std::string_view type = elements[i]["type"].text(); elements[i].is_object() && type != "text")
       return not_supported(path + ".type", say("blocks of the type {} here", quoted(type)));
     TRY(auto part, content.part(elements[i], path));

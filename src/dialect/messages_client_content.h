@@ -33,7 +33,7 @@ class NotHere {
 std::string parse_cache_control(RequestReader& in);
 
 Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& not_here);
-// The blocks of a system prompt as one message.
-Result<Item> parse_system_blocks(json::Value blocks, NotHere& not_here);
+// The blocks of a system prompt, at `where`, as one message.
+Result<Item> parse_system_blocks(json::Value blocks, const std::string& where, NotHere& not_here);
 
 }  // namespace perdure

@@ -78,7 +78,7 @@ class Body {
       }
       if (!value.text().empty()) request_.instructions = value.text();
     } else if (value.is_array()) {
-      if (auto item = take(parse_system_blocks(value, not_here_)); item && !item->content.empty())
+      if (auto item = take(parse_system_blocks(value, "system", not_here_)); item && !item->content.empty())
         request_.input.push_back(*std::move(item));
     } else {
       in_.fail(invalid(

@@ -243,7 +243,7 @@ TEST(MessagesClientRequest, ComesOutAsItWentIn) {
       R"("thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"xhigh","format":{"type":"json_schema","schema":{"type":"object"}}}})");
   EXPECT_EQ(
       told(
-          R"("system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"thinking":{"type":"enabled","budget_tokens":2048},"stop_sequences":["E"],)"
+          R"("system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"stop_sequences":["E"],)"
           R"("tools":[{"name":"f","input_schema":{"type":"object"}}],"service_tier":"auto",)"
           R"("messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}},)"
           R"({"type":"document","source":{"type":"text","media_type":"text/plain","data":"gr\u00fc\u00df"},"title":"t"},{"type":"text","text":"look","cache_control":{"type":"ephemeral","ttl":"1h"}}]},)"
@@ -258,7 +258,9 @@ TEST(MessagesClientRequest, ComesOutAsItWentIn) {
       R"({"role":"assistant","content":[{"type":"text","text":"ok"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"a": 1.10}}]},)"
       R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":[{"type":"image","source":{"type":"url","url":"https://a/b.png"}}],"is_error":true,"cache_control":{"type":"ephemeral"}}]},)"
       R"({"role":"assistant","content":[{"type":"text","text":"So"}]}],)"
-      R"("thinking":{"type":"enabled","budget_tokens":2048},"stop_sequences":["E"],"service_tier":"auto"})");
+      R"("stop_sequences":["E"],"service_tier":"auto"})");
+  EXPECT_TRUE(told(R"("thinking":{"type":"enabled","budget_tokens":2048})", "claude-sonnet-4-5")
+                  .contains(R"("thinking":{"type":"enabled","budget_tokens":2048})"));
 }
 
 TEST(MessagesClientRequest, T6_SystemBlocksKeepTheirMarks) {
@@ -284,6 +286,15 @@ TEST(MessagesClientRequest, T3_ToolResults) {
   ra.tool_failed = true;
   EXPECT_EQ(all, (std::vector<Item>{said(Role::kUser, "hi"), said(Role::kAssistant, "Let me see."), a, b, rb, ra,
                                     said(Role::kUser, "and?")}));
+}
+
+TEST(MessagesClientRequest, T6_SystemMessagesInTheMidst) {
+  Item midst{.role = Role::kSystem, .content = {{.text = "a", .cache = "5m"}}};
+  EXPECT_EQ(
+      items(
+          R"([{"role":"user","content":"hi"},{"role":"system","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]},{"role":"system","content":"b"}])"),
+      (std::vector<Item>{said(Role::kUser, "hi"), midst, said(Role::kSystem, "b")}));
+  EXPECT_EQ(wrong_messages(R"([{"role":"system","content":[{"type":"image"}]}])"), "messages[0].content[0].type");
 }
 
 constexpr std::string_view kUseA = R"({"type":"tool_use","id":"a","name":"f","input":{}})";

@@ -66,6 +66,7 @@ Result<void> write_image(json::Writer& out, const Part& part, const std::string&
     out.begin_object().field("type", "image").key("source").begin_object();
     out.field("type", "url").field("url", part.url).end_object();
   } else {
+    if (!part.url.starts_with("data:")) return left_out.refuse(place, "an image by a URL that is not of the web");
     auto media = media_of(part.url);
     if (!media) return not_base64(place);
     if (media->type == "image/jpg") media->type = "image/jpeg";

@@ -47,6 +47,7 @@ std::optional<std::string_view> messages_stop_reason(const Response& response) {
       std::ranges::any_of(response.output(), [](const Item& item) { return item.kind == ItemKind::kFunctionCall; });
   switch (response.status) {
     case ResponseStatus::kIncomplete:
+      if (finish == Finish::kContextWindow) return "model_context_window_exceeded";
       if (incomplete == "max_output_tokens") return "max_tokens";
       if (incomplete == "content_filter") return "refusal";
       return std::nullopt;
@@ -57,8 +58,9 @@ std::optional<std::string_view> messages_stop_reason(const Response& response) {
   }
   switch (finish) {
     case Finish::kLength:
-    case Finish::kContextWindow:
       return "max_tokens";
+    case Finish::kContextWindow:
+      return "model_context_window_exceeded";
     case Finish::kContentFilter:
     case Finish::kRefusal:
       return "refusal";

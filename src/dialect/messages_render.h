@@ -7,8 +7,7 @@
 // such block has an empty signature.
 //
 // The API has no word for an answer that broke off or was cancelled. Nothing makes one up: such a stream ends with an
-// `error` event and without message_stop, and such a message has no stop_reason. An answer that filled the model's
-// context is one that met its limit.
+// `error` event and without message_stop, and such a message has no stop_reason.
 
 #include <optional>
 #include <span>

@@ -378,7 +378,11 @@ TEST(MessagesRender, T14_T27_StopReasons) {
   EXPECT_EQ(stop_reason(completed("refusal")), "\"refusal\"");
   EXPECT_EQ(stop_reason(completed("content_filter")), "\"refusal\"");
   EXPECT_EQ(stop_reason(completed("pause")), "\"pause_turn\"");
-  EXPECT_EQ(stop_reason(completed("context_window")), "\"max_tokens\"");
+  EXPECT_EQ(stop_reason(completed("context_window")), "\"model_context_window_exceeded\"");
+  EXPECT_EQ(stop_reason({.status = ResponseStatus::kIncomplete,
+                         .incomplete_reason = "max_output_tokens",
+                         .finish = "context_window"}),
+            "\"model_context_window_exceeded\"");
   EXPECT_EQ(stop_reason(completed("length")), "\"max_tokens\"");
   EXPECT_EQ(stop_reason({.status = ResponseStatus::kIncomplete, .incomplete_reason = "max_output_tokens"}),
             "\"max_tokens\"");
@@ -387,6 +391,13 @@ TEST(MessagesRender, T14_T27_StopReasons) {
   Story story;
   story.end({.finish = "stop_sequence", .stop_sequence = "END"});
   EXPECT_TRUE(story.whole().contains(R"("stop_reason":"stop_sequence","stop_sequence":"END")"));
+}
+
+TEST(MessagesRender, T29_ThinkingIsCountedBesideTheRest) {
+  Story story;
+  story.end({.usage = {.input_tokens = 1, .output_tokens = 9, .reasoning_tokens = 4, .known = true}, .finish = "stop"});
+  EXPECT_TRUE(story.whole().contains(R"("output_tokens_details":{"thinking_tokens":4})"));
+  expect_same(story);
 }
 
 TEST(MessagesRender, T14_ARefusalIsText) {

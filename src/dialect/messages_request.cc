@@ -14,7 +14,14 @@ namespace {
 using json::Writer;
 
 constexpr int64_t kLimitElse = 8192;
+constexpr size_t kToolNameMax = 128;
 constexpr std::string_view kNothing = R"({"type":"object","properties":{}})";
+
+bool is_tool_name(std::string_view name) {
+  return !name.empty() && name.size() <= kToolNameMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
 
 // The object `raw` with one member more, before the others, unless it has one of that name.
 std::string with_member(std::string_view raw, json::Value object, std::string_view name, std::string_view value) {
@@ -39,7 +46,7 @@ class Body {
     TRY_VOID(write_tools());
     TRY(turns_, write_messages_turns(out_, ask_, variant_, marks_, left_out_));
     if (request_.tools.empty() && turns_.any_call) write_named_tools();
-    TRY(thinking_, messages_thinking(ask_, variant_, limit, turns_.bare_loop, left_out_));
+    TRY(thinking_, messages_thinking(ask_, variant_, limit, turns_, left_out_));
     write_thinking();
     TRY_VOID(write_output_config());
     if (!counting) {
@@ -60,34 +67,46 @@ class Body {
 
  private:
   Result<void> write_tools() {
-    if (request_.tools.empty()) return {};
-    out_.key("tools").begin_array();
+    Writer tools;
+    tools.begin_array();
+    size_t count = 0;
     for (size_t i = 0; i < request_.tools.size(); ++i) {
-      const Tool& tool = request_.tools[i];
-      out_.begin_object().field("name", tool.name);
-      if (tool.description) out_.field("description", *tool.description);
-      out_.key("input_schema");
-      if (tool.parameters.empty()) {
-        out_.raw(kNothing);
-      } else {
-        const std::string param = say("tools[{}].parameters", i);
-        TRY(const json::Document schema, json::Document::parse(tool.parameters));
-        const json::Value type = schema.root()["type"];
-        if (!type.missing() && type.text() != "object") return unsayable(param, "parameters that are not an object");
-        out_.raw(with_member(schema.root().raw(), schema.root(), "type", "object"));
+      if (!is_tool_name(request_.tools[i].name)) {
+        TRY_VOID(left_out_.refuse(say("tools[{}].name", i), "a tool of this name"));
+        continue;
       }
-      if (tool.strict.value_or(false)) {
-        if (variant_.strict_tools) {
-          out_.field("strict", true);
-        } else {
-          TRY_VOID(left_out_.refuse(say("tools[{}].strict", i), "strict tools"));
-        }
-      }
-      marks_.write_first(out_, tool.cache);
-      out_.end_object();
+      TRY_VOID(write_tool(tools, i));
+      ++count;
     }
-    out_.end_array();
+    if (count == 0) return {};
+    out_.key("tools").raw(tools.end_array().text());
     write_tool_choice();
+    return {};
+  }
+
+  Result<void> write_tool(Writer& out, size_t index) {
+    const Tool& tool = request_.tools[index];
+    out.begin_object().field("name", tool.name);
+    if (tool.description) out.field("description", *tool.description);
+    out.key("input_schema");
+    if (tool.parameters.empty()) {
+      out.raw(kNothing);
+    } else {
+      TRY(const json::Document schema, json::Document::parse(tool.parameters));
+      const json::Value type = schema.root()["type"];
+      if (!type.missing() && type.text() != "object")
+        return unsayable(say("tools[{}].parameters", index), "parameters that are not an object");
+      out.raw(with_member(schema.root().raw(), schema.root(), "type", "object"));
+    }
+    if (tool.strict.value_or(false)) {
+      if (variant_.strict_tools) {
+        out.field("strict", true);
+      } else {
+        TRY_VOID(left_out_.refuse(say("tools[{}].strict", index), "strict tools"));
+      }
+    }
+    marks_.write_first(out, tool.cache);
+    out.end_object();
     return {};
   }
 

@@ -25,6 +25,7 @@ class CacheMarks {
 struct MessagesTurns {
   bool any_call = false;
   bool bare_loop = false;  // the turn whose tools are being answered last does not begin with thinking
+  bool begun = false;      // it ends with the assistant's words, with which the answer goes on
 };
 // `system`, where there is something for it, and `messages`.
 Result<MessagesTurns> write_messages_turns(json::Writer& out, const UpstreamAsk& ask, const MessagesVariant& variant,
@@ -44,7 +45,7 @@ struct MessagesThinking {
 };
 // `limit`: max_tokens.
 Result<MessagesThinking> messages_thinking(const UpstreamAsk& ask, const MessagesVariant& variant, int64_t limit,
-                                           bool bare_loop, LeftOut& left_out);
+                                           const MessagesTurns& turns, LeftOut& left_out);
 
 // One of them must be called.
 bool is_forced(const Request& request);

@@ -310,6 +310,17 @@ TEST(MessagesRequest, T10_SchemasAsTheyWereGiven) {
   EXPECT_EQ(asked.refused(), "tools[2].parameters");
 }
 
+TEST(MessagesRequest, T9_AToolThatCannotBeNamedIsRefused) {
+  Asked asked;
+  asked.request.tools = {{.name = "a.b"}};
+  asked.request.tool_choice = {.mode = ToolChoice::Mode::kRequired};
+  EXPECT_EQ(asked.refused(), "tools[0].name");
+  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"tools[0].name"});
+  EXPECT_EQ(asked.field("tools") + asked.field("tool_choice"), "");
+  asked.request.tools.push_back({.name = "f"});
+  EXPECT_EQ(asked.field("tools"), R"([{"name":"f","input_schema":{"type":"object","properties":{}}}])");
+}
+
 TEST(MessagesRequest, T10_StructuredOutput) {
   Asked asked{.variant = kNew};
   asked.request.format = {.kind = TextFormat::Kind::kJsonSchema,
@@ -555,6 +566,9 @@ TEST(MessagesRequest, T37_AConversationThatEndsWithTheAssistant) {
   Asked asked{.context = {user("hi"), assistant("one \n"), assistant("two \n")}};
   EXPECT_EQ(asked.messages(), list({turn("user", {text_block("hi")}),
                                     turn("assistant", {R"({"type":"text","text":"one \n"})", text_block("two")})}));
+  asked.request.reasoning_effort = "low";
+  EXPECT_EQ(asked.refused(), "reasoning.effort");
+  asked.request.reasoning_effort.clear();
   asked.variant = kNew;
   asked.request.input = asked.context;
   EXPECT_EQ(asked.refused(), "input[2]");

@@ -56,6 +56,11 @@ class MessagesUpstream final : public UpstreamDialect {
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_messages_answer(std::move(body));
   }
+  bool counts() const override { return true; }
+  Result<UpstreamMessage> write_count(const UpstreamAsk& ask) const override {
+    return write_messages_count(ask, variant_ ? *variant_ : messages_variant_of(ask.model));
+  }
+  Result<int64_t> parse_count(std::string body) const override { return parse_messages_count(std::move(body)); }
   Error parse_error(int status, std::string_view retry_after, std::string_view body) const override {
     return parse_messages_error(status, retry_after, body);
   }

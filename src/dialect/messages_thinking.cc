@@ -68,7 +68,7 @@ bool is_forced(const Request& request) {
 }
 
 Result<MessagesThinking> messages_thinking(const UpstreamAsk& ask, const MessagesVariant& variant, int64_t limit,
-                                           bool bare_loop, LeftOut& left_out) {
+                                           const MessagesTurns& turns, LeftOut& left_out) {
   using Kind = MessagesThinking::Kind;
   const Request& request = ask.request;
   const std::string& effort = request.reasoning_effort;
@@ -94,7 +94,12 @@ Result<MessagesThinking> messages_thinking(const UpstreamAsk& ask, const Message
   }
 
   // What goes on with an answer's own words does not think before it does.
-  if (!ask.held.empty() && ask.ask.empty()) return out;
+  if (turns.begun) {
+    if (ask.held.empty() && (most || !variant.effort))
+      TRY_VOID(left_out.refuse(most ? "thinking.budget_tokens" : "reasoning.effort",
+                               "a wish for reasoning together with the beginning of its answer"));
+    return out;
+  }
   if (is_forced(request)) {
     if (most || !variant.effort)
       TRY_VOID(left_out.refuse("tool_choice", "a forced tool choice together with reasoning"));
@@ -113,7 +118,7 @@ Result<MessagesThinking> messages_thinking(const UpstreamAsk& ask, const Message
       TRY_VOID(left_out.refuse("thinking.budget_tokens",
                                "a budget for reasoning that its limit on the output leaves no room for"));
     }
-    if (!bare_loop && out.budget >= kBudgetMin) out.kind = Kind::kBudget;
+    if (!turns.bare_loop && out.budget >= kBudgetMin) out.kind = Kind::kBudget;
   } else if (!variant.effort) {
     TRY_VOID(left_out.refuse("reasoning.effort", "a wish for reasoning: this model does not reason on request"));
   }

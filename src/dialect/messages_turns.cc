@@ -51,6 +51,7 @@ class Turns {
     if (role_ == "assistant" && is_blank(ask_.held) && !variant.prefill)
       return unsayable(param(last_), "a conversation that ends with the assistant's words");
     write_continuation();
+    said_.begun = role_ == "assistant";
     close();
     if (!begun_) {
       return Error{.code = Code::kInvalid,

@@ -2,17 +2,23 @@
 // object a line in, the answer as a JSON object a line out. A request is the journal's canonical JSON; bytes are
 // hexadecimal.
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <string>
 
 #include "dialect/converse_upstream.h"
+#include "dialect/messages_client_request.h"
+#include "dialect/messages_render.h"
+#include "dialect/messages_upstream.h"
+#include "wire/sse.h"
 
 namespace perdure {
 namespace {
 
 std::unique_ptr<UpstreamDialect> dialect_named(std::string_view name) {
   if (name == "converse") return converse_upstream();
+  if (name == "messages") return messages_upstream();
   return nullptr;
 }
 
@@ -29,6 +35,7 @@ void write_error(json::Writer& out, const Error& error) {
 }
 
 void write(const UpstreamDialect& dialect, json::Value value, json::Writer& out) {
+  const bool counting = value["count"].boolean().value_or(false);
   auto request = read_request(value["request"]);
   if (!request) return write_error(out, request.error());
   UpstreamAsk ask{.request = *request,
@@ -39,11 +46,89 @@ void write(const UpstreamDialect& dialect, json::Value value, json::Writer& out)
   ask.ask = value["ask"].text();
   ask.max_output_tokens = request->max_output_tokens;
   ask.stream = value["stream"].boolean().value_or(true);
-  auto message = dialect.write(ask);
+  auto message = counting ? write_messages_count(ask, messages_variant_of(ask.model)) : dialect.write(ask);
   if (!message) return write_error(out, message.error());
   out.field("path", message->path).key("body").raw(message->body).key("dropped").begin_array();
   for (const std::string& field : message->dropped) out.string(field);
   out.end_array();
+}
+
+// What a client of the Messages API sent, as the journal keeps it.
+void read_client(json::Value value, json::Writer& out) {
+  auto parsed = parse_messages_request(value["body"], value["lenient"].boolean().value_or(false));
+  if (!parsed) return write_error(out, parsed.error());
+  write_request(out.key("request"), parsed->request);
+  out.key("left_out").begin_array();
+  for (const std::string& field : parsed->left_out) out.string(field);
+  out.end_array();
+}
+
+std::vector<Delta> deltas_of(const Item& item, size_t piece) {
+  Item begun{.kind = item.kind, .id = item.id, .role = item.role};
+  begun.call_id = item.call_id;
+  begun.name = item.name;
+  std::vector<Delta> out = {Delta::item_begin(begun)};
+  const auto add_text = [&](std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+      size_t end = std::min(i + piece, text.size());
+      while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+      out.push_back(Delta::append(std::string(text.substr(i, end - i))));
+      i = end;
+    }
+  };
+  add_text(item.arguments);
+  for (const auto* parts : {&item.summary, &item.content}) {
+    for (const Part& part : *parts) {
+      out.push_back(Delta::part_begin(part.kind));
+      add_text(part.text);
+      auto annotations = json::Document::parse(part.annotations.empty() ? "[]" : part.annotations);
+      for (json::Value one : annotations->root().elements()) out.push_back(Delta::annotation(std::string(one.raw())));
+      out.push_back(Delta::part_end());
+    }
+  }
+  if (!item.encrypted.empty()) out.push_back(Delta::opaque_block(item.opaque, item.encrypted, item.issuer));
+  out.push_back(Delta::item_end(ItemStatus::kCompleted));
+  return out;
+}
+
+// What a client of the Messages API is shown of an answer: streamed, and whole. `batch` deltas are one record.
+void show(json::Value value, json::Writer& out) {
+  const auto count = [](json::Value number) { return number.integer().value_or(0); };
+  std::vector<decltype(Record::body)> bodies = {
+      ResponseCreated{ResponseId("resp_1"), {.model = "m", .dialect = ClientDialect::kMessages}, KeyId()},
+      AttemptStarted{}};
+  std::vector<Delta> deltas;
+  for (json::Value one : value["output"].elements()) {
+    auto item = read_item(one);
+    if (!item) return write_error(out, item.error());
+    for (Delta& delta : deltas_of(*item, static_cast<size_t>(count(value["piece"]))))
+      deltas.push_back(std::move(delta));
+  }
+  for (size_t i = 0, batch = static_cast<size_t>(count(value["batch"])); i < deltas.size(); i += batch) {
+    const auto begin = deltas.begin() + static_cast<ptrdiff_t>(i);
+    bodies.push_back(Deltas{{begin, begin + static_cast<ptrdiff_t>(std::min(batch, deltas.size() - i))}});
+  }
+  ResponseEnded ended{.finish = std::string(value["finish"].text())};
+  ended.stop_sequence = value["stop_sequence"].text();
+  ended.usage = {.input_tokens = count(value["input"]),
+                 .cached_tokens = count(value["cached"]),
+                 .output_tokens = count(value["output_tokens"]),
+                 .reasoning_tokens = count(value["thought"]),
+                 .known = true,
+                 .cache_write_tokens = count(value["cache_write"])};
+  bodies.push_back(AttemptEnded{.outcome = "completed"});
+  bodies.push_back(ended);
+  MessagesStream stream;
+  std::string bytes;
+  uint64_t seq = 0;
+  for (auto& body : bodies) {
+    std::vector<RenderedEvent> events;
+    if (auto added = stream.add({.seq = ++seq, .body = std::move(body)}, events); !added)
+      return write_error(out, added.error());
+    for (const RenderedEvent& event : events) append_sse(bytes, event.type, event.data);
+  }
+  out.field("stream", bytes);
+  write_messages_response(out.key("message"), stream.response());
 }
 
 void write_pieces(const std::vector<Piece>& pieces, json::Writer& out) {
@@ -72,8 +157,10 @@ void stream(const UpstreamDialect& dialect, json::Value value, json::Writer& out
 }
 
 void answer(json::Value value, json::Writer& out) {
-  const auto dialect = dialect_named(value["dialect"].text());
   const std::string_view what = value["op"].text();
+  if (what == "client") return read_client(value, out);
+  if (what == "show") return show(value, out);
+  const auto dialect = dialect_named(value["dialect"].text());
   if (!dialect) return void(out.field("error", "unknown dialect"));
   if (what == "write") return write(*dialect, value, out);
   if (what == "stream") return stream(*dialect, value, out);
