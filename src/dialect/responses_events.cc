@@ -58,6 +58,28 @@ void EventRenderer::event(std::string_view type, json::Writer fields, std::vecto
   out.push_back(std::move(event));
 }
 
+// Who goes on from where: for clients that asked to be told (include: ["x_perdure.seam"]).
+void EventRenderer::seam(std::vector<RenderedEvent>& out) {
+  if (std::ranges::find(response_.request.include, "x_perdure.seam") == response_.request.include.end()) return;
+  const Placement& before = response_.placements[response_.placements.size() - 2];
+  const Placement& after = response_.placements.back();
+  json::Writer fields;
+  fields.begin_object();
+  if (response_.answer.item_open()) {
+    fields.field("item_id", response_.output().back().id);
+    fields.field("output_index", static_cast<int64_t>(response_.output().size() - 1));
+  }
+  fields.field("bytes_before", static_cast<int64_t>(after.output_from));
+  for (const auto& [name, placement] : {std::pair("from", &before), std::pair("to", &after)})
+    fields.key(name)
+        .begin_object()
+        .field("provider", placement->started.provider)
+        .field("model", placement->started.model)
+        .end_object();
+  fields.field("outcome", before.ended ? std::string_view(before.ended->outcome) : std::string_view());
+  event("x_perdure.seam", std::move(fields.end_object()), out);
+}
+
 void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out) {
   const auto fields_of_item = [&] {
     json::Writer fields;
@@ -86,7 +108,7 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
   const auto item_event = [&](std::string_view type, const Item& item) {
     json::Writer fields;
     fields.begin_object().field("output_index", static_cast<int64_t>(place.item));
-    write_public_item(fields.key("item"), item);
+    write_public_item(fields.key("item"), item, shows_encrypted(response_.request));
     fields.end_object();
     event(type, std::move(fields), out);
   };
@@ -170,7 +192,10 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
       if (response_.status == ResponseStatus::kQueued) event("response.queued", whole_response(response_), out);
       break;
     case RecordKind::kAttemptStarted:
-      if (response_.placements.size() == 1) event("response.in_progress", whole_response(response_), out);
+      if (response_.placements.size() == 1)
+        event("response.in_progress", whole_response(response_), out);
+      else
+        seam(out);
       break;
     case RecordKind::kDeltas: {
       const auto& list = std::get<Deltas>(record.body).deltas;

@@ -15,8 +15,10 @@ namespace perdure {
 // Everything the schema requires, in a fixed order of fields.
 void write_response(json::Writer& out, const Response& response);
 
-// An item as clients see it: opaque blocks are packed (model/opaque.h), marks of other APIs are left out.
-void write_public_item(json::Writer& out, const Item& item);
+// An item as clients see it: opaque blocks are packed (model/opaque.h), marks of other APIs are left out. Encrypted
+// reasoning is shown to who asks for it (include: ["reasoning.encrypted_content"]).
+void write_public_item(json::Writer& out, const Item& item, bool with_encrypted);
+bool shows_encrypted(const Request& request);
 void write_public_part(json::Writer& out, const Part& part);
 
 class EventRenderer final : public ClientStream {
@@ -34,6 +36,7 @@ class EventRenderer final : public ClientStream {
     size_t annotations = 0;                 // that it has so far
   };
   void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
+  void seam(std::vector<RenderedEvent>& out);
   void deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out);
   Response response_;
   PartKind part_ = PartKind::kOutputText;  // the part that began last

@@ -283,6 +283,25 @@ TEST(EventRenderer, DoesNotShowHowRecordsWereCut) {
   for (size_t i = 0; i < one_by_one.size(); ++i) EXPECT_EQ(one_by_one[i].data, at_once[i].data);
 }
 
+TEST(EventRenderer, TellsASeamToWhoeverAskedForIt) {
+  const auto deltas = sample_deltas();
+  Story story(Request{.model = "m", .include = {"x_perdure.seam"}});
+  story.add(AttemptStarted{.provider = "first", .model = "a"})
+      .deltas({deltas.begin(), deltas.begin() + 12})
+      .add(AttemptEnded{.outcome = "cut"});
+  story.add(AttemptStarted{.number = 2, .provider = "second", .model = "b", .continuation = true})
+      .deltas({deltas.begin() + 12, deltas.end()})
+      .add(AttemptEnded{.number = 2, .outcome = "completed"});
+  const auto events = story.events();
+  expect_events(events);
+  const auto told = std::ranges::find(events, "x_perdure.seam", &RenderedEvent::type);
+  ASSERT_NE(told, events.end());
+  EXPECT_EQ(told->data,
+            R"({"type":"x_perdure.seam","sequence_number":)" + std::to_string(told->sequence_number) +
+                R"(,"item_id":"msg_1","output_index":1,"bytes_before":12,"from":{"provider":"first","model":"a"},)"
+                R"("to":{"provider":"second","model":"b"},"outcome":"cut"})");
+}
+
 TEST(EventRenderer, QueuesWhatRunsInTheBackground) {
   Story story(Request{.model = "m", .background = true});
   story.add(AttemptStarted{});

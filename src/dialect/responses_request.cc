@@ -8,6 +8,8 @@
 namespace perdure {
 namespace {
 
+constexpr int64_t kCompactThreshold = 100'000;  // tokens, where compaction is asked for without saying when
+
 Result<Tool> parse_tool(json::Value value, const std::string& path) {
   RequestReader in(value, path);
   std::string type;
@@ -161,7 +163,7 @@ void parse_include(RequestReader& in, Request& request) {
                              say("Invalid type for '{}': expected a string.", in.param("include", i))));
     }
     const std::string_view word = elements[i].text();
-    if (word != "reasoning.encrypted_content" && word != "message.output_text.logprobs") {
+    if (word != "reasoning.encrypted_content" && word != "message.output_text.logprobs" && word != "x_perdure.seam") {
       return in.fail(not_supported(in.param("include", i), say("to include {}", quoted(word))));
     }
     request.include.emplace_back(word);
@@ -214,9 +216,41 @@ void parse_input(RequestReader& in, Request& request) {
         invalid("input", "invalid_type",
                 say("Invalid type for 'input': expected a string or an array, got {}.", json::name_of(input.type()))));
   }
-  if (request.input.empty() && request.previous_response_id.empty()) {
-    in.fail(invalid("input", "missing_required_parameter", "One of 'input' and 'previous_response_id' must be given."));
+  if (request.input.empty() && request.previous_response_id.empty() && request.conversation.empty()) {
+    in.fail(invalid("input", "missing_required_parameter",
+                    "One of 'input', 'previous_response_id' and 'conversation' must be given."));
   }
+}
+
+// An id, or {"id": ...}.
+void parse_conversation(RequestReader& in, Request& request) {
+  json::Value value = in.any("conversation");
+  if (value.is_object()) {
+    RequestReader own(value, "conversation");
+    own.text("id", request.conversation, {.required = true, .length_max = 256, .not_empty = true});
+    if (auto read = own.finish(); !read) in.fail(std::move(read).error());
+  } else if (!value.absent()) {
+    in.text("conversation", request.conversation, {.length_max = 256, .not_empty = true});
+  }
+  if (!request.conversation.empty() && !request.previous_response_id.empty()) {
+    in.fail(invalid("conversation", "mutually_exclusive_parameters",
+                    "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Give one of them."));
+  }
+}
+
+// A list as OpenAI has it, of which one entry makes sense.
+void parse_context_management(RequestReader& in, Request& request) {
+  const auto elements = in.array("context_management").elements();
+  if (elements.size() > 1)
+    return in.fail(
+        invalid("context_management", "invalid_value", "Invalid 'context_management': more than one entry."));
+  if (elements.empty()) return;
+  RequestReader entry(elements[0], in.param("context_management", 0));
+  std::string type;
+  entry.text("type", type, {.required = true, .one_of = {"compaction"}});
+  entry.integer("compact_threshold", request.compact_threshold, 1000);
+  if (!request.compact_threshold) request.compact_threshold = kCompactThreshold;
+  if (auto read = entry.finish(); !read) in.fail(std::move(read).error());
 }
 
 }  // namespace
@@ -224,12 +258,13 @@ void parse_input(RequestReader& in, Request& request) {
 Result<Request> parse_responses_request(json::Value body) {
   Request request;
   RequestReader in(body, "");
-  for (std::string_view name :
-       {"conversation", "prompt", "context_management", "moderation", "prompt_cache_retention", "prompt_cache_options"})
+  for (std::string_view name : {"prompt", "moderation", "prompt_cache_retention", "prompt_cache_options"})
     in.refuse(name);
   in.text("model", request.model, {.required = true, .length_max = 256, .not_empty = true});
   in.text("instructions", request.instructions);
   in.text("previous_response_id", request.previous_response_id, {.length_max = 256, .not_empty = true});
+  parse_conversation(in, request);
+  parse_context_management(in, request);
   parse_input(in, request);
   parse_tools(in, request);
   if (json::Value choice = in.any("tool_choice"); !choice.absent() && !in.failed()) {
@@ -257,9 +292,9 @@ Result<Request> parse_responses_request(json::Value body) {
   in.boolean("background", request.background);
   in.boolean("stream", request.stream);
   if (auto options = parse_stream_options(in.object("stream_options")); !options) in.fail(std::move(options).error());
-  if (request.background && !request.store) {
-    in.fail(invalid("background", "invalid_value",
-                    "A background response must be stored: 'background' needs 'store' to be true."));
+  if (!request.conversation.empty() && !request.store) {
+    in.fail(invalid("store", "invalid_value",
+                    "A response in a conversation is kept with it: 'conversation' needs 'store' to be true."));
   }
   TRY_VOID(in.finish());
   return request;
