@@ -115,6 +115,12 @@ void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
                                {"relayed", true}});
 }
 
+void Relay::let_go() {
+  // In this order: the answer listens to the lease's cancellation as long as it lives.
+  answer_.reset();
+  lease_.reset();
+}
+
 Task<Result<Relay::Head>> Relay::open() {
   PlacementAsk placement{
       .model = input_.model, .traffic = input_.traffic, .needs = input_.needs, .tried = {}, .author = {}};
@@ -169,8 +175,7 @@ Task<Result<Relay::Head>> Relay::open() {
     if (outcome.ok()) co_return head;
     Error error = std::move(outcome).error();
     uint32_t deployment = lease_->number();
-    lease_.reset();
-    answer_.reset();
+    let_go();
     if (gone_.requested()) co_return error;
     if (withdrawn) continue;
     bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
@@ -219,14 +224,13 @@ Task<Result<bool>> Relay::next(std::string& events) {
   if (heard.ok() && !*more) heard = parser_->end();
   if (!heard.ok()) {
     end_attempt(heard, gone_.requested() ? "cancelled" : lease_->withdrawn() ? "withdrawn" : "cut");
-    lease_.reset();
-    answer_.reset();
+    let_go();
     ended_ = true;
     co_return std::move(heard).error();
   }
   if (*more) co_return true;
   end_attempt({}, "completed");
-  lease_.reset();
+  let_go();
   ended_ = true;
   co_return false;
 }

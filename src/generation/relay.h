@@ -76,6 +76,7 @@ class Relay {
   Task<Result<std::string>> read_all(HttpAnswer& answer, size_t bytes_max);
   void listen(const std::vector<Piece>& pieces);
   void end_attempt(const Result<void>& outcome, std::string_view word);
+  void let_go();
 
   RelayInput input_;
   Router& router_;
