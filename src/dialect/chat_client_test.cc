@@ -6,6 +6,7 @@
 #include <map>
 
 #include "dialect/chat_client_request.h"
+#include "dialect/chat_field.h"
 #include "dialect/chat_render.h"
 #include "dialect/ended_error.h"
 #include "model/piece.h"
@@ -171,6 +172,22 @@ TEST(ChatClientRequest, LenientRequestsNameWhatTheyLose) {
                                                         "logprobs", "top_logprobs", "n", "modalities[0]",
                                                         "stream_options.include_obfuscation", "thinking_level"}));
   EXPECT_FALSE(parse(with(R"("functions":[{"name":"f"}])"), true).ok()) << "an answer would not be of that form";
+}
+
+TEST(ChatField, ClientsAreToldTheirOwnNames) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"input[3].content[0].image_url", "messages"},
+      {"previous_response_id", "messages"},
+      {"max_output_tokens", "max_completion_tokens"},
+      {"text.format", "response_format"},
+      {"reasoning.effort", "reasoning_effort"},
+      {"tools[1].name", "tools[1].function.name"},
+      {"tools[1].function.name", "tools[1].function.name"},
+      {"messages[0].role", "messages[0].role"},
+      {"top_k", "top_k"},
+      {"", ""},
+  };
+  for (const auto& [ours, theirs] : cases) EXPECT_EQ(chat_field(ours), theirs);
 }
 
 // --- what clients are shown ---

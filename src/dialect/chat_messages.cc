@@ -249,6 +249,9 @@ class Messages {
       }
       out_.end_array();
     }
+    if (turn.text == &context_.back() && ask_.held.empty() && is_begun_by_client(ask_) &&
+        variant_.prefill == ChatPrefill::kPrefixOfMessage)
+      out_.field("prefix", true);
     out_.end_object();
     for (size_t index : turn.calls) TRY_VOID(write_output(index));
     return {};

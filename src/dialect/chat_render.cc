@@ -37,7 +37,9 @@ void write_usage(json::Writer& out, const Response& response) {
   const Usage& usage = response.ended->usage;
   out.begin_object().field("prompt_tokens", usage.input_tokens).field("completion_tokens", usage.output_tokens);
   out.field("total_tokens", usage.input_tokens + usage.output_tokens);
-  out.key("prompt_tokens_details").begin_object().field("cached_tokens", usage.cached_tokens).end_object();
+  out.key("prompt_tokens_details").begin_object().field("cached_tokens", usage.cached_tokens);
+  if (usage.cache_write_tokens > 0) out.field("cache_write_tokens", usage.cache_write_tokens);
+  out.end_object();
   out.key("completion_tokens_details").begin_object().field("reasoning_tokens", usage.reasoning_tokens).end_object();
   out.end_object();
 }

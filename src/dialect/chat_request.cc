@@ -90,23 +90,28 @@ Result<void> check(const UpstreamAsk& ask, const ChatVariant& variant, LeftOut& 
   const Request& request = ask.request;
   TRY_VOID(refuse_logprobs(request, left_out));
   if (request.top_k && !variant.top_k) TRY_VOID(left_out.refuse("top_k"));
-  if (request.reasoning_tokens_max) TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
+  if (request.reasoning_tokens_max.value_or(0) > 0)
+    TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
   // "auto" takes what there is, be it nothing.
-  if (!request.reasoning_summary.empty() && request.reasoning_summary != "auto")
+  if (request.reasoning_summary == "concise" || request.reasoning_summary == "detailed")
     TRY_VOID(left_out.refuse("reasoning.summary", "a wish for a summary of this kind"));
-  if (!ask.held.empty() && ask.ask.empty() && variant.prefill == ChatPrefill::kNone)
-    return unsayable("", "an answer to go on with: it starts over");
+  if (variant.prefill != ChatPrefill::kNone) return {};
+  if (!ask.held.empty() && ask.ask.empty()) return unsayable("", "an answer to go on with: it starts over");
+  if (is_begun_by_client(ask) && ask.held.empty())
+    return unsayable(context_param(ask, ask.context.size() - 1), "the beginning of its answer: it starts over");
   return {};
 }
+
+// Whether the last message is one of the assistant's that is to be gone on with.
+bool is_prefill(const UpstreamAsk& ask) { return ask.held.empty() ? is_begun_by_client(ask) : ask.ask.empty(); }
 
 // What the answer goes on from.
 void write_held(Writer& out, const UpstreamAsk& ask, const ChatVariant& variant) {
   if (ask.held.empty()) return;
-  const bool prefill = ask.ask.empty();
   out.begin_object().field("role", "assistant").field("content", ask.held);
-  if (prefill && variant.prefill == ChatPrefill::kPrefixOfMessage) out.field("prefix", true);
+  if (is_prefill(ask) && variant.prefill == ChatPrefill::kPrefixOfMessage) out.field("prefix", true);
   out.end_object();
-  if (!prefill) out.begin_object().field("role", "user").field("content", ask.ask).end_object();
+  if (!is_prefill(ask)) out.begin_object().field("role", "user").field("content", ask.ask).end_object();
 }
 
 }  // namespace
@@ -127,7 +132,7 @@ Result<UpstreamMessage> write_chat_request(const UpstreamAsk& ask, const ChatVar
   out.end_array().field("stream", ask.stream);
   if (ask.stream && variant.stream_usage)
     out.key("stream_options").begin_object().field("include_usage", true).end_object();
-  if (!ask.held.empty() && ask.ask.empty() && variant.prefill == ChatPrefill::kContinueFinal)
+  if (is_prefill(ask) && variant.prefill == ChatPrefill::kContinueFinal)
     out.field("add_generation_prompt", false).field("continue_final_message", true);
   write_tools(out, ask.request);
   write_format(out, ask.request.format);

@@ -253,6 +253,19 @@ TEST(ChatRequest, T37PrefillIsAskedForAsTheSupplierWantsIt) {
             before + held + R"(}],"stream":true,"add_generation_prompt":false,"continue_final_message":true})");
 }
 
+TEST(ChatRequest, T37TheClientsOwnBeginningIsAPrefillOrRefused) {
+  Item begun = assistant("Once");
+  begun.status = ItemStatus::kInProgress;
+  Request request{.model = "m", .dialect = ClientDialect::kMessages};
+  EXPECT_EQ(messages({user("a"), begun}, request),
+            "input[1]: The model's supplier cannot be given the beginning of its answer: it starts over.");
+  EXPECT_EQ(messages({user("a"), begun}, request, {.prefill = ChatPrefill::kPrefixOfMessage}),
+            R"([{"role":"user","content":"a"},{"role":"assistant","content":"Once","prefix":true}])");
+  EXPECT_NE(write_chat_request(request, std::vector{user("a"), begun}, "u", {.prefill = ChatPrefill::kContinueFinal})
+                ->find(R"("continue_final_message":true)"),
+            std::string::npos);
+}
+
 TEST(ChatRequest, SendsStopSeedAndWhatTheVariantKnows) {
   Request request{.model = "m", .top_k = 40, .seed = 7, .stop = {"END", "\n\n"}};
   EXPECT_EQ(

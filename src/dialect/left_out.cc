@@ -29,6 +29,12 @@ Result<void> refuse_logprobs(const Request& request, LeftOut& left_out) {
   return {};
 }
 
+bool is_begun_by_client(const UpstreamAsk& ask) {
+  if (ask.context.empty() || ask.request.dialect != ClientDialect::kMessages) return false;
+  const Item& last = ask.context.back();
+  return last.kind == ItemKind::kMessage && last.role == Role::kAssistant && last.status == ItemStatus::kInProgress;
+}
+
 Result<void> check_tool_pairs(const UpstreamAsk& ask) {
   struct Pairs {
     size_t calls = 0, outputs = 0;

@@ -308,6 +308,13 @@ Result<std::vector<Piece>> parse_responses_answer(std::string body) {
   return pieces;
 }
 
+Result<int64_t> parse_responses_count(std::string body) {
+  auto document = json::Document::parse(std::move(body));
+  if (!document.ok() || document->root()["input_tokens"].integer().value_or(-1) < 0)
+    return Error{.code = Code::kCorrupt, .message = "The supplier's answer holds no count of tokens."};
+  return *document->root()["input_tokens"].integer();
+}
+
 // The same form as in the Chat Completions dialect.
 Error parse_responses_error(int status, std::string_view retry_after, std::string_view body) {
   return parse_chat_error(status, retry_after, body);

@@ -265,14 +265,16 @@ void write_text_options(Writer& out, const Request& request) {
   out.end_object();
 }
 
-void write_reasoning_options(Writer& out, const Request& request, const ResponsesVariant& variant) {
-  if (!request.reasoning_effort.empty() || !request.reasoning_summary.empty()) {
+void write_reasoning_options(Writer& out, const Request& request, bool encrypted) {
+  // "none" is what not asking for a summary means.
+  const bool summary = !request.reasoning_summary.empty() && request.reasoning_summary != "none";
+  if (!request.reasoning_effort.empty() || summary) {
     out.key("reasoning").begin_object();
     if (!request.reasoning_effort.empty()) out.field("effort", request.reasoning_effort);
-    if (!request.reasoning_summary.empty()) out.field("summary", request.reasoning_summary);
+    if (summary) out.field("summary", request.reasoning_summary);
     out.end_object();
   }
-  if (variant.encrypted_reasoning) out.key("include").begin_array().string("reasoning.encrypted_content").end_array();
+  if (encrypted) out.key("include").begin_array().string("reasoning.encrypted_content").end_array();
 }
 
 Result<void> write_sampling(Writer& out, const UpstreamAsk& ask, const ResponsesVariant& variant, LeftOut& left_out) {
@@ -296,19 +298,13 @@ Result<void> write_sampling(Writer& out, const UpstreamAsk& ask, const Responses
   if (!request.stop.empty()) TRY_VOID(left_out.refuse("stop", "stop sequences"));
   if (request.seed) TRY_VOID(left_out.refuse("seed"));
   if (request.top_k) TRY_VOID(left_out.refuse("top_k"));
-  if (request.reasoning_tokens_max) TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
+  if (request.reasoning_tokens_max.value_or(0) > 0)
+    TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
   return {};
 }
 
-}  // namespace
-
-Result<UpstreamMessage> write_responses_upstream(const UpstreamAsk& ask, const ResponsesVariant& variant) {
-  LeftOut left_out(ask.request.lenient);
-  TRY_VOID(refuse_logprobs(ask.request, left_out));
-  TRY_VOID(check_tool_pairs(ask));
-  if (!ask.held.empty() && ask.ask.empty()) return unsayable("", "an answer to go on with: it starts over");
-
-  Writer out;
+// The model, what it is told, and the conversation: an object that is still open.
+Result<void> write_input(Writer& out, const UpstreamAsk& ask) {
   out.begin_object().field("model", ask.model);
   if (ask.request.instructions && !ask.request.instructions->empty())
     out.field("instructions", *ask.request.instructions);
@@ -325,17 +321,49 @@ Result<UpstreamMessage> write_responses_upstream(const UpstreamAsk& ask, const R
     out.begin_object().field("type", "message").field("role", "assistant").field("content", ask.held).end_object();
     out.begin_object().field("type", "message").field("role", "user").field("content", ask.ask).end_object();
   }
-  out.end_array().field("store", false).field("stream", ask.stream);
+  out.end_array();
+  return {};
+}
+
+UpstreamMessage json_message(std::string path, Writer& out, bool stream) {
+  UpstreamMessage message{.path = std::move(path), .headers = {}, .body = out.end_object().take(), .dropped = {}};
+  message.headers = {{"Content-Type", "application/json"},
+                     {"Accept", stream ? "text/event-stream" : "application/json"}};
+  return message;
+}
+
+}  // namespace
+
+Result<UpstreamMessage> write_responses_upstream(const UpstreamAsk& ask, const ResponsesVariant& variant) {
+  LeftOut left_out(ask.request.lenient);
+  TRY_VOID(refuse_logprobs(ask.request, left_out));
+  TRY_VOID(check_tool_pairs(ask));
+  if (!ask.held.empty() && ask.ask.empty()) return unsayable("", "an answer to go on with: it starts over");
+  if (is_begun_by_client(ask)) {
+    return unsayable(context_param(ask, ask.context.size() - 1), "the beginning of its answer: it starts over");
+  }
+
+  Writer out;
+  TRY_VOID(write_input(out, ask));
+  out.field("store", false).field("stream", ask.stream);
   write_tools(out, ask.request);
   write_text_options(out, ask.request);
-  write_reasoning_options(out, ask.request, variant);
+  write_reasoning_options(out, ask.request, variant.encrypted_reasoning);
   TRY_VOID(write_sampling(out, ask, variant, left_out));
-
-  UpstreamMessage message{.path = "/responses", .headers = {}, .body = out.end_object().take(), .dropped = {}};
-  message.headers = {{"Content-Type", "application/json"},
-                     {"Accept", ask.stream ? "text/event-stream" : "application/json"}};
+  UpstreamMessage message = json_message("/responses", out, ask.stream);
   message.dropped = left_out.take();
   return message;
+}
+
+Result<UpstreamMessage> write_responses_count(const UpstreamAsk& ask, const ResponsesVariant& variant) {
+  if (!variant.counts) return Error{.code = Code::kInvalid, .message = "This supplier has no call that counts tokens."};
+  TRY_VOID(check_tool_pairs(ask));
+  Writer out;
+  TRY_VOID(write_input(out, ask));
+  write_tools(out, ask.request);
+  write_text_options(out, ask.request);
+  write_reasoning_options(out, ask.request, false);
+  return json_message("/responses/input_tokens", out, false);
 }
 
 }  // namespace perdure

@@ -48,6 +48,11 @@ class ResponsesUpstream final : public UpstreamDialect {
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_responses_answer(std::move(body));
   }
+  bool counts() const override { return variant_.counts; }
+  Result<UpstreamMessage> write_count(const UpstreamAsk& ask) const override {
+    return write_responses_count(ask, variant_);
+  }
+  Result<int64_t> parse_count(std::string body) const override { return parse_responses_count(std::move(body)); }
   Error parse_error(int status, std::string_view retry_after, std::string_view body) const override {
     return parse_responses_error(status, retry_after, body);
   }

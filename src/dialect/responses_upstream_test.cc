@@ -182,6 +182,28 @@ TEST(ResponsesUpstream, T37ContinuationAsksInWords) {
   EXPECT_EQ(write({user("u")}, {.model = "m"}, {}, "half").error().code, Code::kInvalid) << "there is no prefill";
 }
 
+TEST(ResponsesUpstream, T33CountsTheInputOfThisVeryRequest) {
+  Request request{.model = "m", .max_output_tokens = 5, .stop = {"x"}};
+  request.tools = {{.name = "f"}};
+  auto message = write_responses_count(
+      {.request = request, .context = std::vector{user("u")}, .model = "up", .issuer = "me"}, {.counts = true});
+  ASSERT_TRUE(message.ok());
+  EXPECT_EQ(message->path, "/responses/input_tokens");
+  EXPECT_EQ(
+      message->body,
+      R"({"model":"up","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"u"}]}],"tools":[{"type":"function","name":"f","parameters":null,"strict":null}]})");
+  EXPECT_EQ(*parse_responses_count(R"({"object":"response.input_tokens","input_tokens":11})"), 11);
+  EXPECT_EQ(parse_responses_count(R"({"tokens":11})").error().code, Code::kCorrupt);
+  EXPECT_FALSE(responses_upstream()->counts());
+}
+
+TEST(ResponsesUpstream, T37TheClientsOwnBeginningIsRefusedByName) {
+  Request request{.model = "m", .dialect = ClientDialect::kMessages};
+  Item begun = assistant("Once");
+  begun.status = ItemStatus::kInProgress;
+  EXPECT_EQ(write({user("u"), begun}, request).error().param, "input[1]");
+}
+
 TEST(ResponsesUpstream, WhatCannotBeSaidIsNamed) {
   const std::pair<std::string_view, std::function<void(Request&)>> cases[] = {
       {"stop", [](Request& r) { r.stop = {"x"}; }},

@@ -74,6 +74,14 @@ class UpstreamDialect {
   virtual std::string_view stream_type() const { return "text/event-stream"; }
   // A whole (unstreamed) answer.
   virtual Result<std::vector<Piece>> parse_answer(std::string body) const = 0;
+  // Asking how many tokens the input of a request has, and the answer. The supplier counts; nobody guesses.
+  virtual bool counts() const { return false; }
+  virtual Result<UpstreamMessage> write_count(const UpstreamAsk&) const {
+    return Error{.code = Code::kInvalid, .message = "This dialect has no call that counts tokens."};
+  }
+  virtual Result<int64_t> parse_count(std::string) const {
+    return Error{.code = Code::kCorrupt, .message = "This dialect has no call that counts tokens."};
+  }
   // An error answer: classed by status and body, Retry-After read. Never echoes credentials.
   virtual Error parse_error(int status, std::string_view retry_after, std::string_view body) const = 0;
 };

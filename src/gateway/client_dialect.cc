@@ -1,9 +1,9 @@
 #include "gateway/client_dialect.h"
 
+#include "dialect/chat_field.h"
 #include "dialect/chat_render.h"
-#include "dialect/client_field.h"
-#include "dialect/ended_error.h"
-#include "dialect/responses_render.h"
+#include "dialect/messages_client_request.h"
+#include "dialect/messages_render.h"
 #include "dialect/responses_request.h"
 
 namespace perdure {
@@ -23,8 +23,9 @@ class ResponsesFace final : public ClientDialectFace {
     write_response(out, response);
     return out.take();
   }
-  std::optional<Error> failure(const Response&) const override { return std::nullopt; }  // the resource has a status
-  std::string error(const Error& error) const override { return render_openai_error(error); }
+  bool fails_by_status() const override { return false; }  // the resource has a status
+  std::optional<Error> failure(const Response&) const override { return std::nullopt; }
+  std::string error(const Error& error, int, std::string_view) const override { return render_openai_error(error); }
 };
 
 class ChatFace final : public ClientDialectFace {
@@ -39,12 +40,30 @@ class ChatFace final : public ClientDialectFace {
     write_chat_completion(out, response);
     return out.take();
   }
-  std::optional<Error> failure(const Response& response) const override { return ended_error(response); }
-  std::string error(const Error& error) const override {
+  std::string error(const Error& error, int, std::string_view) const override {
     Error shown = error;
-    shown.param = client_field(ClientDialect::kChat, error.param);
+    shown.param = chat_field(error.param);
     return render_openai_error(shown);
   }
+};
+
+class MessagesFace final : public ClientDialectFace {
+ public:
+  ClientDialect dialect() const override { return ClientDialect::kMessages; }
+  Result<ParsedRequest> parse(json::Value body, bool lenient) const override {
+    return parse_messages_request(body, lenient);
+  }
+  std::unique_ptr<ClientStream> stream() const override { return std::make_unique<MessagesStream>(); }
+  std::string whole(const Response& response) const override {
+    json::Writer out;
+    write_messages_response(out, response);
+    return out.take();
+  }
+  int status(const Error& error) const override { return messages_status(error); }
+  std::string error(const Error& error, int status, std::string_view request_id) const override {
+    return render_messages_error(error, status, request_id);
+  }
+  std::string_view id_header() const override { return "request-id"; }
 };
 
 }  // namespace
@@ -52,12 +71,16 @@ class ChatFace final : public ClientDialectFace {
 const ClientDialectFace& face_of(ClientDialect dialect) {
   static const ResponsesFace responses;
   static const ChatFace chat;
+  static const MessagesFace messages;
   switch (dialect) {
     case ClientDialect::kChat:
       return chat;
-    default:
-      return responses;
+    case ClientDialect::kMessages:
+      return messages;
+    case ClientDialect::kResponses:
+      break;
   }
+  return responses;
 }
 
 const ClientDialectFace& face_of_path(std::string_view path) {

@@ -9,7 +9,8 @@
 
 #include "dialect/chat_client_request.h"
 #include "dialect/client_stream.h"
-#include "http/message.h"
+#include "dialect/ended_error.h"
+#include "dialect/responses_render.h"
 #include "wire/json.h"
 
 namespace perdure {
@@ -22,9 +23,14 @@ class ClientDialectFace {
   virtual Result<ParsedRequest> parse(json::Value body, bool lenient) const = 0;
   virtual std::unique_ptr<ClientStream> stream() const = 0;
   virtual std::string whole(const Response& response) const = 0;
-  // Whether an answer that ended badly is an error to this API rather than a resource that says so.
-  virtual std::optional<Error> failure(const Response& response) const = 0;
-  virtual std::string error(const Error& error) const = 0;  // the body of an error reply
+  // Whether an answer that ended badly is an error to this API rather than a resource that says so, and which. A stream
+  // then begins with its answer's first word, so that what fails before it has a status.
+  virtual bool fails_by_status() const { return true; }
+  virtual std::optional<Error> failure(const Response& response) const { return ended_error(response); }
+  // The status and the body of an error reply.
+  virtual int status(const Error& error) const { return http_status(error); }
+  virtual std::string error(const Error& error, int status, std::string_view request_id) const = 0;
+  virtual std::string_view id_header() const { return "x-request-id"; }  // where the request's id is told
 };
 
 const ClientDialectFace& face_of(ClientDialect dialect);

@@ -33,21 +33,15 @@ bool valid_traceparent(std::string_view text) {
   return hex(3, 32, false) && hex(36, 16, false) && hex(53, 2, true);
 }
 
-// A header that is a switch: "1" or "true", else off. kInvalid for other words.
-Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
-  std::string_view value = request.header(name);
-  if (value == "1" || value == "true") return true;
-  if (value.empty() || value == "0" || value == "false") return false;
-  return Error{Code::kInvalid, name + " must be 1 or 0", name, "invalid_value"};
-}
-
 // Whether nothing of it is left here: no state, and no block that only we can open.
 bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
   switch (dialect) {
     case ClientDialect::kResponses:
       return root["store"].boolean() == false && root["background"].boolean().value_or(false) == false &&
              root["previous_response_id"].absent() && root["conversation"].absent() &&
-             root["context_management"].absent() && root.raw().find("\"pd1.") == std::string_view::npos;
+             root["context_management"].absent() && root.raw().find("\"pd1.") == std::string_view::npos &&
+             root.raw().find("\"pdc1.") == std::string_view::npos &&
+             root.raw().find("\"x_perdure.") == std::string_view::npos;
     case ClientDialect::kChat:
       return root["store"].boolean().value_or(false) == false;
     case ClientDialect::kMessages:
@@ -58,11 +52,29 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
 
 }  // namespace
 
+Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
+  std::string_view value = request.header(name);
+  if (value == "1" || value == "true") return true;
+  if (value.empty() || value == "0" || value == "false") return false;
+  return Error{Code::kInvalid, name + " must be 1 or 0", name, "invalid_value"};
+}
+
+Result<void> check_headers(const Exchange& x) {
+  if (!is_json(x.request.header("content-type")))
+    return Error{Code::kInvalid, "send Content-Type: application/json", "", "unsupported_media_type"};
+  std::string_view version = x.request.header("anthropic-version");
+  if (x.face->dialect() == ClientDialect::kMessages && !version.empty() && version != "2023-06-01")
+    return Error{Code::kInvalid, "the version that is spoken here is 2023-06-01", "anthropic-version", "invalid_value"};
+  return {};
+}
+
 Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent) {
   if (options_.router == nullptr || !needs_nothing_of_ours(x.face->dialect(), root)) co_return false;
   Result<RelayInput> input = relay_input(root, std::string(name_of(x.face->dialect())));
   if (!input.ok()) co_return false;  // who reads it says what is wrong
   input->traceparent = traceparent;
+  if (x.face->dialect() == ClientDialect::kMessages && x.request.headers.has("anthropic-beta"))
+    input->headers.emplace_back("anthropic-beta", x.request.header("anthropic-beta"));
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
   turn.read = [&face, body = input->body]() -> Result<Request> {
@@ -76,8 +88,8 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
 }
 
 Task<void> Gateway::create(Exchange& x) {
-  if (!is_json(x.request.header("content-type"))) {
-    co_await x.fail_as(415, {Code::kInvalid, "send Content-Type: application/json", "", "unsupported_media_type"});
+  if (Result<void> checked = check_headers(x); !checked.ok()) {
+    co_await x.fail_as(checked.error().param.empty() ? 415 : 400, std::move(checked).error());
     co_return;
   }
   CreateCall call;

@@ -38,6 +38,11 @@ struct Exchange {
   Task<void> fail_as(int status_code, Error error);
 };
 
+// create.cc: whether the body is said to be JSON, and the API's version one that is spoken.
+Result<void> check_headers(const Exchange& x);
+// "1" or "true", else off. kInvalid for other words.
+Result<bool> header_flag(const HttpRequest& request, const std::string& name);
+
 // A whole number in [least, most]; `missing` when the query does not have it. kInvalid names the parameter.
 Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least,
                              int64_t most);

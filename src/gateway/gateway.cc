@@ -75,6 +75,8 @@ const Route Route::kAll[] = {
     {"POST", "/v1/chat/completions/{id}", kUse, &Gateway::update_chat},
     {"DELETE", "/v1/chat/completions/{id}", kUse, &Gateway::remove_chat},
     {"GET", "/v1/chat/completions/{id}/messages", kUse, &Gateway::chat_messages},
+    {"POST", "/v1/messages", kUse, &Gateway::create},
+    {"POST", "/v1/messages/count_tokens", kUse, &Gateway::count_tokens},
     {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume},
     {"GET", "/v1/models", kUse, &Gateway::list_models},
     {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
@@ -106,14 +108,14 @@ void Exchange::say_what_was_left_out(const Response& answer) {
   if (!text.empty()) reply.headers.set("x-perdure-dropped", text);
 }
 
-Task<void> Exchange::fail(Error error) { return fail_as(http_status(error), std::move(error)); }
+Task<void> Exchange::fail(Error error) { return fail_as(face->status(error), std::move(error)); }
 
 Task<void> Exchange::fail_as(int status_code, Error error) {
   if (error.retry_after_ms >= 0)
     reply.headers.set("Retry-After", std::to_string((error.retry_after_ms + 999) / 1000));
   else if (error.code == Code::kOverloaded)
     reply.headers.set("Retry-After", "1");
-  std::string body = face->error(error);
+  std::string body = face->error(error, status_code, request_id);
   co_await send(status_code, "application/json", body);
 }
 
@@ -153,9 +155,12 @@ Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics
 
 Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
   Exchange x{request, reply, loop_.now(), &face_of_path(request.path)};
+  if (request.path == "/v1/models" && request.headers.has("anthropic-version"))
+    x.face = &face_of(ClientDialect::kMessages);
   std::string_view given = request.header("x-request-id");
   x.request_id = given.size() <= 128 && printable(given) ? std::string(given) : make_id(loop_.random(), "req_", 12);
   reply.headers.set("x-request-id", x.request_id);
+  if (x.face->id_header() != "x-request-id") reply.headers.set(std::string(x.face->id_header()), x.request_id);
   metrics_.in_flight.add(1);
   co_await serve(x);
   metrics_.in_flight.add(-1);
@@ -223,7 +228,7 @@ Task<void> Gateway::serve(Exchange& x) {
 }
 
 std::string Gateway::refuse(const HttpRequest& request, int status, std::string_view message) {
-  return face_of_path(request.path).error(error_for(status, std::string(message)));
+  return face_of_path(request.path).error(error_for(status, std::string(message)), status, "");
 }
 
 Task<void> Gateway::stop() { return leaving_.join(); }

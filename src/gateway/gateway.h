@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,11 @@ class Gateway final : public HttpHandler {
   Task<void> chat_messages(Exchange& x);
   Task<void> resume(Exchange& x);
   Task<Result<Response>> stored_chat(const Exchange& x);
+  // messages_routes.cc
+  Task<void> count_tokens(Exchange& x);
+  Task<void> list_models_for_messages(Exchange& x);
+  // Counted by a supplier that serves the model; kInvalid, reason "cannot_count": none of them can.
+  Task<Result<int64_t>> count_input(Exchange& x, const Request& request, std::span<const Item> context);
   // operator_routes.cc
   Task<void> list_models(Exchange& x);
   Task<void> list_responses(Exchange& x);

@@ -49,6 +49,10 @@ void write_placement(json::Writer& out, const Placement& placement) {
 }  // namespace
 
 Task<void> Gateway::list_models(Exchange& x) {
+  if (x.request.headers.has("anthropic-version")) {
+    co_await list_models_for_messages(x);
+    co_return;
+  }
   std::vector<std::string> names = co_await models_();
   json::Writer out;
   out.begin_object().field("object", "list").key("data").begin_array();

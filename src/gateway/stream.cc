@@ -48,7 +48,8 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
     if (first) {
       // The head of the reply waits for what it says: whether there is an answer, and what it lost.
       const Response& answer = (*reader)->response();
-      bool unsettled = events.empty() || (answer.request.lenient && answer.placements.empty());
+      bool nothing_said = x.face->fails_by_status() ? answer.output().empty() : events.empty();
+      bool unsettled = nothing_said || (answer.request.lenient && answer.placements.empty());
       if (unsettled && !(*reader)->finished() && !silent) continue;
       if (fresh && answer.output().empty()) failed = x.face->failure(answer);
       if (failed) break;

@@ -34,6 +34,7 @@ Relay::Relay(RelayInput input, Router& router, Loop& loop, Cancellation& gone, c
 
 Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
   RelayCall call{.model = lease.model(), .stream = input_.stream, .traceparent = input_.traceparent};
+  call.headers = input_.headers;
   if (lease.model() == input_.model) {
     call.body = input_.body;
   } else {

@@ -29,6 +29,7 @@ struct RelayInput {
   Traffic traffic;
   Needs needs;
   std::string traceparent;
+  std::vector<std::pair<std::string, std::string>> headers;  // of the client's that belong to the dialect
 };
 
 struct RelayedAttempt {

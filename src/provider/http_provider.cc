@@ -73,12 +73,26 @@ class HttpProvider final : public Provider {
     return std::move(message.dropped);
   }
 
+  bool counts() const override { return dialect_->counts(); }
+
+  Task<Result<int64_t>> count(UpstreamCall call, Deadline deadline, Cancellation& cancel) override {
+    CO_TRY(UpstreamMessage message, dialect_->write_count(ask_of(call)));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer,
+           co_await send(std::move(message), call.model, call.traceparent, deadline, cancel));
+    std::string retry_after(answer->headers.get("retry-after"));
+    const int status = answer->status;
+    CO_TRY(std::string body, co_await read_all(*answer, kErrorBodyMax, deadline));
+    if (status != 200) co_return dialect_->parse_error(status, retry_after, body);
+    co_return dialect_->parse_count(std::move(body));
+  }
+
   std::string_view relays() const override { return relays_ ? dialect_->name() : std::string_view(); }
 
   Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall call, Deadline deadline, Cancellation& cancel) override {
     std::optional<UpstreamMessage> message = dialect_->relay(call.model, call.stream);
     if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
     message->body = std::move(call.body);
+    for (auto& header : call.headers) message->headers.push_back(std::move(header));
     co_return co_await send(*std::move(message), call.model, call.traceparent, deadline, cancel);
   }
   std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }

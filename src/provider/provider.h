@@ -42,6 +42,7 @@ struct RelayCall {
   std::string body;
   bool stream = false;
   std::string traceparent;
+  std::vector<std::pair<std::string, std::string>> headers;  // of the client's that belong to the dialect
 };
 
 class Provider {
@@ -54,6 +55,12 @@ class Provider {
   // then. `cancel` must outlive the answer.
   virtual Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
                                                              Cancellation& cancel) = 0;
+
+  // How many tokens the call's input has, as the supplier counts; nobody guesses.
+  virtual bool counts() const { return false; }
+  virtual Task<Result<int64_t>> count(UpstreamCall, Deadline, Cancellation&) {
+    co_return Error{Code::kInvalid, "this provider counts nothing"};
+  }
 
   // Relaying: the dialect of requests that can be passed on here ("chat"); empty: none can. The answer is the
   // supplier's, whatever its status; parsers and error_of() are for those who listen.
