@@ -19,9 +19,16 @@ KeyBook::Stamp KeyBook::stamp() const {
 Result<void> KeyBook::load() {
   looked_ = clock_.now();
   read_ = stamp();
-  TRY(keys_, KeyFile(path_).list());
-  closed_ = closed_ || !keys_.empty();
+  TRY(std::vector<ApiKey> keys, KeyFile(path_).list());
+  take(std::move(keys));
   return {};
+}
+
+void KeyBook::take(std::vector<ApiKey> keys) {
+  keys_ = std::move(keys);
+  closed_ = closed_ || !keys_.empty();
+  by_id_.clear();
+  for (size_t i = 0; i < keys_.size(); ++i) by_id_[keys_[i].id] = i;
 }
 
 void KeyBook::refresh() {
@@ -35,8 +42,7 @@ void KeyBook::refresh() {
     log_.error("keys.unreadable", {{"error", keys.error().message}});
     return;
   }
-  keys_ = std::move(*keys);
-  closed_ = closed_ || !keys_.empty();
+  take(std::move(*keys));
   log_.info("keys.loaded", {{"keys", keys_.size()}});
 }
 
@@ -49,9 +55,10 @@ const Permits* KeyBook::permits(const KeyId& id) {
   static const Permits kNothing{.models = {""}, .parties = {}, .regions = {}};  // no model has that name
   if (id.empty()) return nullptr;
   refresh();
-  for (const ApiKey& key : keys_)
-    if (key.id == id) return key.permits.unlimited() ? nullptr : &key.permits;
-  return &kNothing;
+  auto found = by_id_.find(id);
+  if (found == by_id_.end()) return &kNothing;
+  const Permits& permits = keys_[found->second].permits;
+  return permits.unlimited() ? nullptr : &permits;
 }
 
 Result<Caller> KeyBook::identify(std::string_view token) {

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "access/api_key.h"
@@ -39,10 +40,12 @@ class KeyBook {
   };
   Stamp stamp() const;
   void refresh();
+  void take(std::vector<ApiKey> keys);
   std::string path_;
   const Clock& clock_;
   Log log_;
   std::vector<ApiKey> keys_;
+  std::unordered_map<KeyId, size_t> by_id_;
   bool closed_ = false;  // keys were seen
   Stamp read_;
   Instant looked_{};

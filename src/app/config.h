@@ -10,18 +10,13 @@
 
 #include "app/catalogue_file.h"
 #include "app/provider_config.h"
+#include "app/routing_config.h"
 #include "base/log.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "session/responses.h"
 
 namespace perdure {
-
-struct ModelConfig {
-  std::string name;  // what clients ask for; "*": any
-  std::string provider;
-  std::string upstream_model;  // empty: the same
-};
 
 struct Config {
   Address listen{"127.0.0.1", 8080};
@@ -39,6 +34,7 @@ struct Config {
   std::shared_ptr<const Catalogue> catalogue = known_catalogue();  // what is in those
   std::vector<ProviderConfig> providers;
   std::vector<ModelConfig> models;
+  RoutingConfig routing;
   std::vector<std::string> found;  // where the providers come from, a line each, for the user
 };
 

@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/provider_yaml.h"
+#include "app/routing_yaml.h"
 #include "app/yaml_fields.h"
 
 namespace perdure {
@@ -65,6 +66,20 @@ void read_catalogue(YamlProblems& problems, const YAML::Node& node, Config& conf
     if (!load(single ? overlays : overlays[i], fields.at("overlay") + (single ? "" : "[" + std::to_string(i) + "]")))
       return;
   }
+}
+
+// What workloads may name: what the deployments have.
+RoutingNames routing_names(const Config& config) {
+  RoutingNames names;
+  for (const ModelConfig& model : config.models) {
+    names.models.insert(model.name);
+    names.any_model = names.any_model || model.name == "*";
+    auto at = std::ranges::find(config.providers, model.provider, &ProviderConfig::name);
+    bool known = at != config.providers.end();
+    names.regions.insert(!model.region.empty() || !known ? model.region : at->region);
+    names.parties.insert(!model.party.empty() || !known ? model.party : at->party);
+  }
+  return names;
 }
 
 void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, const Environment& environment) {
@@ -128,25 +143,13 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
       problems.add(node, path + ".name", "another provider is named \"" + provider.name + "\" too");
     config.providers.push_back(std::move(provider));
   });
-  for_elements(problems, fields.take("models"), "models", [&](const YAML::Node& node, const std::string& path) {
-    ModelConfig model;
-    YamlFields inner(problems, node, path);
-    if (!inner.text("name", model.name) || model.name.empty()) problems.add(node, inner.at("name"), "is missing");
-    if (!inner.text("provider", model.provider))
-      problems.add(node, inner.at("provider"), "is missing");
-    else if (!names.contains(model.provider))
-      problems.add(node["provider"], inner.at("provider"), "there is no provider named \"" + model.provider + "\"");
-    inner.text("upstream_model", model.upstream_model);
-    inner.finish();
-    for (const ModelConfig& other : config.models)
-      if (!model.name.empty() && other.name == model.name && other.provider == model.provider)
-        problems.add(node, inner.at("name"), "this model stands at this provider twice");
-    config.models.push_back(std::move(model));
-  });
-  fields.finish();
+  config.models = read_models(problems, fields.take("models"), names);
   // Providers without models serve whatever is asked for.
   if (config.models.empty())
     for (const ProviderConfig& provider : config.providers) config.models.push_back({"*", provider.name, ""});
+  read_routing(YamlFields(problems, fields.take("routing"), "routing"), config.routing);
+  read_workloads(problems, fields.take("workloads"), routing_names(config), config.routing);
+  fields.finish();
 }
 
 }  // namespace

@@ -15,8 +15,12 @@ std::vector<Deployment> deployments_of(const Config& config, const std::vector<P
     deployment.region = at->region;
     deployment.account = at->account;
     std::string upstream = !model.upstream_model.empty() ? model.upstream_model : model.name == "*" ? "" : model.name;
-    deployment.capabilities = config.catalogue->evidence(at->supplier, upstream).merged();
+    CapabilityEvidence evidence = config.catalogue->evidence(at->supplier, upstream);
+    evidence.owner = over(model.capabilities, evidence.owner);
+    deployment.capabilities = evidence.merged();
     if (!upstream.empty()) deployment.price = config.catalogue->price(at->supplier, upstream);
+    auto same_name = [&](const Deployment& other) { return other.model == model.name; };
+    lay_over(deployment, model, static_cast<int>(std::ranges::count_if(out, same_name)));
     out.push_back(std::move(deployment));
   }
   return out;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/deployments.h"
+#include "app/key_guard.h"
 #include "app/keys.h"
 #include "app/model_names.h"
 #include "app/provider_factory.h"
@@ -39,6 +40,7 @@ struct Core {
   std::unique_ptr<Router> router;
   std::unique_ptr<ModelList> models;
   std::unique_ptr<KeyBook> keys;
+  std::unique_ptr<KeyGuard> guard;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<HttpServer> server;
   TaskGroup tasks{loop};
@@ -155,10 +157,12 @@ struct Server::Impl {
       providers.push_back(core.providers.back().provider.get());
       credentials.push_back(core.providers.back().credential.get());
     }
-    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers), std::vector<Workload>{},
-                                           RoutingOptions{}, &slots, log);
+    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers), config.routing.workloads,
+                                           config.routing.options, &slots, log);
     core.models = std::make_unique<ModelList>(config, std::move(credentials), *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
+    core.guard = std::make_unique<KeyGuard>(*core.keys);
+    core.router->set_guard(core.guard.get());
   }
 
   Task<Result<void>> start(std::vector<std::unique_ptr<Listener>> listeners) {
@@ -189,7 +193,8 @@ struct Server::Impl {
       ModelList* models = core.models.get();
       core.gateway = std::make_unique<Gateway>(
           core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness,
-          GatewayOptions{.router = core.router.get(), .generation = &config.session.generation, .desk = desk.get()}, log);
+          GatewayOptions{.router = core.router.get(), .generation = &config.session.generation, .desk = desk.get()},
+          log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {
         core.server->start();
