@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut crash e2e judges bench fmt floors clean
+.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut crash e2e judges bench bench-proxy fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -66,6 +66,10 @@ judges: build    ## our codecs against other people's implementations
 bench: release    ## side by side measurements
 	cmake --build build/release -j $(JOBS)
 	python3 bench/run.py
+
+bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--portkey --litellm --write'
+	cmake --build build/release -j $(JOBS) --target fixed_upstream load
+	python3 bench/proxy.py $(ARGS)
 
 fmt:          ## format the sources
 	git ls-files 'src/*.h' 'src/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i
