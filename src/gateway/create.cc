@@ -77,7 +77,7 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
     input->headers.emplace_back("anthropic-beta", x.request.header("anthropic-beta"));
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
-  turn.read = [&face, body = input->body]() -> Result<Request> {
+  turn.read = [&face](const std::string& body) -> Result<Request> {
     TRY(json::Document document, json::Document::parse(body));
     TRY(ParsedRequest parsed, face.parse(document.root(), true));
     return std::move(parsed.request);
@@ -109,7 +109,8 @@ Task<void> Gateway::create(Exchange& x) {
     co_await x.fail(!lenient.ok() ? lenient.error() : kept.error());
     co_return;
   }
-  call.body_hash = sha256(x.request.body);
+  // Only a repeat is compared with it.
+  if (!call.idempotency_key.empty()) call.body_hash = sha256(x.request.body);
   if (std::string_view trace = x.request.header("traceparent"); valid_traceparent(trace)) call.traceparent = trace;
 
   bool stream_wanted = false, background = false, stored = true;

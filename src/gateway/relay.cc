@@ -104,7 +104,7 @@ Task<void> Gateway::write_ledger() {
 Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts) {
   if (heard.calls || heard.refusal || heard.finished || (heard.text.empty() && !heard.reasoning.empty()))
     co_return false;
-  Result<Request> request = turn.read();
+  Result<Request> request = turn.read(turn.input.body);
   if (!request.ok()) co_return false;
   std::unique_ptr<ClientStream> stream = turn.stream();
   FrameSink sink(*stream, x.reply, loop_);

@@ -13,8 +13,8 @@ namespace perdure {
 
 struct RelayTurn {
   RelayInput input;
-  // The whole request, read strictly: needed only by an author who goes on in the middle.
-  std::function<Result<Request>()> read;
+  // The whole request, from input.body: needed only by an author who goes on in the middle.
+  std::function<Result<Request>(const std::string& body)> read;
   // Renders what such an author says. The response's id is the one that the first supplier gave.
   std::function<std::unique_ptr<ClientStream>()> stream;
 };

@@ -23,8 +23,9 @@ size_t end_of_events(std::string_view bytes) {
   return 0;
 }
 
-Relay::Relay(RelayInput input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log)
-    : input_(std::move(input)),
+Relay::Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits,
+             Log log)
+    : input_(input),
       router_(router),
       loop_(loop),
       gone_(gone),

@@ -52,8 +52,8 @@ struct Heard {
 
 class Relay {
  public:
-  // All but `input` must outlive the Relay.
-  Relay(RelayInput input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log);
+  // All of them must outlive the Relay.
+  Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log);
 
   struct Head {
     bool passed = false;  // false: who serves this model speaks another dialect; nothing was asked of anybody
@@ -70,7 +70,6 @@ class Relay {
 
   const Heard& heard() const { return heard_; }
   const std::vector<RelayedAttempt>& attempts() const { return attempts_; }
-  std::string take_body() { return std::move(input_.body); }  // for whoever goes on
 
  private:
   Task<Result<std::unique_ptr<HttpAnswer>>> ask(AttemptLease& lease);
@@ -79,7 +78,7 @@ class Relay {
   void end_attempt(const Result<void>& outcome, std::string_view word);
   void let_go();
 
-  RelayInput input_;
+  const RelayInput& input_;
   Router& router_;
   Loop& loop_;
   Cancellation& gone_;
