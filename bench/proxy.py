@@ -304,7 +304,7 @@ def machine():
 
 
 def write_down(bench, names, loads, options):
-    command = "python3 bench/proxy.py " + " ".join(sys.argv[1:])
+    command = f"python3 bench/proxy.py --rounds {options.rounds} --seconds {options.seconds:g} --rate {options.rate}"
     text = (f"<!-- bench/proxy.py writes from here -->\nMachine: {machine()}; load on it from {min(loads):.0f} to {max(loads):.0f} "
             f"during the run. Command: `{command.strip()}`; {options.rounds} interleaved rounds, medians.\n\n"
             f"{table(bench, names)}\n\n![CPU beside nginx](benchmarks-proxy.svg)\n<!-- to here -->")
