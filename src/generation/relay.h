@@ -53,7 +53,8 @@ struct Heard {
 class Relay {
  public:
   // All of them must outlive the Relay.
-  Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits, Log log);
+  Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& gone, const GenerationLimits& limits,
+        Log log);
 
   struct Head {
     bool passed = false;  // false: who serves this model speaks another dialect; nothing was asked of anybody
