@@ -62,9 +62,15 @@ Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
 Result<void> check_headers(const Exchange& x) {
   if (!is_json(x.request.header("content-type")))
     return Error{Code::kInvalid, "send Content-Type: application/json", "", "unsupported_media_type"};
+  // A version is a date; since this one a stream has the events that are spoken here.
+  constexpr std::string_view kOldest = "2023-06-01";
   std::string_view version = x.request.header("anthropic-version");
-  if (x.face->dialect() == ClientDialect::kMessages && !version.empty() && version != "2023-06-01")
-    return Error{Code::kInvalid, "the version that is spoken here is 2023-06-01", "anthropic-version", "invalid_value"};
+  bool date = version.size() == kOldest.size();
+  for (size_t i = 0; date && i < version.size(); ++i)
+    date = kOldest[i] == '-' ? version[i] == '-' : version[i] >= '0' && version[i] <= '9';
+  if (x.face->dialect() == ClientDialect::kMessages && !version.empty() && (!date || version < kOldest))
+    return Error{Code::kInvalid, "the versions that are spoken here begin with 2023-06-01", "anthropic-version",
+                 "invalid_value"};
   return {};
 }
 
@@ -73,8 +79,10 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
   Result<RelayInput> input = relay_input(root, std::string(name_of(x.face->dialect())));
   if (!input.ok()) co_return false;  // who reads it says what is wrong
   input->traceparent = traceparent;
-  if (x.face->dialect() == ClientDialect::kMessages && x.request.headers.has("anthropic-beta"))
-    input->headers.emplace_back("anthropic-beta", x.request.header("anthropic-beta"));
+  for (std::string_view header : {"anthropic-version", "anthropic-beta"}) {
+    if (x.face->dialect() == ClientDialect::kMessages && x.request.headers.has(header))
+      input->headers.emplace_back(header, x.request.header(header));
+  }
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
   turn.read = [&face](const std::string& body) -> Result<Request> {

@@ -92,7 +92,10 @@ class HttpProvider final : public Provider {
     std::optional<UpstreamMessage> message = dialect_->relay(call.model, call.stream);
     if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
     message->body = std::move(call.body);
-    for (auto& header : call.headers) message->headers.push_back(std::move(header));
+    for (auto& [header, value] : call.headers) {
+      std::erase_if(message->headers, [&](const auto& ours) { return equal_ignoring_case(ours.first, header); });
+      message->headers.emplace_back(header, std::move(value));
+    }
     co_return co_await send(*std::move(message), call.model, call.traceparent, deadline, cancel);
   }
   std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }

@@ -30,7 +30,7 @@ class AnthropicSurface final : public Surface {
     if (!account_.options.api_key.empty() && key != account_.options.api_key) return Failure{401, "invalid x-api-key"};
     const std::string_view version = request.header("anthropic-version");
     if (version.empty()) return Failure{400, "anthropic-version: header is required"};
-    if (version != "2023-06-01" && version != "2023-01-01")
+    if (version != "2023-06-01" && version != "2023-01-01" && version != "2026-10-21")
       return Failure{400, "anthropic-version: \"" + std::string(version) + "\" is not a valid version"};
     return std::nullopt;
   }
