@@ -71,7 +71,8 @@ class Process:
 def environment(changes=None):
     """The environment without what would point a server under test elsewhere, with `changes` (None removes)."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("OPENAI_", "PERDURE_")) and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
+           if not k.startswith(("OPENAI_", "PERDURE_", "AWS_", "AZURE_", "GOOGLE_")) and not k.endswith("_API_KEY")
+           and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
     for name, value in (changes or {}).items():
         env.pop(name, None)
         if value is not None:

@@ -1,0 +1,194 @@
+"""One server, one simulated supplier, a provider for each upstream dialect and way to prove who is calling: text, stream,
+tools, structured output, images and a conversation through each of them, with the official OpenAI SDK."""
+import base64
+import json
+import struct
+import zlib
+
+import httpx
+import openai
+import pytest
+
+import processes
+
+KEY, AWS_ID, AWS_SECRET, REGION = "the-suppliers-key", "AKIAEXAMPLE", "a/secret+key=", "eu-central-1"
+# By its name a dialect knows what a model takes; where nothing is said, the newest is taken for granted.
+UPSTREAM = {"messages": "claude-sonnet-4-5", "gemini": "gemini-3-pro-preview"}
+PROVIDERS = ["chat", "responses", "messages", "converse", "converse-bearer", "gemini", "azure", "azure-v1"]
+CONFIG = """
+providers:
+  - {{name: chat, base_url: '{url}/v1', api_key: env:KEY}}
+  - {{name: responses, base_url: '{url}/v1', dialect: responses, api_key: env:KEY}}
+  - {{name: messages, supplier: anthropic, base_url: '{url}/v1', api_key: env:KEY}}
+  - {{name: converse, supplier: bedrock, base_url: '{url}', aws: {{region: {region}, access_key: env:ID, secret_key: env:SECRET}}}}
+  - {{name: converse-bearer, base_url: '{url}', dialect: converse, aws: {{bearer: env:KEY}}}}
+  - {{name: gemini, supplier: google, base_url: '{url}/v1beta', api_key: env:KEY}}
+  - name: azure
+    base_url: '{url}'
+    api_key: env:KEY
+    azure: {{style: deployments, api_version: '2024-10-21'}}
+  - {{name: azure-v1, base_url: '{url}/openai/v1', dialect: responses, auth: azure, api_key: env:KEY}}
+models:
+"""
+WEATHER = {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"],
+           "additionalProperties": False}
+PERSON = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+          "required": ["name", "age"], "additionalProperties": False}
+
+
+def png(red, green, blue):
+    """A picture of one pixel."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(bytes([0, red, green, blue]))) + chunk(b"IEND", b""))
+
+
+@pytest.fixture(scope="module")
+def supplier(tmp_path_factory):
+    process = processes.simulate(tmp_path_factory.mktemp("dialects") / "simulate.log", "--model", "*", "--api-key", KEY,
+                                 "--aws-key", f"{AWS_ID}:{AWS_SECRET}", "--aws-region", REGION)
+    yield process
+    assert process.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def server(supplier, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dialects-server")
+    text = CONFIG.format(url=supplier.url, region=REGION)
+    for provider in PROVIDERS:
+        text += f"  - {{name: {provider}, provider: {provider}, upstream_model: {UPSTREAM.get(provider, 'simulated-1')}}}\n"
+    (folder / "perdure.yaml").write_text(text)
+    process = processes.serve(folder / "data", folder / "serve.log", None, "--config", folder / "perdure.yaml",
+                              env={"KEY": KEY, "ID": AWS_ID, "SECRET": AWS_SECRET})
+    yield process
+    assert process.stop() == 0
+    log = process.output()
+    for secret in (KEY, AWS_SECRET):
+        assert secret.encode() not in log
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return openai.OpenAI(base_url=server.url + "/v1", api_key="unused", max_retries=0)
+
+
+@pytest.fixture(params=PROVIDERS)
+def model(request):
+    return request.param
+
+
+def test_text_and_usage(client, model):
+    answer = client.responses.create(model=model, input="Say hello in exactly 3 words.", instructions="Be brief.")
+    assert answer.output_text == "Hello there friend."
+    assert answer.status == "completed"
+    assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
+
+
+def test_stream_equals_what_is_fetched(client, model):
+    text, final = "", None
+    for event in client.responses.create(model=model, input="Count from 1 to 30.", stream=True):
+        if event.type == "response.output_text.delta":
+            text += event.delta
+        if event.type == "response.completed":
+            final = event.response
+    assert text == ", ".join(str(n) for n in range(1, 31))
+    assert client.responses.retrieve(final.id).output_text == text
+
+
+def test_conversation(client, model):
+    first = client.responses.create(model=model, input="Remember the code word: heron. Reply with OK.")
+    then = client.responses.create(model=model, input="What is the code word? Only the word.",
+                                   previous_response_id=first.id)
+    assert "heron" in then.output_text
+
+
+def test_parallel_tools_there_and_back(client, model):
+    tools = [{"type": "function", "name": "get_weather", "parameters": WEATHER, "strict": True}]
+    asked = client.responses.create(model=model, input="What is the weather in Paris and Rome?", tools=tools)
+    calls = [item for item in asked.output if item.type == "function_call"]
+    assert sorted(json.loads(call.arguments)["location"] for call in calls) == ["Paris", "Rome"]
+    outputs = [{"type": "function_call_output", "call_id": call.call_id,
+                "output": "It rains in " + json.loads(call.arguments)["location"]} for call in calls]
+    answer = client.responses.create(model=model, input=outputs, tools=tools, previous_response_id=asked.id)
+    assert "It rains in Paris" in answer.output_text and "It rains in Rome" in answer.output_text
+
+
+def test_forced_tool(client, model):
+    tools = [{"type": "function", "name": name, "parameters": WEATHER, "strict": True} for name in ("first", "second")]
+    asked = client.responses.create(model=model, input="Hello in Oslo", tools=tools,
+                                    tool_choice={"type": "function", "name": "second"})
+    assert {item.name for item in asked.output if item.type == "function_call"} == {"second"}
+
+
+def test_structured_output(client, model):
+    answer = client.responses.create(
+        model=model, input="Who is it?",
+        text={"format": {"type": "json_schema", "name": "person", "strict": True, "schema": PERSON}})
+    person = json.loads(answer.output_text)
+    assert isinstance(person["name"], str) and isinstance(person["age"], int)
+
+
+def test_image_arrives(client, model):
+    data = png(200, 10, 10)
+    answer = client.responses.create(model=model, input=[{"role": "user", "content": [
+        {"type": "input_text", "text": "What is this?"},
+        {"type": "input_image", "image_url": "data:image/png;base64," + base64.b64encode(data).decode()}]}])
+    assert f"image/png of {len(data)} bytes (crc32 {zlib.crc32(data):08x})" in answer.output_text
+
+
+def test_chat_completions(client, model):
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Count from 1 to 5."}])
+    assert answer.choices[0].message.content == "1, 2, 3, 4, 5"
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": "Count from 1 to 5."}], stream=True) if chunk.choices)
+    assert text == "1, 2, 3, 4, 5"
+
+
+def test_a_conversation_wanders_through_all(client):
+    """Every turn at another supplier, tools and all: what was said is there at each."""
+    previous, tools = None, [{"type": "function", "name": "get_weather", "parameters": WEATHER, "strict": True}]
+    for turn, model in enumerate(PROVIDERS + PROVIDERS[:1]):
+        asked = client.responses.create(model=model, tools=tools, previous_response_id=previous,
+                                        input=f"Remember the code word: word{turn}. What is the weather in Oslo?")
+        calls = [item for item in asked.output if item.type == "function_call"]
+        assert calls, asked.output_text
+        outputs = [{"type": "function_call_output", "call_id": call.call_id, "output": f"{turn} degrees"} for call in calls]
+        other = PROVIDERS[(turn + 3) % len(PROVIDERS)]
+        answer = client.responses.create(model=other, tools=tools, previous_response_id=asked.id, input=outputs)
+        assert f"{turn} degrees" in answer.output_text, (model, other, answer.error)
+        previous = answer.id
+
+
+def test_models_are_listed(client, server):
+    assert {model.id for model in client.models.list()} == set(PROVIDERS)
+
+
+def test_a_refused_credential_is_no_secret(supplier, tmp_path):
+    (tmp_path / "perdure.yaml").write_text(
+        f"providers: [{{name: a, supplier: anthropic, base_url: '{supplier.url}/v1', api_key: env:KEY}}]\n")
+    server = processes.serve(tmp_path / "data", tmp_path / "serve.log", None, "--config", tmp_path / "perdure.yaml",
+                             env={"KEY": "a-key-that-is-wrong"})
+    try:
+        reply = httpx.post(server.url + "/v1/responses", json={"model": "m", "input": "Hello"}, timeout=30)
+        assert reply.json()["error"]["code"] == "supplier_denied", reply.text
+        assert "a-key-that-is-wrong" not in reply.text
+    finally:
+        assert server.stop() == 0
+    assert b"a-key-that-is-wrong" not in server.output()
+
+
+def test_providers_are_found_in_the_environment(tmp_path):
+    """Nothing is asked of anybody: what the start says, and what is listed."""
+    server = processes.serve(tmp_path / "data", tmp_path / "serve.log", None,
+                             env={"ANTHROPIC_API_KEY": "a", "GEMINI_API_KEY": "g", "AWS_BEARER_TOKEN_BEDROCK": "b",
+                                  "AWS_REGION": "eu-central-1"})
+    try:
+        said = server.output().decode()
+        assert "provider anthropic from ANTHROPIC_API_KEY: https://api.anthropic.com/v1" in said
+        assert "provider gemini from GEMINI_API_KEY" in said
+        assert "provider bedrock from AWS_BEARER_TOKEN_BEDROCK: https://bedrock-runtime.eu-central-1" in said
+        names = {one["id"] for one in httpx.get(server.url + "/v1/models", timeout=30).json()["data"]}
+        assert {"claude-haiku-4-5", "gemini-2.5-flash"} <= names
+    finally:
+        server.stop()
