@@ -63,6 +63,15 @@ std::string render_openai_error(const Error& error) {
   return out.end_object().take();
 }
 
+std::string render_websocket_error(const Error& error) {
+  Error shown = error;
+  if (shown.reason.empty()) shown.reason = to_string(error.code);
+  json::Writer out;
+  out.begin_object().field("type", "error").field("status", http_status(error));
+  write_error(out.key("error"), shown);
+  return out.end_object().take();
+}
+
 std::string render_error_event(const Error& error, uint64_t sequence_number) {
   json::Writer out;
   out.begin_object().field("type", "error").field("sequence_number", static_cast<int64_t>(sequence_number));

@@ -5,6 +5,7 @@
 #include "dialect/request_reader.h"
 #include "dialect/responses_request.h"
 #include "dialect/say.h"
+#include "model/compaction.h"
 #include "model/opaque.h"
 
 namespace perdure {
@@ -164,7 +165,13 @@ void parse_reasoning(RequestReader& in, Item& item) {
 }
 
 void parse_compaction(RequestReader& in, Item& item) {
-  in.text("encrypted_content", item.encrypted, {.required = true});
+  in.text("encrypted_content", item.encrypted, {.required = true, .length_max = kImageUrlMax});
+  if (in.failed()) return;
+  // Ours is text that every supplier can be told. What others have made, only they can read.
+  if (Result<Compaction> compaction = unpack_compaction(item.encrypted); !compaction.ok())
+    in.fail(invalid(in.param("encrypted_content"), "invalid_encrypted_content",
+                    say("Invalid '{}': {} Send the conversation itself, or an item that was compacted here.",
+                        in.param("encrypted_content"), compaction.error().message)));
 }
 
 struct ItemType {

@@ -109,7 +109,11 @@ void write_public_part(json::Writer& out, const Part& part) {
   write_part(out, shown);
 }
 
-void write_public_item(json::Writer& out, const Item& item) {
+bool shows_encrypted(const Request& request) {
+  return std::ranges::find(request.include, "reasoning.encrypted_content") != request.include.end();
+}
+
+void write_public_item(json::Writer& out, const Item& item, bool with_encrypted) {
   const auto marked = [](const Part& part) { return !part.cache.empty(); };
   const bool named = item.kind == ItemKind::kMessage && !item.name.empty();
   if (item.encrypted.empty() && !item.tool_failed && item.cache.empty() && !named &&
@@ -117,7 +121,7 @@ void write_public_item(json::Writer& out, const Item& item) {
     return write_item(out, item);
   Item shown = item;
   if (item.kind == ItemKind::kReasoning && !item.encrypted.empty())
-    shown.encrypted = pack_opaque(item.opaque, item.issuer, item.encrypted);
+    shown.encrypted = with_encrypted ? pack_opaque(item.opaque, item.issuer, item.encrypted) : std::string();
   shown.opaque = OpaqueKind::kNone;
   shown.issuer.clear();
   shown.tool_failed = false;
@@ -147,12 +151,14 @@ void write_response(json::Writer& out, const Response& response) {
   } else {
     out.null();
   }
+  if (!request.conversation.empty())
+    out.key("conversation").begin_object().field("id", request.conversation).end_object();
   out.key("instructions");
   request.instructions ? out.string(*request.instructions) : out.null();
   write_count_or_null(out, "max_output_tokens", request.max_output_tokens);
   write_count_or_null(out, "max_tool_calls", request.max_tool_calls);
   out.field("model", request.model).key("output").begin_array();
-  for (const Item& item : response.output()) write_public_item(out, item);
+  for (const Item& item : response.output()) write_public_item(out, item, shows_encrypted(request));
   out.end_array().field("parallel_tool_calls", request.parallel_tool_calls.value_or(true));
   write_text_or_null(out, "previous_response_id", request.previous_response_id);
   write_text_or_null(out, "prompt_cache_key", request.prompt_cache_key);

@@ -48,6 +48,8 @@ class EventRenderer final : public ClientStream {
 // them.
 std::string render_openai_error(const Error& error);
 int http_status(const Error& error);
+// {"type":"error","status","error":{...}} of a WebSocket; `code` is never null there.
+std::string render_websocket_error(const Error& error);
 // The `error` stream event (nested form, with sequence_number) for a stream that cannot go on.
 std::string render_error_event(const Error& error, uint64_t sequence_number);
 

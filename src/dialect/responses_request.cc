@@ -194,7 +194,7 @@ void parse_metadata(RequestReader& in, Request& request) {
   }
 }
 
-void parse_input(RequestReader& in, Request& request) {
+void parse_input(RequestReader& in, Request& request, bool needed) {
   json::Value input = in.any("input");
   if (input.is_string()) {
     if (longer_than(input.text(), kTextMax)) {
@@ -216,7 +216,7 @@ void parse_input(RequestReader& in, Request& request) {
         invalid("input", "invalid_type",
                 say("Invalid type for 'input': expected a string or an array, got {}.", json::name_of(input.type()))));
   }
-  if (request.input.empty() && request.previous_response_id.empty() && request.conversation.empty()) {
+  if (needed && request.input.empty() && request.previous_response_id.empty() && request.conversation.empty()) {
     in.fail(invalid("input", "missing_required_parameter",
                     "One of 'input', 'previous_response_id' and 'conversation' must be given."));
   }
@@ -255,7 +255,7 @@ void parse_context_management(RequestReader& in, Request& request) {
 
 }  // namespace
 
-Result<Request> parse_responses_request(json::Value body) {
+Result<Request> parse_responses_request(json::Value body, ResponsesRules rules) {
   Request request;
   RequestReader in(body, "");
   for (std::string_view name : {"prompt", "moderation", "prompt_cache_retention", "prompt_cache_options"})
@@ -265,7 +265,7 @@ Result<Request> parse_responses_request(json::Value body) {
   in.text("previous_response_id", request.previous_response_id, {.length_max = 256, .not_empty = true});
   parse_conversation(in, request);
   parse_context_management(in, request);
-  parse_input(in, request);
+  parse_input(in, request, rules.input_needed);
   parse_tools(in, request);
   if (json::Value choice = in.any("tool_choice"); !choice.absent() && !in.failed()) {
     TRY(request.tool_choice, parse_tool_choice(choice, request));

@@ -9,7 +9,10 @@
 
 namespace perdure {
 
-Result<Request> parse_responses_request(json::Value body);
+struct ResponsesRules {
+  bool input_needed = true;  // false: a request may hold nothing but what later ones go on with
+};
+Result<Request> parse_responses_request(json::Value body, ResponsesRules rules = {});
 // One input item, as also found in item lists.
 Result<Item> parse_input_item(json::Value value, const std::string& param);
 

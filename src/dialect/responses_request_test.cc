@@ -49,7 +49,7 @@ TEST(ResponsesRequest, ReadsEveryItem) {
     {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{bad","status":"completed"},
     {"type":"function_call_output","call_id":"c1","output":"o"},
     {"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"o"}]},
-    {"type":"compaction","encrypted_content":"z","created_by":"x"}]})");
+    {"type":"compaction","encrypted_content":"pdc1.{\"summary\":\"s\"}","created_by":"x"}]})");
   ASSERT_TRUE(request.ok()) << request.error().message << request.error().param;
   const auto& in = request->input;
   EXPECT_EQ(in[0].content[1].detail, "");
@@ -62,7 +62,7 @@ TEST(ResponsesRequest, ReadsEveryItem) {
   EXPECT_EQ(in[3].output, "o");
   EXPECT_FALSE(in[4].output_is_text);
   EXPECT_EQ(in[4].content[0].text, "o");
-  EXPECT_EQ(in[5].encrypted, "z");
+  EXPECT_EQ(in[5].encrypted, R"(pdc1.{"summary":"s"})");
 }
 
 TEST(ResponsesRequest, ReadsEveryOption) {
@@ -136,9 +136,19 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {R"({"model":"m","input":7})", "input", "invalid_type"},
       {R"({"model":"m","input":["a"]})", "input[0]", "invalid_type"},
       {with(R"("surprise":1)"), "surprise", "unknown_parameter"},
-      {with(R"("conversation":"c")"), "conversation", "unsupported_parameter"},
+      {with(R"("conversation":"c","previous_response_id":"r")"), "conversation", "mutually_exclusive_parameters"},
+      {with(R"("conversation":"")"), "conversation", "empty_string"},
+      {with(R"("conversation":{"id":"c","x":1})"), "conversation.x", "unknown_parameter"},
+      {with(R"("conversation":{})"), "conversation.id", "missing_required_parameter"},
+      {with(R"("conversation":7)"), "conversation", "invalid_type"},
+      {with(R"("conversation":"c","store":false)"), "store", "invalid_value"},
       {with(R"("prompt":{"id":"p"})"), "prompt", "unsupported_parameter"},
-      {with(R"("context_management":[])"), "context_management", "unsupported_parameter"},
+      {with(R"("context_management":{})"), "context_management", "invalid_type"},
+      {with(R"("context_management":[{"type":"other"}])"), "context_management[0].type", "invalid_value"},
+      {with(R"("context_management":[{"type":"compaction","compact_threshold":999}])"),
+       "context_management[0].compact_threshold", "integer_below_min_value"},
+      {with(R"("context_management":[{"type":"compaction"},{"type":"compaction"}])"), "context_management",
+       "invalid_value"},
       {with(R"("moderation":{})"), "moderation", "unsupported_parameter"},
       {with(R"("max_output_tokens":15)"), "max_output_tokens", "integer_below_min_value"},
       {with(R"("max_output_tokens":"16")"), "max_output_tokens", "invalid_type"},
@@ -156,7 +166,6 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {with("\"metadata\":{\"" + long_name + "\":\"\"}"), "metadata", "string_above_max_length"},
       {with("\"metadata\":{" + seventeen + "}"), "metadata", "object_above_max_properties"},
       {with(R"("metadata":{"a":1})"), "metadata.a", "invalid_type"},
-      {with(R"("background":true,"store":false)"), "background", "invalid_value"},
       {with(R"("reasoning":{"effort":"huge"})"), "reasoning.effort", "invalid_value"},
       {with(R"("reasoning":{"mode":"x"})"), "reasoning.mode", "unknown_parameter"},
       {with(R"("stream_options":{"include_obfuscation":true})"), "stream_options.include_obfuscation",
@@ -224,6 +233,8 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {with_item(R"({"type":"reasoning","summary":[{"type":"text","text":""}]})"), "input[1].summary[0].type",
        "invalid_value"},
       {with_item(R"({"type":"compaction"})"), "input[1].encrypted_content", "missing_required_parameter"},
+      {with_item(R"({"type":"compaction","encrypted_content":"gAAAAABpM0Yj-"})"), "input[1].encrypted_content",
+       "invalid_encrypted_content"},
   };
   for (const auto& c : cases) {
     auto request = parse(c.body);
@@ -239,6 +250,23 @@ TEST(ResponsesRequest, LimitsCountCharacters) {
   std::string value;
   for (int i = 0; i < 512; ++i) value += "\xc3\xa4";
   EXPECT_TRUE(parse(with("\"metadata\":{\"a\":\"" + value + "\"}")).ok());
+}
+
+TEST(ResponsesRequest, GoesOnWithAConversation) {
+  auto by_id = parse(with(R"("conversation":"conv_1")"));
+  auto by_object = parse(with(R"("conversation":{"id":"conv_1"})"));
+  ASSERT_TRUE(by_id.ok() && by_object.ok());
+  EXPECT_EQ(by_id->conversation, "conv_1");
+  EXPECT_EQ(*by_id, *by_object);
+  EXPECT_TRUE(parse(R"({"model":"m","conversation":"conv_1"})").ok());
+}
+
+TEST(ResponsesRequest, AsksForCompaction) {
+  auto asked = parse(with(R"("context_management":[{"type":"compaction","compact_threshold":5000}])"));
+  ASSERT_TRUE(asked.ok());
+  EXPECT_EQ(asked->compact_threshold, 5000);
+  EXPECT_EQ(parse(with(R"("context_management":[{"type":"compaction"}])"))->compact_threshold, 100'000);
+  EXPECT_EQ(parse(with(R"("context_management":[])"))->compact_threshold, std::nullopt);
 }
 
 }  // namespace

@@ -43,6 +43,9 @@ Result<void> check_headers(const Exchange& x);
 // "1" or "true", else off. kInvalid for other words.
 Result<bool> header_flag(const HttpRequest& request, const std::string& name);
 
+// The API key that came with the request; empty: none. A secret.
+std::string_view bearer_token(const HttpRequest& request);
+
 // A whole number in [least, most]; `missing` when the query does not have it. kInvalid names the parameter.
 Result<int64_t> query_number(const HttpRequest& request, const std::string& name, int64_t missing, int64_t least,
                              int64_t most);

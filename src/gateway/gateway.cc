@@ -19,7 +19,9 @@ bool printable(std::string_view text) {
   return !text.empty();
 }
 
-std::string_view bearer(const HttpRequest& request) {
+}  // namespace
+
+std::string_view bearer_token(const HttpRequest& request) {
   std::string_view value = request.header("authorization");
   constexpr std::string_view kScheme = "bearer ";
   if (value.size() > kScheme.size() && equal_ignoring_case(value.substr(0, kScheme.size()), kScheme)) {
@@ -31,6 +33,8 @@ std::string_view bearer(const HttpRequest& request) {
     if (request.headers.has(name)) return request.header(name);
   return {};
 }
+
+namespace {
 
 // Error classes for statuses that the HTTP layer or the routes decide on.
 Error error_for(int status, std::string message) {
@@ -65,6 +69,7 @@ struct Route {
 
 const Route Route::kAll[] = {
     {"POST", "/v1/responses", kUse, &Gateway::create},
+    {"GET", "/v1/responses", kUse, &Gateway::websocket},
     {"GET", "/v1/responses/{id}", kUse, &Gateway::fetch},
     {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove},
     {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel},
@@ -206,7 +211,7 @@ Task<void> Gateway::serve(Exchange& x) {
     co_return;
   }
   if (route->scopes != kNoKey) {
-    Result<Caller> caller = keys_.identify(bearer(x.request));
+    Result<Caller> caller = keys_.identify(bearer_token(x.request));
     if (!caller.ok()) {
       x.reply.headers.set("WWW-Authenticate", "Bearer realm=\"perdure\"");
       co_await x.fail(std::move(caller).error());

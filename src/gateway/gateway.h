@@ -16,6 +16,7 @@
 #include "access/key_book.h"
 #include "async/task_group.h"
 #include "gateway/metrics.h"
+#include "gateway/websocket_lanes.h"
 #include "http/server.h"
 #include "session/responses.h"
 
@@ -26,6 +27,8 @@ class WithdrawalDesk;
 enum class Readiness { kStarting, kReady, kDraining };
 
 struct GatewayOptions {
+  WebSocketLimits websocket;
+  WebSocketLaneLimits websocket_lanes;
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
   Router* router = nullptr;                         // of this Loop, for relaying; null: nothing is relayed
@@ -62,6 +65,8 @@ class Gateway final : public HttpHandler {
   Task<void> cancel(Exchange& x);
   Task<void> remove(Exchange& x);
   Task<void> input_items(Exchange& x);
+  // websocket_routes.cc
+  Task<void> websocket(Exchange& x);
   // chat_routes.cc
   Task<void> list_chats(Exchange& x);
   Task<void> fetch_chat(Exchange& x);

@@ -353,14 +353,14 @@ TEST_F(GatewayTest, ErrorsAreJsonAndSayWhatIsWrong) {
       {"GET", "/v1/responses/resp_1/input_items", "", 404, ""},
       {"GET", "/v1/x/responses?limit=0", "", 400, "limit"},
       {"GET", "/v1/x/responses/resp_1", "", 404, ""},
-      {"GET", "/v1/responses", "", 405, ""},
+      {"GET", "/v1/responses", "", 426, ""},
+      {"PUT", "/v1/responses", "", 405, ""},
       {"POST", "/v1/responses", "{", 400, ""},
       {"POST", "/v1/responses", "[]", 400, ""},
       {"POST", "/v1/responses", std::string(1'000'000, '['), 400, ""},
       {"POST", "/v1/responses", "{\"model\":\"\xff\"}", 400, ""},
       {"POST", "/v1/responses", R"({"model":"m","input":7})", 400, "input"},
       {"POST", "/v1/responses", R"({"model":"m","input":"x","nonsense":1})", 400, "nonsense"},
-      {"POST", "/v1/responses", R"({"model":"m","input":"x","store":false,"background":true})", 400, "background"},
   };
   for (const Case& c : cases) {
     Answer answer = send(c.method, c.target, c.body);
@@ -369,7 +369,7 @@ TEST_F(GatewayTest, ErrorsAreJsonAndSayWhatIsWrong) {
     EXPECT_FALSE(answer.error("message").empty()) << c.target;
     EXPECT_EQ(answer.error("param"), c.param) << c.target;
   }
-  EXPECT_EQ(send("GET", "/v1/responses").headers.get("allow"), "POST");
+  EXPECT_EQ(send("PUT", "/v1/responses").headers.get("allow"), "POST, GET");
   EXPECT_EQ(send("PUT", "/v1/responses/resp_1").headers.get("allow"), "GET, DELETE");
   EXPECT_EQ(provider.opened, 0);
   EXPECT_EQ(send("GET", "/v1/x/responses").json().root()["data"].size(), 0u);

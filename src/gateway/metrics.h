@@ -16,6 +16,7 @@ struct GatewayMetrics {
         in_flight(registry.gauge("perdure_http_requests_in_flight", "Requests being answered.")),
         relayed(registry.counter("perdure_relayed_total", "Requests passed on as they were, to a supplier of their dialect.")),
         streams(registry.gauge("perdure_streams_open", "Event streams being sent.")),
+        websockets(registry.gauge("perdure_websockets_open", "WebSockets of /v1/responses that are open.")),
         events(registry.counter("perdure_stream_events_total", "Events sent on streams.")),
         seconds(
             registry.histogram("perdure_http_request_seconds", "From a request's last byte to its reply's last byte.")),
@@ -27,6 +28,7 @@ struct GatewayMetrics {
   Gauge& in_flight;
   Counter& relayed;
   Gauge& streams;
+  Gauge& websockets;
   Counter& events;
   Histogram& seconds;
   Histogram& first_byte_seconds;

@@ -99,7 +99,7 @@ Task<void> Gateway::input_items(Exchange& x) {
   size_t to = std::min(items->size(), from + static_cast<size_t>(*limit));
   json::Writer out;
   out.begin_object().field("object", "list").key("data").begin_array();
-  for (size_t i = from; i < to; ++i) write_public_item(out, (*items)[i]);
+  for (size_t i = from; i < to; ++i) write_public_item(out, (*items)[i], true);
   out.end_array();
   for (auto [name, index] : {std::pair("first_id", from), std::pair("last_id", to - 1)}) {
     out.key(name);
