@@ -59,11 +59,11 @@ class Deployment:
     def http(self):
         return httpx.Client(base_url=self.server.url, timeout=60)
 
-    def node(self, call, **arguments):
-        """Runs one call of client.mjs with the official Node SDK and returns what it prints."""
+    def node(self, call, script=CLIENT_JS, **arguments):
+        """Runs one call of client.mjs, or of another script, with the official Node SDK and returns what it prints."""
         if not NODE.exists():
             pytest.fail("Node is not set up: tools/bootstrap --e2e does that")
-        done = subprocess.run([NODE, CLIENT_JS, call, json.dumps({"baseURL": self.url} | arguments)], capture_output=True,
+        done = subprocess.run([NODE, script, call, json.dumps({"baseURL": self.url} | arguments)], capture_output=True,
                               text=True, timeout=120, cwd=ROOT / "build/e2e",
                               env=processes.environment({"NODE_NO_WARNINGS": "1"}))
         assert done.returncode == 0, done.stdout + done.stderr
