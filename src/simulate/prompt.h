@@ -28,8 +28,14 @@ struct Message {
   // Images and files in order, as media.h describes them: a model that looks at nothing says what it was given.
   std::vector<std::string> media = {};
 
+  size_t last_part = 0;  // where the last text part begins
+
   void add_text(std::string_view part) {
-    if (role != Role::kAssistant && !text.empty() && !part.empty()) text += '\n';
+    if (part.empty()) return;
+    if (role != Role::kAssistant && !text.empty()) {
+      text += '\n';
+      last_part = text.size();
+    }
     text += part;
   }
 };

@@ -420,7 +420,10 @@ Answer compose(const Prompt& request, Messages messages, uint64_t seed, ModelOpt
 }
 
 void join(Message& into, const Message& next) {
+  const size_t before = into.text.size();
   into.add_text(next.text);
+  if (next.last_part > 0) into.last_part = into.text.size() - (next.text.size() - next.last_part);
+  if (before == 0) into.last_part = next.last_part;
   into.calls.insert(into.calls.end(), next.calls.begin(), next.calls.end());
   into.media.insert(into.media.end(), next.media.begin(), next.media.end());
 }
@@ -440,8 +443,24 @@ void order_results(std::vector<Message>& messages) {
   }
 }
 
-// The same conversation as every dialect can say it: system messages in front, no two neighbours of one role. A system
-// message at the end stays there: it asks for something.
+// What a user said last is a prompt of its own, in whatever message it stands.
+std::vector<Message> split_prompts(std::vector<Message> messages) {
+  if (std::ranges::none_of(messages, [](const Message& m) { return m.last_part > 0; })) return messages;
+  std::vector<Message> out;
+  for (Message& message : messages) {
+    if (message.role == Role::kUser && message.last_part > 0) {
+      out.push_back({Role::kUser, message.text.substr(0, message.last_part - 1), {}, {}});
+      message.text.erase(0, message.last_part);
+      message.last_part = 0;
+    }
+    out.push_back(std::move(message));
+  }
+  return out;
+}
+
+// The same conversation as every dialect can say it: system messages in front, what stands between two answers as one
+// message, and its last part apart from the rest: some dialects have parts where others have messages. A system message
+// at the end stays there: it asks for something.
 std::vector<Message> in_plain_order(const std::vector<Message>& messages) {
   std::vector<Message> out;
   out.reserve(messages.size());
@@ -460,7 +479,7 @@ std::vector<Message> in_plain_order(const std::vector<Message>& messages) {
       out.push_back(message);
   }
   order_results(out);
-  return out;
+  return split_prompts(std::move(out));
 }
 
 // Keeps the first `left` tokens of `text` and takes them off `left`; how many there were.

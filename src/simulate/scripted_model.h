@@ -2,8 +2,8 @@
 // The scripted model: what a simulated supplier answers, as a pure function of the request and a seed. It obeys the
 // simple prompts that README.md lists, calls the tools that it is offered, writes JSON for a schema, and says a seeded
 // sentence to everything else. System and developer messages are read for what is to be recalled, and do not change an
-// answer otherwise. Messages of one role that follow each other are one message to it, and results of tools come in the
-// order of their calls, since dialects differ in that; so a conversation may change its dialect at every turn.
+// answer otherwise. A user's message and a text part of one are the same to it, and results of tools come in the order
+// of their calls, since dialects differ in that; so a conversation may change its dialect at every turn.
 //
 // Shown the beginning of an answer it goes on with it, whatever the words of whoever asks for that:
 //   [... user Q, assistant P]          P is a beginning of the answer to Q: what is missing

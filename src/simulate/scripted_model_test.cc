@@ -393,8 +393,20 @@ TEST(ScriptedModel, AnswersAlikeHoweverTheDialectArrangesIt) {
   const Message prompt = user("Hm.");
   EXPECT_EQ(say({system_says("a"), user("one"), assistant("x"), user("two"), prompt}),
             say({user("one"), assistant("x"), user("two"), system_says("a"), prompt}));
-  EXPECT_EQ(say({user("one"), assistant("x"), user("two"), prompt}),
-            say({user("one"), assistant("x"), user("two\nHm.")}));
+  Message parts = user("one");
+  parts.add_text("two");
+  parts.add_text("Hm.");
+  Message some = user("one");
+  some.add_text("two");
+  const std::string apart = say({user("zero"), assistant("x"), user("one"), user("two"), prompt});
+  EXPECT_EQ(apart, say({user("zero"), assistant("x"), parts}));
+  EXPECT_EQ(apart, say({user("zero"), assistant("x"), some, prompt}));
+  // What was asked last decides, also after turns that nobody answered.
+  Message asked = user("Remember the code word: heron.");
+  asked.add_text("What is the code word?");
+  EXPECT_EQ(say({asked}), "The code word is heron.");
+  EXPECT_EQ(say({user("Say exactly: a"), user("Say exactly: b")}), "b");
+  EXPECT_EQ(say({user("Say exactly: a"), user("Say exactly: b c"), assistant("b"), user("Go on")}), " c");
   Prompt request = ask({user("Weather in Paris and Rome?")});
   request.tools = {{"get_weather", kWeather}};
   Message calls = assistant("");
