@@ -67,6 +67,7 @@ class Body {
  private:
   Result<void> check_what_has_no_place() {
     TRY_VOID(refuse_logprobs(request_, left_out_));
+    TRY_VOID(refuse_names(ask_, left_out_));
     if (request_.presence_penalty.value_or(0) != 0) TRY_VOID(left_out_.refuse("presence_penalty"));
     if (request_.frequency_penalty.value_or(0) != 0) TRY_VOID(left_out_.refuse("frequency_penalty"));
     if (request_.seed) TRY_VOID(left_out_.refuse("seed"));

@@ -80,6 +80,7 @@ class Body {
   // What there is no field for.
   Result<void> check() {
     TRY_VOID(refuse_logprobs(request_, left_out_));
+    TRY_VOID(refuse_names(ask_, left_out_));
     if (!request_.verbosity.empty() && request_.verbosity != "medium")
       TRY_VOID(left_out_.refuse("text.verbosity", "a verbosity"));
     if (!request_.tools.empty() && request_.parallel_tool_calls == false) {

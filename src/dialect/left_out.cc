@@ -29,6 +29,15 @@ Result<void> refuse_logprobs(const Request& request, LeftOut& left_out) {
   return {};
 }
 
+Result<void> refuse_names(const UpstreamAsk& ask, LeftOut& left_out) {
+  for (size_t i = 0; i < ask.context.size(); ++i) {
+    const Item& item = ask.context[i];
+    if (item.kind == ItemKind::kMessage && !item.name.empty())
+      TRY_VOID(left_out.refuse(context_param(ask, i) + ".name", "the name of a participant"));
+  }
+  return {};
+}
+
 bool is_begun_by_client(const UpstreamAsk& ask) {
   if (ask.context.empty() || ask.request.dialect != ClientDialect::kMessages) return false;
   const Item& last = ask.context.back();

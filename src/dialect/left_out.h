@@ -35,6 +35,9 @@ inline constexpr std::string_view kToolFailed = "The tool reports an error:\n";
 // A wish for logprobs, which no dialect passes on.
 Result<void> refuse_logprobs(const Request& request, LeftOut& left_out);
 
+// Names of participants in messages, which Chat Completions alone has.
+Result<void> refuse_names(const UpstreamAsk& ask, LeftOut& left_out);
+
 // Whether the conversation ends in the assistant's words that the client wants to be gone on with (Anthropic's API).
 bool is_begun_by_client(const UpstreamAsk& ask);
 

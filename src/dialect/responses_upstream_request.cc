@@ -337,6 +337,7 @@ UpstreamMessage json_message(std::string path, Writer& out, bool stream) {
 Result<UpstreamMessage> write_responses_upstream(const UpstreamAsk& ask, const ResponsesVariant& variant) {
   LeftOut left_out(ask.request.lenient);
   TRY_VOID(refuse_logprobs(ask.request, left_out));
+  TRY_VOID(refuse_names(ask, left_out));
   TRY_VOID(check_tool_pairs(ask));
   if (!ask.held.empty() && ask.ask.empty()) return unsayable("", "an answer to go on with: it starts over");
   if (is_begun_by_client(ask)) {
