@@ -219,7 +219,11 @@ Task<Result<std::vector<Item>>> Responses::input_items(TenantId tenant, Response
 }
 
 Task<void> Responses::stop(Deadline deadline) {
-  hosts_.front()->loop().post([this] { stopping_.request(); });
+  // Waited for, and not posted: once stop() is over, this object may be gone.
+  co_await call_on(hosts_.front()->loop(), [this]() -> Task<bool> {
+    stopping_.request();
+    co_return true;
+  });
   TaskGroup group(*Loop::current());
   for (const auto& host : hosts_) {
     ResponsesHost* each = host.get();
