@@ -171,6 +171,7 @@ TEST(ChatClientRequest, LenientRequestsNameWhatTheyLose) {
   EXPECT_EQ(parsed->left_out, (std::vector<std::string>{"audio", "prediction", "web_search_options", "logit_bias",
                                                         "logprobs", "top_logprobs", "n", "modalities[0]",
                                                         "stream_options.include_obfuscation", "thinking_level"}));
+  EXPECT_FALSE(parse(with(R"("a'b":1)"), true).ok()) << "a field whose name cannot be told is not dropped in silence";
   EXPECT_FALSE(parse(with(R"("functions":[{"name":"f"}])"), true).ok()) << "an answer would not be of that form";
 }
 

@@ -202,7 +202,8 @@ void RequestReader::refuse(std::string_view name) {
 void RequestReader::leave_out_unknown(std::vector<std::string>& out) {
   for (const auto& member : object_.members()) {
     if (member.value.null() || std::ranges::find(known_, member.key) != known_.end()) continue;
-    if (quoted(member.key).front() == '\'') out.push_back(param(member.key));
+    if (quoted(member.key).front() != '\'') continue;  // its name cannot be told, so it is not left out
+    out.push_back(param(member.key));
     known_.push_back(member.key);
   }
 }

@@ -63,7 +63,7 @@ class RequestReader {
   void fail(Error error);
   bool failed() const { return error_.has_value(); }
   Result<void> finish();
-  // Members that nobody has asked for so far are noted in `out` instead of being refused.
+  // Members that nobody has asked for so far are noted in `out` instead of being refused, if their names can be told.
   void leave_out_unknown(std::vector<std::string>& out);
 
  private:
