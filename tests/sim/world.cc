@@ -5,6 +5,7 @@
 
 #include "async/task_group.h"
 #include "dialect/responses_render.h"
+#include "generation/continuation_words.h"
 #include "store/verify.h"
 
 namespace perdure::sim {
@@ -92,6 +93,9 @@ class World {
     limits_.generation.stall_time = 20s;
     limits_.generation.open_time = 20s;
     limits_.generation.backoff_max = 2s;
+    // The scripted model takes words in English for a wish to go on; in another language they are one more prompt to
+    // it.
+    limits_.generation.ask = continuation_words(Language::kEnglish);
     limits_.generation.fruitless_attempts_max = 1'000'000;  // honest endings by exhaustion have tests of their own
     limits_.generation.total_time = 24h;
   }
