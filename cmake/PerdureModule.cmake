@@ -29,6 +29,8 @@ function(perdure_module folder)
   endif()
   if(tests)
     add_executable(${name}_test ${tests})
+    # What is tested is optimised; the tests themselves compile in half the time without.
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O0>)
     target_link_libraries(${name}_test PRIVATE perdure_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     if(helpers)
       target_link_libraries(${name}_test PRIVATE perdure_${name}_testing)
