@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dialect/conversations_request.h"
 #include "dialect/request_reader.h"
 #include "dialect/say.h"
 
@@ -170,30 +171,6 @@ void parse_include(RequestReader& in, Request& request) {
   }
 }
 
-void parse_metadata(RequestReader& in, Request& request) {
-  const auto members = in.object("metadata").members();
-  if (members.size() > 16)
-    return in.fail(invalid("metadata", "object_above_max_properties", "Invalid 'metadata': more than 16 keys."));
-  for (const auto& [key, value] : members) {
-    if (longer_than(key, 64))
-      return in.fail(
-          invalid("metadata", "string_above_max_length", "Invalid 'metadata': a key longer than 64 characters."));
-    const std::string param = "metadata." + std::string(key);
-    if (!value.is_string())
-      return in.fail(invalid(param, "invalid_type", "Invalid 'metadata': values must be strings."));
-    if (longer_than(value.text(), 512))
-      return in.fail(
-          invalid(param, "string_above_max_length", "Invalid 'metadata': a value longer than 512 characters."));
-    const auto same =
-        std::ranges::find(request.metadata, key, [](const auto& pair) -> std::string_view { return pair.first; });
-    if (same != request.metadata.end()) {
-      same->second = value.text();
-    } else {
-      request.metadata.emplace_back(key, value.text());
-    }
-  }
-}
-
 void parse_input(RequestReader& in, Request& request, bool needed) {
   json::Value input = in.any("input");
   if (input.is_string()) {
@@ -287,7 +264,7 @@ Result<Request> parse_responses_request(json::Value body, ResponsesRules rules) 
   in.text("safety_identifier", request.safety_identifier, {.length_max = kNameMax});
   in.text("prompt_cache_key", request.prompt_cache_key, {.length_max = kNameMax});
   parse_include(in, request);
-  parse_metadata(in, request);
+  parse_metadata(in, request.metadata);
   in.boolean("store", request.store);
   in.boolean("background", request.background);
   in.boolean("stream", request.stream);

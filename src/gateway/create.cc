@@ -52,6 +52,15 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
 
 }  // namespace
 
+Result<std::string> idempotency_key_of(const HttpRequest& request) {
+  std::string_view key = request.header("idempotency-key");
+  bool good =
+      key.size() <= kIdempotencyKeyMax && std::ranges::all_of(key, [](char c) { return c >= 0x20 && c <= 0x7e; });
+  if (!good || (request.headers.has("idempotency-key") && key.empty()))
+    return Error{Code::kInvalid, "Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key"};
+  return std::string(key);
+}
+
 Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
   std::string_view value = request.header(name);
   if (value == "1" || value == "true") return true;
@@ -104,13 +113,12 @@ Task<void> Gateway::create(Exchange& x) {
   call.tenant = x.caller.tenant;
   call.key = x.caller.key;
   call.route = name_of(x.face->dialect());
-  call.idempotency_key = x.request.header("idempotency-key");
-  bool key_is_good = call.idempotency_key.size() <= kIdempotencyKeyMax &&
-                     std::ranges::all_of(call.idempotency_key, [](char c) { return c >= 0x20 && c <= 0x7e; });
-  if (!key_is_good || (x.request.headers.has("idempotency-key") && call.idempotency_key.empty())) {
-    co_await x.fail({Code::kInvalid, "Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key"});
+  Result<std::string> key = idempotency_key_of(x.request);
+  if (!key.ok()) {
+    co_await x.fail(std::move(key).error());
     co_return;
   }
+  call.idempotency_key = *std::move(key);
   Result<bool> lenient = header_flag(x.request, "x-perdure-lenient");
   Result<bool> kept = header_flag(x.request, "x-perdure-store");
   if (!lenient.ok() || !kept.ok()) {

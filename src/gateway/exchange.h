@@ -17,7 +17,7 @@ struct Exchange {
   Instant began;
   const ClientDialectFace* face = nullptr;  // the API that is spoken; decides what errors look like
   Caller caller = {};
-  std::string id = {};  // of the path
+  std::string id = {}, item = {};  // of the path
   std::string request_id = {};
   std::string_view route = "-";  // pattern, for the log: paths hold ids
   ResponseId response;
@@ -40,6 +40,8 @@ struct Exchange {
 
 // create.cc: whether the body is said to be JSON, and the API's version one that is spoken.
 Result<void> check_headers(const Exchange& x);
+// Empty: there is none. kInvalid: not 1 to 255 printable ASCII characters.
+Result<std::string> idempotency_key_of(const HttpRequest& request);
 // "1" or "true", else off. kInvalid for other words.
 Result<bool> header_flag(const HttpRequest& request, const std::string& name);
 

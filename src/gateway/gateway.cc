@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "dialect/responses_render.h"
@@ -53,16 +54,25 @@ struct Route {
   Task<void> (Gateway::*serve)(Exchange&);
 
   static const Route kAll[];
-  // Whether `path` has this pattern's form; `id` is what stands for {id}.
-  bool matches(std::string_view path, std::string& id) const {
-    size_t brace = pattern.find("{id}");
+  // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} and {item}.
+  bool matches(std::string_view path, std::string& id, std::string& item) const {
+    size_t brace = pattern.find('{');
     if (brace == std::string_view::npos) return path == pattern;
-    std::string_view before = pattern.substr(0, brace), after = pattern.substr(brace + 4);
-    if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after))
-      return false;
-    std::string_view middle = path.substr(before.size(), path.size() - before.size() - after.size());
-    if (middle.find('/') != std::string_view::npos) return false;
-    id = middle;
+    if (!path.starts_with(pattern.substr(0, brace))) return false;
+    std::string_view shape = pattern.substr(brace), rest = path.substr(brace), found[2];
+    for (std::string_view& name : found) {
+      name = rest.substr(0, rest.find('/'));
+      rest.remove_prefix(name.size());
+      shape.remove_prefix(shape.find('}') + 1);
+      brace = std::min(shape.find('{'), shape.size());
+      if (name.empty() || !rest.starts_with(shape.substr(0, brace))) return false;
+      rest.remove_prefix(brace);
+      shape.remove_prefix(brace);
+      if (shape.empty()) break;
+    }
+    if (!rest.empty()) return false;
+    id = found[0];
+    item = found[1];
     return true;
   }
 };
@@ -74,6 +84,14 @@ const Route Route::kAll[] = {
     {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove},
     {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel},
     {"GET", "/v1/responses/{id}/input_items", kUse, &Gateway::input_items},
+    {"POST", "/v1/conversations", kUse, &Gateway::create_conversation},
+    {"GET", "/v1/conversations/{id}", kUse, &Gateway::fetch_conversation},
+    {"POST", "/v1/conversations/{id}", kUse, &Gateway::update_conversation},
+    {"DELETE", "/v1/conversations/{id}", kUse, &Gateway::remove_conversation},
+    {"POST", "/v1/conversations/{id}/items", kUse, &Gateway::add_conversation_items},
+    {"GET", "/v1/conversations/{id}/items", kUse, &Gateway::list_conversation_items},
+    {"GET", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::fetch_conversation_item},
+    {"DELETE", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::remove_conversation_item},
     {"POST", "/v1/chat/completions", kUse, &Gateway::create},
     {"GET", "/v1/chat/completions", kUse, &Gateway::list_chats},
     {"GET", "/v1/chat/completions/{id}", kUse, &Gateway::fetch_chat},
@@ -150,6 +168,7 @@ Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics
                  const std::atomic<Readiness>& readiness, GatewayOptions options, Log log)
     : loop_(loop),
       responses_(responses),
+      conversations_(responses),
       keys_(keys),
       metrics_(metrics),
       models_(std::move(models)),
@@ -189,7 +208,7 @@ Task<void> Gateway::serve(Exchange& x) {
   const Route* route = nullptr;
   std::string allowed;
   for (const Route& candidate : Route::kAll) {
-    if (!candidate.matches(x.request.path, x.id)) continue;
+    if (!candidate.matches(x.request.path, x.id, x.item)) continue;
     if (!allowed.empty()) allowed += ", ";
     allowed += candidate.method;
     if (candidate.method == x.request.method) route = &candidate;

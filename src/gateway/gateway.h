@@ -18,7 +18,7 @@
 #include "gateway/metrics.h"
 #include "gateway/websocket_lanes.h"
 #include "http/server.h"
-#include "session/responses.h"
+#include "session/conversations.h"
 
 namespace perdure {
 
@@ -31,8 +31,8 @@ struct GatewayOptions {
   WebSocketLaneLimits websocket_lanes;
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
-  Router* router = nullptr;                         // of this Loop, for relaying; null: nothing is relayed
-  const GenerationLimits* generation = nullptr;     // likewise
+  Router* router = nullptr;                        // of this Loop, for relaying; null: nothing is relayed
+  const GenerationLimits* generation = nullptr;    // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
 };
 
@@ -65,6 +65,16 @@ class Gateway final : public HttpHandler {
   Task<void> cancel(Exchange& x);
   Task<void> remove(Exchange& x);
   Task<void> input_items(Exchange& x);
+  // conversations_routes.cc
+  Task<std::optional<json::Document>> body_of(Exchange& x);
+  Task<void> create_conversation(Exchange& x);
+  Task<void> fetch_conversation(Exchange& x);
+  Task<void> update_conversation(Exchange& x);
+  Task<void> remove_conversation(Exchange& x);
+  Task<void> add_conversation_items(Exchange& x);
+  Task<void> list_conversation_items(Exchange& x);
+  Task<void> fetch_conversation_item(Exchange& x);
+  Task<void> remove_conversation_item(Exchange& x);
   // websocket_routes.cc
   Task<void> websocket(Exchange& x);
   // chat_routes.cc
@@ -106,6 +116,7 @@ class Gateway final : public HttpHandler {
 
   Loop& loop_;
   Responses& responses_;
+  Conversations conversations_;
   KeyBook& keys_;
   GatewayMetrics& metrics_;
   ModelNames models_;

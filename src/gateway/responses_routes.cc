@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "dialect/request_reader.h"
 #include "dialect/responses_render.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "gateway/item_list.h"
 
 namespace perdure {
 namespace {
@@ -32,8 +34,24 @@ Task<void> Gateway::fetch(Exchange& x) {
   ResponseId id(x.id);
   Result<bool> stream_wanted = query_flag(x.request, "stream");
   Result<int64_t> after = query_number(x.request, "starting_after", -1, 0, INT64_MAX);
+  Result<bool> obfuscated = query_flag(x.request, "include_obfuscation");
+  Result<std::vector<std::string>> include = query_include(x.request);
   if (!stream_wanted.ok() || !after.ok()) {
     co_await x.fail(!stream_wanted.ok() ? stream_wanted.error() : after.error());
+    co_return;
+  }
+  if (!obfuscated.ok() || !include.ok()) {
+    co_await x.fail(!obfuscated.ok() ? obfuscated.error() : include.error());
+    co_return;
+  }
+  if (*obfuscated) {
+    co_await x.fail(not_supported("include_obfuscation", "obfuscated streams"));
+    co_return;
+  }
+  const bool encrypted = std::ranges::find(*include, "reasoning.encrypted_content") != include->end();
+  if (*stream_wanted && encrypted) {
+    co_await x.fail({Code::kInvalid, "a stream is repeated as it was: what it includes was said when it was created",
+                     "include", "invalid_value"});
     co_return;
   }
   if (*stream_wanted) {
@@ -45,6 +63,8 @@ Task<void> Gateway::fetch(Exchange& x) {
     co_return;
   }
   Result<Response> response = co_await responses_.get(x.caller.tenant, id);
+  if (response.ok() && encrypted && !shows_encrypted(response->request))
+    response->request.include.emplace_back("reasoning.encrypted_content");
   co_await reply_with(x, id, std::move(response));
 }
 
@@ -69,15 +89,9 @@ Task<void> Gateway::remove(Exchange& x) {
 
 Task<void> Gateway::input_items(Exchange& x) {
   ResponseId id(x.id);
-  Result<int64_t> limit = query_number(x.request, "limit", 20, 1, 100);
-  auto order = x.request.query.find("order");
-  bool ascending = order != x.request.query.end() && order->second == "asc";
-  if (!limit.ok()) {
-    co_await x.fail(std::move(limit).error());
-    co_return;
-  }
-  if (order != x.request.query.end() && !ascending && order->second != "desc") {
-    co_await x.fail({Code::kInvalid, "order must be asc or desc", "order"});
+  Result<ItemListAsk> ask = item_list_ask(x.request);
+  if (!ask.ok()) {
+    co_await x.fail(std::move(ask).error());
     co_return;
   }
   Result<std::vector<Item>> items = co_await responses_.input_items(x.caller.tenant, id);
@@ -86,30 +100,12 @@ Task<void> Gateway::input_items(Exchange& x) {
     co_return;
   }
   x.about(id);
-  if (!ascending) std::ranges::reverse(*items);
-  size_t from = 0;
-  if (auto after = x.request.query.find("after"); after != x.request.query.end()) {
-    auto found = std::ranges::find(*items, after->second, &Item::id);
-    if (found == items->end()) {
-      co_await x.fail({Code::kInvalid, "after names no item of this response", "after"});
-      co_return;
-    }
-    from = static_cast<size_t>(found - items->begin()) + 1;
+  Result<std::string> body = item_list(*std::move(items), *ask, "this response");
+  if (!body.ok()) {
+    co_await x.fail(std::move(body).error());
+    co_return;
   }
-  size_t to = std::min(items->size(), from + static_cast<size_t>(*limit));
-  json::Writer out;
-  out.begin_object().field("object", "list").key("data").begin_array();
-  for (size_t i = from; i < to; ++i) write_public_item(out, (*items)[i], true);
-  out.end_array();
-  for (auto [name, index] : {std::pair("first_id", from), std::pair("last_id", to - 1)}) {
-    out.key(name);
-    if (from < to)
-      out.string((*items)[index].id);
-    else
-      out.null();
-  }
-  out.field("has_more", to < items->size()).end_object();
-  co_await x.json(out.text());
+  co_await x.json(*body);
 }
 
 }  // namespace perdure

@@ -58,7 +58,11 @@ bool parse_request_target(std::string_view target, std::string& path, std::map<s
     auto name = decode(pair.substr(0, equals), true);
     auto value = decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
     if (!name || !value) return false;
-    query[std::move(*name)] = std::move(*value);
+    // A list: name[]=a&name[]=b. Of other names the last counts.
+    if (std::string& held = query[*name]; name->ends_with("[]") && !held.empty())
+      held.append(",").append(*value);
+    else
+      held = std::move(*value);
   }
   return true;
 }

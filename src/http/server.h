@@ -34,7 +34,7 @@ struct HttpServerLimits {
 struct HttpRequest {
   std::string method, target;                // as sent
   std::string path;                          // percent-decoded, without query
-  std::map<std::string, std::string> query;  // decoded; the last of equal names wins
+  std::map<std::string, std::string> query;  // decoded; the last of equal names wins, "x[]" are joined by ","
   Headers headers;
   std::string body;  // decoded
   std::string peer;
