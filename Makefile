@@ -1,9 +1,10 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut crash e2e judges bench bench-proxy fmt floors clean
+.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e judges bench bench-proxy fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
+STREAMS ?= 500
 FUZZ_SECONDS ?= 30
 JOBS ?= $(shell nproc)
 
@@ -33,7 +34,7 @@ tsan: build/tsan/build.ninja    ## unit tests under the thread sanitizer
 release: build/release/build.ninja    ## what is installed and measured
 	cmake --build build/release -j $(JOBS) --target perdure
 
-check: floors test asan sim crash judges e2e    ## everything local
+check: floors test asan sim cut withdraw crash judges e2e    ## everything local
 
 floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
@@ -49,6 +50,10 @@ sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
 
 cut: build    ## answers cut at every token, over every pair of upstream dialects
 	build/dev/perdure_cut
+
+withdraw: release    ## a supplier is withdrawn under STREAMS=n running answers, with real clients
+	tools/bootstrap --e2e
+	PERDURE_BINARY=build/release/perdure build/e2e/venv/bin/python tests/withdraw/withdraw.py --streams $(STREAMS)
 
 crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CYCLES=n
 	python3 tests/crash/crash.py --cycles 40 --plant sync-off

@@ -11,6 +11,7 @@
 #include "app/keys.h"
 #include "app/server.h"
 #include "cli/exit_code.h"
+#include "cli/open_files.h"
 #include "store/sqlite/sqlite_store.h"
 #include "wire/json.h"
 
@@ -97,6 +98,7 @@ int serve(const cli::Options& options) {
   if (!config) return exit;
   LogFormat format = config->log_format.value_or(::isatty(STDERR_FILENO) ? LogFormat::kText : LogFormat::kJson);
   Log log(stderr_log(config->log_level, format, system_clock()));
+  cli::allow_many_open_files();
   Server server(*std::move(config), environment, log);
   Result<void> ran = server.run();
   return ran.ok() ? cli::kOk : cli::complain(ran.error());

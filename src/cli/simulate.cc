@@ -9,6 +9,7 @@
 #include "async/job_runner.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/open_files.h"
 #include "http/asio_network.h"
 #include "simulate/supplier.h"
 
@@ -61,6 +62,7 @@ int simulate(const Options& options) {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
+  allow_many_open_files();
   Log log(stderr_log(options.has("verbose") ? Level::kDebug : Level::kWarn, LogFormat::kText, system_clock()));
   AsioLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
