@@ -41,7 +41,33 @@ int list(Client& client, const Options& options) {
   return kOk;
 }
 
-void show_response(json::Value root) {
+// "0.0012 USD", "about 0.0012 USD: answer_cut"; "unknown: price_unknown".
+std::string shown_cost(json::Value cost) {
+  if (cost.absent()) return "-";
+  std::string currency(cost["currency"].text()), why(cost["unknown"].text());
+  if (!cost["amount"].absent()) return std::string(cost["amount"].text()) + " " + currency;
+  if (why == "not_served") return "0: " + why;
+  if (cost["estimate"].absent()) return "unknown: " + why;
+  return "about " + std::string(cost["estimate"].text()) + " " + currency + ": " + why;
+}
+
+// Of all attempts together; a sum that is not exact says so.
+std::string shown_total(json::Value cost) {
+  std::string out;
+  for (json::Value total : cost["totals"].elements()) {
+    bool exact = total["amount"].text() == total["with_estimates"].text();
+    out += out.empty() ? "" : " + ";
+    out += (exact ? "" : "about ") + std::string(total["with_estimates"].text()) + " " +
+           std::string(total["currency"].text());
+  }
+  int64_t unknown = cost["attempts_unknown"].integer().value_or(0);
+  if (unknown > 0)
+    out += (out.empty() ? "" : ", and ") + std::to_string(unknown) + (unknown == 1 ? " attempt" : " attempts") +
+           " whose cost is unknown";
+  return out.empty() ? "0" : out;
+}
+
+void show_response(json::Value root, const std::string& cost) {
   auto line = [](const std::string& name, const std::string& value) {
     if (!value.empty()) print(name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + value + "\n");
   };
@@ -51,6 +77,7 @@ void show_response(json::Value root) {
   line("created", show_time(root["created_at"].integer().value_or(0)));
   line("previous", std::string(root["previous_response_id"].text()));
   line("error", std::string(root["error"]["message"].text()));
+  line("cost", cost);
   for (json::Value item : root["output"].elements()) {
     print("\n[" + std::string(item["type"].text()) + " " + std::string(item["status"].text()) + "]\n");
     for (json::Value part : item["content"].elements()) {
@@ -63,7 +90,7 @@ void show_response(json::Value root) {
 }
 
 void show_placements(json::Value root) {
-  Table table({"ATTEMPT", "PROVIDER", "MODEL", "FROM BYTE", "OUTCOME", "STATUS", "TRIMMED", "TOKENS", "ERROR"});
+  Table table({"ATTEMPT", "PROVIDER", "MODEL", "FROM BYTE", "OUTCOME", "STATUS", "TRIMMED", "TOKENS", "COST", "ERROR"});
   auto number = [](json::Value value) {
     return value.absent() ? std::string("-") : std::to_string(value.integer().value_or(0));
   };
@@ -72,9 +99,10 @@ void show_placements(json::Value root) {
     table.row({number(p["attempt"]) + (p["continuation"].boolean() == true ? " (goes on)" : ""),
                std::string(p["provider"].text()), std::string(p["model"].text()), number(p["output_from_bytes"]),
                outcome.empty() ? "running" : outcome, number(p["upstream_status"]), number(p["trimmed_bytes"]),
-               number(p["usage"]["output_tokens"]), std::string(p["error"].text())});
+               number(p["usage"]["output_tokens"]), shown_cost(p["cost"]), std::string(p["error"].text())});
   }
   print(table.text());
+  print("\ncost " + shown_total(root["cost"]) + "\n");
 }
 
 int show(Client& client, const Options& options, const std::string& id) {
@@ -87,7 +115,16 @@ int show(Client& client, const Options& options, const std::string& id) {
   }
   Result<json::Document> document = json::Document::parse(*body);
   if (!document.ok()) return complain(document.error());
-  placements ? show_placements(document->root()) : show_response(document->root());
+  if (placements) {
+    show_placements(document->root());
+    return kOk;
+  }
+  // Costs are the operator's to see; without that scope the response is shown without.
+  std::string cost;
+  if (Result<std::string> account = client.call("GET", "/v1/x/responses/" + id); account.ok())
+    if (Result<json::Document> read = json::Document::parse(*std::move(account)); read.ok())
+      cost = shown_total(read->root()["cost"]);
+  show_response(document->root(), cost);
   return kOk;
 }
 
@@ -153,7 +190,7 @@ Command responses_command() {
           .summary = "lists, shows, follows, cancels and deletes responses of a server",
           .options = {{"limit", "N", "list: how many (default 20)"},
                       {"before", "CURSOR", "list: older ones, from where the last list ended"},
-                      {"placements", "", "show: which provider wrote what, and why"},
+                      {"placements", "", "show: which provider wrote what, why, and at which cost"},
                       {"after", "N", "tail: only the events after number N"},
                       {"json", "", "as JSON; tail: one event a line"}},
           .details =
@@ -162,7 +199,7 @@ Command responses_command() {
               "  perdure responses tail resp_...           also while it is being made\n"
               "  perdure responses delete resp_...\n"
               "\n"
-              "When the server has API keys, list and --placements need the scope operate or audit.\n",
+              "When the server has API keys, list, --placements and costs need the scope operate or audit.\n",
           .run = responses};
 }
 

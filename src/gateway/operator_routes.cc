@@ -2,6 +2,7 @@
 
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "session/cost_sum.h"
 
 namespace perdure {
 namespace {
@@ -15,8 +16,41 @@ void write_usage(json::Writer& out, const Usage& usage) {
   out.begin_object()
       .field("input_tokens", usage.input_tokens)
       .field("cached_tokens", usage.cached_tokens)
+      .field("cache_write_tokens", usage.cache_write_tokens)
       .field("output_tokens", usage.output_tokens)
       .field("reasoning_tokens", usage.reasoning_tokens)
+      .end_object();
+}
+
+void write_attempt_cost(json::Writer& out, const AttemptCost& cost) {
+  out.key("cost").begin_object().key("amount");
+  if (cost.amount.empty())
+    out.null();
+  else
+    out.string(cost.amount);
+  for (const auto& [name, text] : {std::pair("currency", &cost.currency), std::pair("unknown", &cost.unknown),
+                                   std::pair("estimate", &cost.estimate)})
+    if (!text->empty()) out.field(name, *text);
+  if (!cost.price_origin.empty()) {
+    out.key("price").begin_object();
+    if (!cost.price_date.empty()) out.field("date", cost.price_date);
+    out.field("origin", cost.price_origin).end_object();
+  }
+  out.end_object();
+}
+
+void write_cost_sum(json::Writer& out, const CostSum& sum) {
+  out.key("cost").begin_object().field("exact", sum.exact()).key("totals").begin_array();
+  for (const CostSum::Total& total : sum.totals())
+    out.begin_object()
+        .field("currency", total.amount.currency().code())
+        .field("amount", total.amount.amount())
+        .field("with_estimates", total.with_estimates.amount())
+        .end_object();
+  out.end_array()
+      .field("attempts", sum.attempts())
+      .field("attempts_estimated", sum.estimated())
+      .field("attempts_unknown", sum.unknown())
       .end_object();
 }
 
@@ -28,6 +62,7 @@ void write_placement(json::Writer& out, const Placement& placement) {
       .field("model", started.model)
       .field("continuation", started.continuation)
       .field("reason", started.reason)
+      .field("workload", started.workload)
       .field("began_ms", placement.began.time_since_epoch().count())
       .field("output_from_bytes", static_cast<int64_t>(placement.output_from));
   if (placement.ended) {
@@ -40,8 +75,10 @@ void write_placement(json::Writer& out, const Placement& placement) {
         .field("error", ended.error)
         .field("trimmed_bytes", ended.trimmed_bytes);
     write_usage(out, ended.usage);
+    write_attempt_cost(out, account_cost(placement));
   } else {
     out.key("outcome").null();
+    write_attempt_cost(out, account_cost(placement));
   }
   out.end_object();
 }
@@ -121,6 +158,9 @@ Task<void> Gateway::account(Exchange& x) {
   for (const Placement& placement : response->placements) write_placement(out, placement);
   out.end_array();
   write_usage(out, response->ended ? response->ended->usage : Usage{});
+  CostSum sum;
+  for (const Placement& placement : response->placements) sum.add(account_cost(placement));
+  write_cost_sum(out, sum);
   out.end_object();
   co_await x.json(out.text());
 }

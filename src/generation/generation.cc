@@ -4,6 +4,7 @@
 
 #include "generation/answer_builder.h"
 #include "generation/continuation_words.h"
+#include "generation/heard.h"
 #include "generation/retry.h"
 
 namespace perdure {
@@ -68,7 +69,9 @@ class Run {
                                                              .model = lease->model(),
                                                              .continuation = builder_.anything_visible(),
                                                              .reason = lease->reason(),
-                                                             .dropped = dropped_by(*lease)});
+                                                             .dropped = dropped_by(*lease),
+                                                             .workload = lease->workload(),
+                                                             .expected = lease->expected_cost()});
       if (!started.ok()) co_return std::nullopt;
       prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes &&
                  std::ranges::find(no_prefill_, lease->number()) == no_prefill_.end();
@@ -82,6 +85,7 @@ class Run {
       if (sink_failed_) co_return std::nullopt;
       // An answer that takes too long as a whole is no supplier's fault.
       bool out_of_time = !outcome.ok() && loop_.now() >= deadline_.at;
+      AttemptCost cost = lease->settle(use_of(outcome));
       Fault fault = lease->ended(out_of_time ? Error{Code::kCancelled, "out of time"} : outcome);
       AttemptEnded ended{.number = number,
                          .outcome = "completed",
@@ -91,7 +95,8 @@ class Run {
                          .usage = builder_.usage(),
                          .finish = builder_.finish() == Finish::kNone ? "" : std::string(name_of(builder_.finish())),
                          .stop_sequence = builder_.stop_sequence(),
-                         .seam = std::string(builder_.seam())};
+                         .seam = std::string(builder_.seam()),
+                         .cost = std::move(cost)};
       usage_ += builder_.usage();
       if (!outcome.ok()) {
         const Error& error = outcome.error();
@@ -153,6 +158,16 @@ class Run {
     return std::max<int64_t>(0, *input_.request->max_output_tokens - builder_.tokens());
   }
 
+  // Of the attempt that has just ended. An answer whose end came is whole, even where it could not be joined with what
+  // was held.
+  AttemptUse use_of(const Result<void>& outcome) const {
+    return {.usage = builder_.usage(),
+            .whole = outcome.ok() || builder_.finish() != Finish::kNone,
+            .began = began_,
+            .in_doubt = !outcome.ok() && given_up_waiting(outcome.error()),
+            .heard_bytes = heard_bytes_};
+  }
+
   // Elsewhere an attempt may be made at once; here only after a while, or never.
   void note_failure(uint32_t deployment, bool never, int64_t fruitless) {
     auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
@@ -174,6 +189,8 @@ class Run {
   }
 
   Task<Result<void>> attempt(AttemptLease& lease) {
+    began_ = false;
+    heard_bytes_ = 0;
     UpstreamCall call{.request = *input_.request,
                       .context = input_.context,
                       .model = lease.model(),
@@ -197,6 +214,8 @@ class Run {
       Instant asked = loop_.now();
       Result<bool> more = co_await answer->next(pieces, Deadline{asked + patience}.sooner(deadline_));
       if (!pieces.empty()) lease.came(loop_.now() - asked);
+      began_ = began_ || !pieces.empty();
+      heard_bytes_ += text_bytes(pieces);
       // What came before a cut counts: it is handed over before the error is looked at.
       Result<std::vector<Delta>> deltas = builder_.add(pieces);
       if (!deltas.ok()) co_return std::move(deltas).error();
@@ -281,6 +300,8 @@ class Run {
   Deadline deadline_;
   std::string author_;  // the logical model that the first attempt was made with
   bool sink_failed_ = false, prefill_ = false;
+  bool began_ = false;       // the attempt: something of an answer came
+  int64_t heard_bytes_ = 0;  // of its text
 };
 
 }  // namespace

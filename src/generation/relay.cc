@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "generation/heard.h"
 #include "generation/retry.h"
 
 namespace perdure {
@@ -59,6 +60,7 @@ Task<Result<std::string>> Relay::read_all(HttpAnswer& answer, size_t bytes_max) 
 }
 
 void Relay::listen(const std::vector<Piece>& pieces) {
+  heard_bytes_ += text_bytes(pieces);
   for (const Piece& piece : pieces) {
     switch (piece.kind) {
       case Piece::Kind::kStarted:
@@ -96,6 +98,11 @@ void Relay::listen(const std::vector<Piece>& pieces) {
 }
 
 void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
+  AttemptCost cost = lease_->settle({.usage = heard_.usage,
+                                     .whole = outcome.ok() || heard_.finished,
+                                     .began = outcome.ok() || !first_,
+                                     .in_doubt = !outcome.ok() && given_up_waiting(outcome.error()),
+                                     .heard_bytes = heard_bytes_});
   Fault fault = lease_->ended(outcome);
   RelayedAttempt& attempt = attempts_.back();
   attempt.took = loop_.now() - began_;
@@ -104,7 +111,8 @@ void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
                    .finish_reason = heard_.finish_reason,
                    .upstream_id = heard_.id,
                    .usage = heard_.usage,
-                   .finish = heard_.finish == Finish::kNone ? std::string() : std::string(name_of(heard_.finish))};
+                   .finish = heard_.finish == Finish::kNone ? std::string() : std::string(name_of(heard_.finish)),
+                   .cost = std::move(cost)};
   if (outcome.ok()) return;
   const Error& error = outcome.error();
   attempt.ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
@@ -140,7 +148,9 @@ Task<Result<Relay::Head>> Relay::open() {
     attempts_.push_back({.started = {.number = number,
                                      .provider = lease_->provider().name(),
                                      .model = lease_->model(),
-                                     .reason = lease_->reason()},
+                                     .reason = lease_->reason(),
+                                     .workload = lease_->workload(),
+                                     .expected = lease_->expected_cost()},
                          .ended = {}});
     Result<std::unique_ptr<HttpAnswer>> asked = co_await ask(*lease_);
     Result<void> outcome;

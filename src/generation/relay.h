@@ -95,6 +95,7 @@ class Relay {
   std::string tail_;  // of an event whose end has not come
   std::vector<Piece> pieces_;
   Heard heard_;
+  int64_t heard_bytes_ = 0;
   bool first_ = true, ended_ = false;
 };
 

@@ -93,13 +93,19 @@ class RelayTest : public testing::Test {
     provider = http_provider(
         {.name = "supplier", .issuer = {}, .base_url = *parse_url("http://supplier/v1"), .ca_file = {}, .headers = {}},
         chat_upstream({}), *credential, *client);
-    router = std::make_unique<Router>(loop, std::vector<Deployment>{Deployment::simple("m", *provider)});
+    router = std::make_unique<Router>(loop, std::vector<Deployment>{deployment()});
   }
   void TearDown() override {
     client->close_idle();
     loop.run(server->stop(deadline_in(loop, 1s)));
   }
 
+  Deployment deployment() {
+    Deployment out = Deployment::simple("m", *provider);
+    out.price.emplace();
+    out.price->rates.input = out.price->rates.output = *Money::parse("0.000001");
+    return out;
+  }
   RelayInput input() const {
     return {
         .dialect = "chat",
@@ -148,6 +154,7 @@ TEST_F(RelayTest, AStreamIsPassedOnByteForByteAndHeard) {
   EXPECT_EQ(out.attempts[0].ended.outcome, "completed");
   EXPECT_EQ(out.heard.usage.input_tokens, 7);
   EXPECT_EQ(out.heard.usage.output_tokens, 3);
+  EXPECT_EQ(out.attempts[0].ended.cost.amount, "0.00001");
 }
 
 // Each answer listens to its lease's cancellation: in the sanitizers' builds this finds one that outlives it.
@@ -177,6 +184,9 @@ TEST_F(RelayTest, ACutStreamSaysWhatWasHeard) {
   EXPECT_FALSE(out.heard.finished);
   ASSERT_EQ(out.attempts.size(), 1u);
   EXPECT_EQ(out.attempts[0].ended.outcome, "cut");
+  EXPECT_EQ(out.attempts[0].ended.cost.amount, "");
+  EXPECT_EQ(out.attempts[0].ended.cost.unknown, "answer_cut");
+  EXPECT_EQ(out.attempts[0].ended.cost.estimate, "0.000002");  // six bytes
 }
 
 }  // namespace

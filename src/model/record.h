@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "model/attempt_cost.h"
 #include "model/delta.h"
 #include "model/request.h"
 #include "model/usage.h"
@@ -53,6 +54,8 @@ struct AttemptStarted {
   bool continuation = false;
   std::string reason;                // why here: content-free
   std::vector<std::string> dropped;  // what a lenient request lost on this supplier's dialect: fields of the request
+  std::string workload;              // whose rules placed it
+  AttemptCost expected;              // by the price that was in force then; what is assumed should its end stay unknown
   bool operator==(const AttemptStarted&) const = default;
 };
 
@@ -73,6 +76,7 @@ struct AttemptEnded {
   std::string finish;         // name_of(Finish); empty: it did not finish
   std::string stop_sequence;  // that was met
   std::string seam;           // how its text was joined with what was shown before; empty: nothing was
+  AttemptCost cost;
   bool operator==(const AttemptEnded&) const = default;
 };
 

@@ -240,6 +240,8 @@ struct Encoder {
       for (const std::string& field : r.dropped) out.string(field);
       out.end_array();
     }
+    write_optional(out, "workload", r.workload);
+    if (!r.expected.empty()) write_cost(out.key("expected"), r.expected);
     return out.end_object().take();
   }
   std::string operator()(const Deltas& r) const { return encode_deltas(r.deltas); }
@@ -255,6 +257,7 @@ struct Encoder {
     write_optional(out, "upstream_status", r.upstream_status);
     write_optional(out, "trimmed_bytes", r.trimmed_bytes);
     write_usage(out, r.usage);
+    if (!r.cost.empty()) write_cost(out.key("cost"), r.cost);
     return out.end_object().take();
   }
   std::string operator()(const ResponseEnded& r) const {
@@ -326,6 +329,8 @@ Result<AttemptStarted> decode_started(json::Value value) {
   in.optional_boolean("continuation", r.continuation);
   in.optional_text("reason", r.reason);
   in.texts("dropped", r.dropped);
+  in.optional_text("workload", r.workload);
+  TRY(r.expected, read_cost(in.any("expected")));
   TRY_VOID(in.finish());
   return r;
 }
@@ -344,6 +349,7 @@ Result<AttemptEnded> decode_attempt_ended(json::Value value) {
   in.optional_integer("upstream_status", r.upstream_status);
   in.optional_integer("trimmed_bytes", r.trimmed_bytes);
   TRY(r.usage, read_usage(in.any("usage")));
+  TRY(r.cost, read_cost(in.any("cost")));
   TRY_VOID(in.finish());
   return r;
 }

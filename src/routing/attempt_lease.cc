@@ -5,13 +5,15 @@
 namespace perdure {
 
 AttemptLease::AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
-                           const Plan& plan)
+                           const Plan& plan, const Workload& workload)
     : router_(router),
       number_(decision.placed.deployment),
       placed_(decision.placed),
       traffic_(ask.traffic),
       needs_(ask.needs),
       logical_model_(plan.model_of(placed_.tier, ask.model)),
+      workload_(workload.name),
+      price_(router.deployments_[number_].price),
       began_(router.loop_.now()),
       cancel_(router.loop_),
       client_hook_(&client, [this] { cancel_.request(); }) {
@@ -59,6 +61,15 @@ void AttemptLease::came(Duration silence) {
 
 Duration AttemptLease::stall_limit(Duration most) const {
   return router_deployment().health.stall_limit(router_.options_.health, most);
+}
+
+AttemptCost AttemptLease::expected_cost() const { return perdure::expected_cost(expected_use(needs_), price_.get()); }
+
+AttemptCost AttemptLease::settle(AttemptUse use) {
+  CHECK(!settled_, "an attempt is settled once");
+  settled_ = true;
+  if (!dispatched_) use = {};
+  return cost_of(use, expected_use(needs_), price_.get());
 }
 
 void AttemptLease::cut() {

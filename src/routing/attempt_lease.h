@@ -7,7 +7,7 @@
 #include <string>
 
 #include "async/wait.h"
-#include "model/usage.h"
+#include "routing/charge.h"
 #include "routing/choose.h"
 
 namespace perdure {
@@ -40,13 +40,20 @@ class AttemptLease {
   // How long the next silence may last; `most` at most.
   Duration stall_limit(Duration most) const;
 
+  const std::string& workload() const { return workload_; }
+  // By the price that was in force when the attempt was placed.
+  AttemptCost expected_cost() const;
+  // What the attempt has cost, before ended(); once. Nothing that was not dispatched was served. Whoever does not
+  // settle is taken to have used what was expected, if it was dispatched.
+  AttemptCost settle(AttemptUse use);
+
   // How the attempt ended; once. Returns whose fault it was.
   Fault ended(const Result<void>& outcome);
 
  private:
   friend class Router;
   AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
-               const Plan& plan);
+               const Plan& plan, const Workload& workload);
   RoutedDeployment& router_deployment() const;
   void cut();
   void leave();
@@ -56,10 +63,11 @@ class AttemptLease {
   Placed placed_;
   Traffic traffic_;
   Needs needs_;
-  std::string model_, logical_model_, reason_;
+  std::string model_, logical_model_, reason_, workload_;
+  std::shared_ptr<const Price> price_;
   Instant began_;
   bool probe_ = false, credential_probe_ = false;
-  bool dispatched_ = false, first_ = true, withdrawn_ = false, done_ = false;
+  bool dispatched_ = false, first_ = true, withdrawn_ = false, done_ = false, settled_ = false;
   Cancellation cancel_;
   Cancellation::Hook client_hook_;
   AttemptLease* next_ = nullptr;

@@ -21,6 +21,7 @@ struct RoutedDeployment {
   CapabilitySet lacks;    // what it is known not to be able to do
   int64_t context_tokens_max = INT64_MAX, output_tokens_max = INT64_MAX;
   CostRank cost;
+  std::shared_ptr<const Price> price;  // as it was when this was made; null: not known
   Health health;
   std::shared_ptr<Slots> slots;
   bool withdrawn = false;

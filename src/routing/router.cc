@@ -65,6 +65,7 @@ Router::Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Work
     routed.context_tokens_max = deployment.capabilities.context_tokens.value_or(INT64_MAX);
     routed.output_tokens_max = deployment.capabilities.output_tokens_max.value_or(INT64_MAX);
     routed.cost = CostRank(deployment.price, currency);
+    if (deployment.price) routed.price = std::make_shared<const Price>(*deployment.price);
     routed.deployment = std::move(deployment);
     deployments_.push_back(std::move(routed));
   }
@@ -280,7 +281,7 @@ std::unique_ptr<AttemptLease> Router::start(const PlacementAsk& ask, const Decis
     if (each.deployment == number && each.failures > 0) retries_[workload].take();
   if (ask.traffic.session != 0)
     sticky_.put(mixed(ask.traffic.session, std::hash<std::string_view>{}(ask.model)), number, loop_.now());
-  return std::unique_ptr<AttemptLease>(new AttemptLease(*this, client, ask, decision, plan));
+  return std::unique_ptr<AttemptLease>(new AttemptLease(*this, client, ask, decision, plan, workloads_[workload]));
 }
 
 Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& ask, Deadline deadline,

@@ -78,6 +78,13 @@ Batch ResponsesHost::end_batch(const Run& run, const ResponseEnded& ended, const
   return batch;
 }
 
+// What the attempt of a server that crashed has cost nobody knows: what was expected of it stands.
+static AttemptCost cost_of_abandoned(const AttemptStarted& started) {
+  AttemptCost cost = started.expected;
+  cost.unknown = cost.estimate.empty() ? "price_unknown" : "answer_cut";
+  return cost;
+}
+
 // --- drive, recover, stop
 // ----------------------------------------------------------------------------------------------
 
@@ -154,8 +161,10 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
     making.finished = *last.placements.back().ended;
   if (!last.placements.empty() && !last.placements.back().ended)
-    CO_TRY_VOID(co_await run->attempt_ended(
-        {.number = making.attempts, .outcome = "abandoned", .error = "the server stopped"}));
+    CO_TRY_VOID(co_await run->attempt_ended({.number = making.attempts,
+                                             .outcome = "abandoned",
+                                             .error = "the server stopped",
+                                             .cost = cost_of_abandoned(last.placements.back().started)}));
   log_.info("response.recovered", {{"session", session.to_string()},
                                    {"response", last.id.value},
                                    {"held_bytes", last.answer.bytes()},

@@ -10,7 +10,7 @@ std::string ledger_line(const LedgerFacts& facts) {
   json::Writer line;
   line.begin_object().field("response", facts.response.value).field("session", facts.session);
   line.field("stored", !facts.session.empty()).field("key", facts.key.value);
-  line.field("workload_model", facts.workload_model);
+  line.field("workload", started.workload).field("workload_model", facts.workload_model);
   line.field("attempt", ended.number).field("provider", started.provider).field("model", started.model);
   line.field("continuation", started.continuation).field("reason", started.reason);
   line.field("outcome", ended.outcome).field("finish_reason", ended.finish_reason).field("error", ended.error);
@@ -21,7 +21,9 @@ std::string ledger_line(const LedgerFacts& facts) {
   line.field("usage_known", ended.usage.known).field("input_tokens", ended.usage.input_tokens);
   line.field("cached_tokens", ended.usage.cached_tokens);
   line.field("cache_write_tokens", ended.usage.cache_write_tokens).field("output_tokens", ended.usage.output_tokens);
-  line.field("reasoning_tokens", ended.usage.reasoning_tokens).end_object();
+  line.field("reasoning_tokens", ended.usage.reasoning_tokens);
+  write_cost(line.key("cost"), ended.cost);
+  line.end_object();
   return line.take();
 }
 

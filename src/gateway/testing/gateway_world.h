@@ -102,15 +102,24 @@ class WrittenSupplier final : public Provider {
   std::string name_ = "scripted";
 };
 
+// 2 USD for a million tokens, 0.2 for those of input that were cached.
+inline Deployment priced(std::string model, Provider& provider) {
+  Deployment out = Deployment::simple(std::move(model), provider);
+  Price& price = out.price.emplace();
+  price.rates.input = price.rates.output = *Money::parse("0.000002");
+  price.rates.cached_input = *Money::parse("0.0000002");
+  price.version = {"2026-08-01", "a list"};
+  return out;
+}
+
 class GatewayWorld : public testing::Test {
  public:
   SimLoop loop{5};
   SimCable cable{loop, 3};
   SimNetwork there{cable}, here{cable};
   WrittenSupplier supplier{loop, chat_upstream({})}, anthropic{loop, messages_upstream()};
-  Router router{
-      loop,
-      {Deployment::simple("m", supplier), Deployment::simple("m2", supplier), Deployment::simple("claude", anthropic)}};
+  Router router{loop,
+                {Deployment::simple("m", supplier), priced("m2", supplier), Deployment::simple("claude", anthropic)}};
   std::unique_ptr<Store> store = memory_store(Key256{});
   Registry registry;
   GatewayMetrics metrics{registry};

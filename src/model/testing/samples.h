@@ -158,6 +158,18 @@ inline std::map<std::string, Record> sample_records() {
   out["deltas_full"] = {3, t, Deltas{sample_deltas()}};
   out["created_messages"] = {1, t, ResponseCreated{ResponseId("resp_1"), sample_messages_request(), KeyId("key_1")}};
   out["started_dropped"] = {2, t, AttemptStarted{1, "acme", "acme-large", false, "", {"top_k", "input[0]"}}};
+  out["started_expected"] = {
+      2, t,
+      AttemptStarted{.provider = "acme",
+                     .model = "acme-large",
+                     .workload = "batch",
+                     .expected = {.unknown = "running", .estimate = "0.00125", .currency = "EUR"}}};
+  out["attempt_ended_cost"] = {
+      4, t,
+      AttemptEnded{
+          .number = 2,
+          .outcome = "completed",
+          .cost = {.amount = "0.000125", .currency = "USD", .price_date = "2026-08-01", .price_origin = "a list"}}};
   out["deltas_opaque"] = {3, t, Deltas{sample_opaque_deltas()}};
   out["attempt_ended_stop"] = {
       4, t,
