@@ -12,6 +12,7 @@
 #include "app/provider_config.h"
 #include "app/routing_config.h"
 #include "base/log.h"
+#include "dialect/responses_render.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "session/responses.h"
@@ -27,6 +28,7 @@ struct Config {
   std::optional<LogFormat> log_format;  // default: text on a terminal, JSON elsewhere
   HttpServerLimits http;
   SessionLimits session;
+  ReasoningEvents reasoning_events = ReasoningEvents::kOpenAi;
   Duration drain = std::chrono::seconds(20);
   bool encryption = true;
   std::string master_key;  // secret, 64 hex digits; empty: DATA/master.key

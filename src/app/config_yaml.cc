@@ -123,6 +123,11 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
                   return std::chrono::duration_cast<std::chrono::milliseconds>(value);
                 });
   fields.duration("drain", config.drain);
+  fields.parsed("reasoning_events", config.reasoning_events, [](const std::string& word) -> Result<ReasoningEvents> {
+    if (word == "openai") return ReasoningEvents::kOpenAi;
+    if (word == "open_responses") return ReasoningEvents::kOpenResponses;
+    return Error{Code::kInvalid, "must be openai or open_responses, not \"" + word + "\""};
+  });
 
   YamlFields encryption(problems, fields.take("encryption"), "encryption");
   encryption.boolean("enabled", config.encryption);

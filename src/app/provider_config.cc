@@ -32,6 +32,7 @@ class Completion {
     out_.ca_file = std::move(wish_.ca_file);
     out_.headers = std::move(wish_.headers);
     out_.chat = chat_variant_of(supplier_);
+    out_.responses.counts = supplier_ != nullptr && supplier_->name == "openai";
     return std::move(out_);
   }
 

@@ -161,6 +161,7 @@ class ProviderReader {
       case WireDialect::kResponses:
         fields.boolean("encrypted_reasoning", out.responses.encrypted_reasoning);
         fields.boolean("penalties", out.responses.penalties);
+        fields.boolean("input_tokens", out.responses.counts);
         fields.count("output_tokens_least", out.responses.output_tokens_least, 1, 1000);
         break;
       case WireDialect::kConverse: {

@@ -193,7 +193,10 @@ struct Server::Impl {
       ModelList* models = core.models.get();
       core.gateway = std::make_unique<Gateway>(
           core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness,
-          GatewayOptions{.router = core.router.get(), .generation = &config.session.generation, .desk = desk.get()},
+          GatewayOptions{.reasoning_events = config.reasoning_events,
+                         .router = core.router.get(),
+                         .generation = &config.session.generation,
+                         .desk = desk.get()},
           log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {

@@ -7,6 +7,7 @@
 // docs/reference/api.md has the table.
 
 #include "base/result.h"
+#include "dialect/responses_request.h"
 #include "model/request.h"
 #include "wire/json.h"
 
@@ -14,7 +15,8 @@ namespace perdure {
 
 struct ParsedRequest {
   Request request;
-  std::vector<std::string> left_out;  // fields; only of a lenient request
+  std::vector<std::string> left_out;           // fields; only of a lenient request
+  std::vector<ItemReference> references = {};  // not yet in the request's input
 };
 
 Result<ParsedRequest> parse_chat_request(json::Value body, bool lenient = false);

@@ -52,6 +52,9 @@ class ChatUpstream final : public UpstreamDialect {
   std::optional<UpstreamMessage> relay(std::string_view, bool stream) const override {
     return UpstreamMessage{.path = "/chat/completions", .headers = relay_headers(stream)};
   }
+  std::optional<UpstreamMessage> embeddings() const override {
+    return UpstreamMessage{.path = "/embeddings", .headers = relay_headers(false)};
+  }
   std::unique_ptr<AnswerParser> stream_parser() const override { return std::make_unique<ChatStreamParser>(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_chat_answer(std::move(body));

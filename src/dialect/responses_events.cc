@@ -10,13 +10,13 @@ struct PartEvents {
   std::string_view text_name;  // of the field that holds the whole text in the *.done event
 };
 
-// Visible reasoning has the names of OpenAI's API and SDKs. Open Responses says response.reasoning.*; its own clients
-// know both.
-PartEvents events_of(PartKind kind) {
+PartEvents events_of(PartKind kind, ReasoningEvents reasoning) {
   switch (kind) {
     case PartKind::kRefusal:
       return {"response.refusal.delta", "response.refusal.done", "refusal"};
     case PartKind::kReasoningText:
+      if (reasoning == ReasoningEvents::kOpenResponses)
+        return {"response.reasoning.delta", "response.reasoning.done", "text"};
       return {"response.reasoning_text.delta", "response.reasoning_text.done", "text"};
     case PartKind::kSummaryText:
       return {"response.reasoning_summary_text.delta", "response.reasoning_summary_text.done", "text"};
@@ -136,14 +136,15 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
         const bool call = response_.output()[place.item].kind == ItemKind::kFunctionCall;
         json::Writer fields = call ? fields_of_item() : fields_of_part(false);
         fields.field("delta", delta.text).end_object();
-        event(call ? "response.function_call_arguments.delta" : events_of(place.part).delta, std::move(fields), out);
+        event(call ? "response.function_call_arguments.delta" : events_of(place.part, reasoning_).delta,
+              std::move(fields), out);
         break;
       }
       case Delta::Kind::kPartEnd: {
         const Item& item = response_.output()[place.item];
         const Part& part =
             place.part == PartKind::kSummaryText ? item.summary[place.summaries - 1] : item.content[place.contents - 1];
-        const PartEvents names = events_of(place.part);
+        const PartEvents names = events_of(place.part, reasoning_);
         json::Writer fields = fields_of_part(false);
         fields.field(names.text_name, part.text).end_object();
         event(names.done, std::move(fields), out);

@@ -182,4 +182,13 @@ void write_response(json::Writer& out, const Response& response) {
   out.end_object().end_object();
 }
 
+void write_compacted(json::Writer& out, const Response& response, std::span<const Item> window) {
+  out.begin_object().field("id", response.id.value).field("object", "response.compaction");
+  out.field("created_at", unix_seconds(response.created)).key("output").begin_array();
+  for (const Item& item : window) write_public_item(out, item, false);
+  out.end_array().key("usage");
+  write_usage(out, response.ended ? response.ended->usage : Usage{});
+  out.end_object();
+}
+
 }  // namespace perdure

@@ -5,6 +5,7 @@
 // EventRenderer derives every event from records alone: sequence numbers, indexes, *.done events and terminal events. A
 // stream is therefore the same whether it is followed live, resumed, or read back from the journal.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,23 @@ namespace perdure {
 // Everything the schema requires, in a fixed order of fields.
 void write_response(json::Writer& out, const Response& response);
 
+// What POST /v1/responses/compact answers: the window to go on from, and what making it has used (zeros where the
+// supplier did not say).
+void write_compacted(json::Writer& out, const Response& response, std::span<const Item> window);
+
 // An item as clients see it: opaque blocks are packed (model/opaque.h), marks of other APIs are left out. Encrypted
 // reasoning is shown to who asks for it (include: ["reasoning.encrypted_content"]).
 void write_public_item(json::Writer& out, const Item& item, bool with_encrypted);
 bool shows_encrypted(const Request& request);
 void write_public_part(json::Writer& out, const Part& part);
 
+// What the events of visible reasoning are called: response.reasoning_text.* by OpenAI's API and all that is written
+// for it, response.reasoning.* by the schema of Open Responses. docs/decisions/0021-open-responses-and-its-clients.md
+enum class ReasoningEvents : uint8_t { kOpenAi, kOpenResponses };
+
 class EventRenderer final : public ClientStream {
  public:
+  explicit EventRenderer(ReasoningEvents reasoning = ReasoningEvents::kOpenAi) : reasoning_(reasoning) {}
   Result<void> add(const Record& record, std::vector<RenderedEvent>& out) override;
   const Response& response() const override { return response_; }
   std::string_view trailer() const override { return "data: [DONE]\n\n"; }
@@ -38,6 +48,7 @@ class EventRenderer final : public ClientStream {
   void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
   void seam(std::vector<RenderedEvent>& out);
   void deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out);
+  ReasoningEvents reasoning_;
   Response response_;
   PartKind part_ = PartKind::kOutputText;  // the part that began last
   size_t annotations_ = 0;                 // of that part

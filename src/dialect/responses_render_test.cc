@@ -100,9 +100,9 @@ class Story {
     return *this;
   }
   Story& deltas(std::vector<Delta> list) { return add(Deltas{std::move(list)}); }
-  std::vector<RenderedEvent> events() {
+  std::vector<RenderedEvent> events(ReasoningEvents reasoning = ReasoningEvents::kOpenAi) {
     std::vector<RenderedEvent> out;
-    renderer_ = {};
+    renderer_ = EventRenderer(reasoning);
     for (const Record& record : records_) {
       auto added = renderer_.add(record, out);
       EXPECT_TRUE(added.ok()) << added.error().message;
@@ -394,6 +394,22 @@ TEST(Errors, AreMappedInOnePlace) {
   EXPECT_EQ(
       render_error_event({.code = Code::kUnavailable, .message = "M."}, 7),
       R"({"type":"error","sequence_number":7,"error":{"message":"M.","type":"server_error","param":null,"code":null}})");
+}
+
+TEST(ResponsesRender, EventsOfReasoningHaveOneOfTwoNames) {
+  Story story = whole_story();
+  const auto openai = story.events(), open = story.events(ReasoningEvents::kOpenResponses);
+  ASSERT_EQ(openai.size(), open.size());
+  size_t renamed = 0;
+  for (size_t i = 0; i < open.size(); ++i) {
+    std::string type = openai[i].type, data = openai[i].data;
+    for (std::string* text : {&type, &data})
+      if (size_t at = text->find("response.reasoning_text."); at != std::string::npos)
+        text->replace(at, 24, "response.reasoning."), renamed += text == &type ? 1 : 0;
+    EXPECT_EQ(open[i].type, type);
+    EXPECT_EQ(open[i].data, data);
+  }
+  EXPECT_GE(renamed, 2u);
 }
 
 }  // namespace

@@ -171,7 +171,21 @@ void parse_include(RequestReader& in, Request& request) {
   }
 }
 
-void parse_input(RequestReader& in, Request& request, bool needed) {
+bool is_reference(json::Value item) {
+  if (!item["type"].absent()) return item["type"].text() == "item_reference";
+  return item["role"].absent() && !item["id"].absent();
+}
+
+Result<ItemReference> parse_reference(json::Value value, const std::string& param) {
+  RequestReader in(value, param);
+  ItemReference out{.param = in.param("id")};
+  in.ignore("type");
+  in.text("id", out.id, {.required = true, .length_max = 256, .not_empty = true});
+  TRY_VOID(in.finish());
+  return out;
+}
+
+void parse_input(RequestReader& in, Request& request, const ResponsesRules& rules) {
   json::Value input = in.any("input");
   if (input.is_string()) {
     if (longer_than(input.text(), kTextMax)) {
@@ -184,6 +198,13 @@ void parse_input(RequestReader& in, Request& request, bool needed) {
   } else if (input.is_array()) {
     const auto elements = input.elements();
     for (size_t i = 0; i < elements.size(); ++i) {
+      if (rules.references != nullptr && elements[i].is_object() && is_reference(elements[i])) {
+        auto reference = parse_reference(elements[i], in.param("input", i));
+        if (!reference) return in.fail(std::move(reference).error());
+        reference->before = request.input.size();
+        rules.references->push_back(*std::move(reference));
+        continue;
+      }
       auto item = parse_input_item(elements[i], in.param("input", i));
       if (!item) return in.fail(std::move(item).error());
       request.input.push_back(*std::move(item));
@@ -193,7 +214,8 @@ void parse_input(RequestReader& in, Request& request, bool needed) {
         invalid("input", "invalid_type",
                 say("Invalid type for 'input': expected a string or an array, got {}.", json::name_of(input.type()))));
   }
-  if (needed && request.input.empty() && request.previous_response_id.empty() && request.conversation.empty()) {
+  const bool none = request.input.empty() && (rules.references == nullptr || rules.references->empty());
+  if (rules.input_needed && none && request.previous_response_id.empty() && request.conversation.empty()) {
     in.fail(invalid("input", "missing_required_parameter",
                     "One of 'input', 'previous_response_id' and 'conversation' must be given."));
   }
@@ -242,7 +264,7 @@ Result<Request> parse_responses_request(json::Value body, ResponsesRules rules) 
   in.text("previous_response_id", request.previous_response_id, {.length_max = 256, .not_empty = true});
   parse_conversation(in, request);
   parse_context_management(in, request);
-  parse_input(in, request, rules.input_needed);
+  parse_input(in, request, rules);
   parse_tools(in, request);
   if (json::Value choice = in.any("tool_choice"); !choice.absent() && !in.failed()) {
     TRY(request.tool_choice, parse_tool_choice(choice, request));

@@ -9,8 +9,16 @@
 
 namespace perdure {
 
+// {"type":"item_reference","id":...} in an input: an item that a stored response has brought. Whoever has the responses
+// puts it where it belongs.
+struct ItemReference {
+  size_t before = 0;  // the index in Request::input of the item that follows it
+  std::string id, param;
+};
+
 struct ResponsesRules {
-  bool input_needed = true;  // false: a request may hold nothing but what later ones go on with
+  std::vector<ItemReference>* references = nullptr;  // null: they are refused
+  bool input_needed = true;                          // false: a request may hold nothing but what later ones go on with
 };
 Result<Request> parse_responses_request(json::Value body, ResponsesRules rules = {});
 // One input item, as also found in item lists.

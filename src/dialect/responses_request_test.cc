@@ -269,5 +269,26 @@ TEST(ResponsesRequest, AsksForCompaction) {
   EXPECT_EQ(parse(with(R"("context_management":[])"))->compact_threshold, std::nullopt);
 }
 
+TEST(ResponsesRequest, ReferencesSayWhereTheyBelong) {
+  auto document = json::Document::parse(
+      R"({"model":"m","input":[{"id":"msg_a"},{"role":"user","content":"x"},{"type":"item_reference","id":"fc_b"}]})");
+  ASSERT_TRUE(document.ok());
+  std::vector<ItemReference> references;
+  auto request = parse_responses_request(document->root(), {.references = &references});
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->input.size(), 1u);
+  ASSERT_EQ(references.size(), 2u);
+  EXPECT_EQ(references[0].id, "msg_a");
+  EXPECT_EQ(references[0].before, 0u);
+  EXPECT_EQ(references[1].id, "fc_b");
+  EXPECT_EQ(references[1].before, 1u);
+  EXPECT_EQ(references[1].param, "input[2].id");
+  for (const char* input : {R"({"type":"item_reference"})", R"({"id":""})", R"({"type":"item_reference","id":7})",
+                            R"({"type":"item_reference","id":"a","more":1})"}) {
+    auto wrong = json::Document::parse(R"({"model":"m","input":[)" + std::string(input) + "]}");
+    EXPECT_FALSE(parse_responses_request(wrong->root(), {.references = &references}).ok()) << input;
+  }
+}
+
 }  // namespace
 }  // namespace perdure

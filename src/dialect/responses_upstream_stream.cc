@@ -44,6 +44,9 @@ class ResponsesUpstream final : public UpstreamDialect {
   std::optional<UpstreamMessage> relay(std::string_view, bool stream) const override {
     return UpstreamMessage{.path = "/responses", .headers = relay_headers(stream)};
   }
+  std::optional<UpstreamMessage> embeddings() const override {
+    return UpstreamMessage{.path = "/embeddings", .headers = relay_headers(false)};
+  }
   std::unique_ptr<AnswerParser> stream_parser() const override { return responses_stream_parser(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return parse_responses_answer(std::move(body));

@@ -69,6 +69,8 @@ class UpstreamDialect {
   virtual std::optional<UpstreamMessage> relay(std::string_view /*model*/, bool /*stream*/) const {
     return std::nullopt;
   }
+  // Where a request for embeddings goes, in the form of OpenAI's: path and headers. Nothing: there are none here.
+  virtual std::optional<UpstreamMessage> embeddings() const { return std::nullopt; }
   virtual std::unique_ptr<AnswerParser> stream_parser() const = 0;
   // The Content-Type of a streamed answer; one of another type is read as a whole answer.
   virtual std::string_view stream_type() const { return "text/event-stream"; }

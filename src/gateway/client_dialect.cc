@@ -11,13 +11,15 @@ namespace {
 
 class ResponsesFace final : public ClientDialectFace {
  public:
+  explicit ResponsesFace(ReasoningEvents reasoning) : reasoning_(reasoning) {}
   ClientDialect dialect() const override { return ClientDialect::kResponses; }
   Result<ParsedRequest> parse(json::Value body, bool lenient) const override {
-    TRY(Request request, parse_responses_request(body));
-    request.lenient = lenient;
-    return ParsedRequest{std::move(request), {}};
+    ParsedRequest out;
+    TRY(out.request, parse_responses_request(body, {.references = &out.references}));
+    out.request.lenient = lenient;
+    return out;
   }
-  std::unique_ptr<ClientStream> stream() const override { return std::make_unique<EventRenderer>(); }
+  std::unique_ptr<ClientStream> stream() const override { return std::make_unique<EventRenderer>(reasoning_); }
   std::string whole(const Response& response) const override {
     json::Writer out;
     write_response(out, response);
@@ -26,6 +28,9 @@ class ResponsesFace final : public ClientDialectFace {
   bool fails_by_status() const override { return false; }  // the resource has a status
   std::optional<Error> failure(const Response&) const override { return std::nullopt; }
   std::string error(const Error& error, int, std::string_view) const override { return render_openai_error(error); }
+
+ private:
+  ReasoningEvents reasoning_;
 };
 
 class ChatFace final : public ClientDialectFace {
@@ -68,8 +73,8 @@ class MessagesFace final : public ClientDialectFace {
 
 }  // namespace
 
-const ClientDialectFace& face_of(ClientDialect dialect) {
-  static const ResponsesFace responses;
+const ClientDialectFace& face_of(ClientDialect dialect, ReasoningEvents reasoning) {
+  static const ResponsesFace responses(ReasoningEvents::kOpenAi), open(ReasoningEvents::kOpenResponses);
   static const ChatFace chat;
   static const MessagesFace messages;
   switch (dialect) {
@@ -80,13 +85,13 @@ const ClientDialectFace& face_of(ClientDialect dialect) {
     case ClientDialect::kResponses:
       break;
   }
-  return responses;
+  return reasoning == ReasoningEvents::kOpenAi ? responses : open;
 }
 
-const ClientDialectFace& face_of_path(std::string_view path) {
+const ClientDialectFace& face_of_path(std::string_view path, ReasoningEvents reasoning) {
   if (path.starts_with("/v1/chat/")) return face_of(ClientDialect::kChat);
   if (path == "/v1/messages" || path.starts_with("/v1/messages/")) return face_of(ClientDialect::kMessages);
-  return face_of(ClientDialect::kResponses);
+  return face_of(ClientDialect::kResponses, reasoning);
 }
 
 }  // namespace perdure

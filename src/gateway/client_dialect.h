@@ -33,8 +33,8 @@ class ClientDialectFace {
   virtual std::string_view id_header() const { return "x-request-id"; }  // where the request's id is told
 };
 
-const ClientDialectFace& face_of(ClientDialect dialect);
+const ClientDialectFace& face_of(ClientDialect dialect, ReasoningEvents reasoning = ReasoningEvents::kOpenAi);
 // By the request's path: also for what goes wrong before any route is found.
-const ClientDialectFace& face_of_path(std::string_view path);
+const ClientDialectFace& face_of_path(std::string_view path, ReasoningEvents reasoning = ReasoningEvents::kOpenAi);
 
 }  // namespace perdure

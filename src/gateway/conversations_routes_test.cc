@@ -174,6 +174,8 @@ TEST_F(ConversationsRoutes, FaultsAreNamed) {
       {"POST", path + "/items", R"({"items":[]})", 400, "items", "missing_required_parameter"},
       {"POST", path + "/items", "{\"items\":[" + many + "]}", 400, "items", "array_above_max_length"},
       {"POST", path + "/items", R"({"items":[{"type":"poem"}]})", 400, "items[0].type", "unsupported_parameter"},
+      {"GET", path + "/items?order=asc&befor=x", "", 400, "befor", "unknown_parameter"},
+      {"GET", path + "?include[]=x", "", 400, "include[]", "unknown_parameter"},
       {"GET", path + "/items?limit=101", "", 400, "limit", ""},
       {"GET", path + "/items?order=up", "", 400, "order", "invalid_value"},
       {"GET", path + "/items?after=msg_x", "", 400, "after", "invalid_value"},

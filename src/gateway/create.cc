@@ -39,7 +39,8 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
     case ClientDialect::kResponses:
       return root["store"].boolean() == false && root["background"].boolean().value_or(false) == false &&
              root["previous_response_id"].absent() && root["conversation"].absent() &&
-             root["context_management"].absent() && root.raw().find("\"pd1.") == std::string_view::npos &&
+             root["context_management"].absent() && root.raw().find("\"item_reference\"") == std::string_view::npos &&
+             root.raw().find("\"pd1.") == std::string_view::npos &&
              root.raw().find("\"pdc1.") == std::string_view::npos &&
              root.raw().find("\"x_perdure.") == std::string_view::npos;
     case ClientDialect::kChat:
@@ -51,6 +52,11 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
 }
 
 }  // namespace
+
+std::string traceparent_of(const HttpRequest& request) {
+  std::string_view trace = request.header("traceparent");
+  return valid_traceparent(trace) ? std::string(trace) : std::string();
+}
 
 Result<std::string> idempotency_key_of(const HttpRequest& request) {
   std::string_view key = request.header("idempotency-key");
@@ -127,7 +133,7 @@ Task<void> Gateway::create(Exchange& x) {
   }
   // Only a repeat is compared with it.
   if (!call.idempotency_key.empty()) call.body_hash = sha256(x.request.body);
-  if (std::string_view trace = x.request.header("traceparent"); valid_traceparent(trace)) call.traceparent = trace;
+  call.traceparent = traceparent_of(x.request);
 
   bool stream_wanted = false, background = false, stored = true;
   {
@@ -147,6 +153,7 @@ Task<void> Gateway::create(Exchange& x) {
     }
     x.left_out = std::move(parsed->left_out);
     call.request = std::move(parsed->request);
+    call.references = std::move(parsed->references);
     // Messages has no field of its own to ask for storage.
     if (*kept) call.request.store = true;
     stream_wanted = call.request.stream, background = call.request.background,

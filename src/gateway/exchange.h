@@ -40,6 +40,8 @@ struct Exchange {
 
 // create.cc: whether the body is said to be JSON, and the API's version one that is spoken.
 Result<void> check_headers(const Exchange& x);
+// W3C trace context, version 00; empty: there is none that is valid.
+std::string traceparent_of(const HttpRequest& request);
 // Empty: there is none. kInvalid: not 1 to 255 printable ASCII characters.
 Result<std::string> idempotency_key_of(const HttpRequest& request);
 // "1" or "true", else off. kInvalid for other words.

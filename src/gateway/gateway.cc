@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "dialect/request_reader.h"
 #include "dialect/responses_render.h"
 #include "gateway/exchange.h"
 
@@ -52,8 +53,18 @@ struct Route {
   std::string_view method, pattern;
   uint8_t scopes;  // any of them will do; none: no key is asked for
   Task<void> (Gateway::*serve)(Exchange&);
+  std::string_view query = "*";  // the names that its query may have, with spaces between; "*": it looks by itself
 
   static const Route kAll[];
+  // The first name of the query that the route does not know; empty: it knows all. Versions of others' APIs ("beta",
+  // "api-version") ask for nothing. A list's name may have brackets behind it.
+  std::string unknown_in(const HttpRequest& request) const {
+    if (query == "*" || request.query.empty()) return {};
+    const std::string known = " beta api-version " + std::string(query) + " ";
+    for (const auto& [name, value] : request.query)
+      if (known.find(" " + name.substr(0, name.find('[')) + " ") == std::string::npos) return name;
+    return {};
+  }
   // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} and {item}.
   bool matches(std::string_view path, std::string& id, std::string& item) const {
     size_t brace = pattern.find('{');
@@ -78,29 +89,32 @@ struct Route {
 };
 
 const Route Route::kAll[] = {
-    {"POST", "/v1/responses", kUse, &Gateway::create},
-    {"GET", "/v1/responses", kUse, &Gateway::websocket},
-    {"GET", "/v1/responses/{id}", kUse, &Gateway::fetch},
-    {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove},
-    {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel},
-    {"GET", "/v1/responses/{id}/input_items", kUse, &Gateway::input_items},
-    {"POST", "/v1/conversations", kUse, &Gateway::create_conversation},
-    {"GET", "/v1/conversations/{id}", kUse, &Gateway::fetch_conversation},
-    {"POST", "/v1/conversations/{id}", kUse, &Gateway::update_conversation},
-    {"DELETE", "/v1/conversations/{id}", kUse, &Gateway::remove_conversation},
-    {"POST", "/v1/conversations/{id}/items", kUse, &Gateway::add_conversation_items},
-    {"GET", "/v1/conversations/{id}/items", kUse, &Gateway::list_conversation_items},
-    {"GET", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::fetch_conversation_item},
-    {"DELETE", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::remove_conversation_item},
-    {"POST", "/v1/chat/completions", kUse, &Gateway::create},
-    {"GET", "/v1/chat/completions", kUse, &Gateway::list_chats},
-    {"GET", "/v1/chat/completions/{id}", kUse, &Gateway::fetch_chat},
-    {"POST", "/v1/chat/completions/{id}", kUse, &Gateway::update_chat},
-    {"DELETE", "/v1/chat/completions/{id}", kUse, &Gateway::remove_chat},
-    {"GET", "/v1/chat/completions/{id}/messages", kUse, &Gateway::chat_messages},
+    {"POST", "/v1/responses", kUse, &Gateway::create, ""},
+    {"GET", "/v1/responses", kUse, &Gateway::websocket, ""},
+    {"POST", "/v1/responses/compact", kUse, &Gateway::compact, ""},
+    {"POST", "/v1/responses/input_tokens", kUse, &Gateway::input_tokens, ""},
+    {"GET", "/v1/responses/{id}", kUse, &Gateway::fetch, "stream starting_after include include_obfuscation"},
+    {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove, ""},
+    {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel, ""},
+    {"GET", "/v1/responses/{id}/input_items", kUse, &Gateway::input_items, "limit order after include"},
+    {"POST", "/v1/conversations", kUse, &Gateway::create_conversation, ""},
+    {"GET", "/v1/conversations/{id}", kUse, &Gateway::fetch_conversation, ""},
+    {"POST", "/v1/conversations/{id}", kUse, &Gateway::update_conversation, ""},
+    {"DELETE", "/v1/conversations/{id}", kUse, &Gateway::remove_conversation, ""},
+    {"POST", "/v1/conversations/{id}/items", kUse, &Gateway::add_conversation_items, "include"},
+    {"GET", "/v1/conversations/{id}/items", kUse, &Gateway::list_conversation_items, "limit order after include"},
+    {"GET", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::fetch_conversation_item, "include"},
+    {"DELETE", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::remove_conversation_item, ""},
+    {"POST", "/v1/chat/completions", kUse, &Gateway::create, ""},
+    {"GET", "/v1/chat/completions", kUse, &Gateway::list_chats, "limit after order model metadata"},
+    {"GET", "/v1/chat/completions/{id}", kUse, &Gateway::fetch_chat, ""},
+    {"POST", "/v1/chat/completions/{id}", kUse, &Gateway::update_chat, ""},
+    {"DELETE", "/v1/chat/completions/{id}", kUse, &Gateway::remove_chat, ""},
+    {"GET", "/v1/chat/completions/{id}/messages", kUse, &Gateway::chat_messages, "limit after order"},
+    {"POST", "/v1/embeddings", kUse, &Gateway::embeddings, ""},
     {"POST", "/v1/messages", kUse, &Gateway::create},
     {"POST", "/v1/messages/count_tokens", kUse, &Gateway::count_tokens},
-    {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume},
+    {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume, "dialect after"},
     {"GET", "/v1/models", kUse, &Gateway::list_models},
     {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
     {"GET", "/v1/x/responses/{id}", kRead, &Gateway::account},
@@ -178,7 +192,7 @@ Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics
       leaving_(loop) {}
 
 Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
-  Exchange x{request, reply, loop_.now(), &face_of_path(request.path)};
+  Exchange x{request, reply, loop_.now(), &face_of_path(request.path, options_.reasoning_events)};
   if (request.path == "/v1/models" && request.headers.has("anthropic-version"))
     x.face = &face_of(ClientDialect::kMessages);
   std::string_view given = request.header("x-request-id");
@@ -246,6 +260,12 @@ Task<void> Gateway::serve(Exchange& x) {
                        "", "insufficient_scope"});
       co_return;
     }
+  }
+  if (std::string unknown = route->unknown_in(x.request); !unknown.empty()) {
+    const std::string shown = quoted(unknown);
+    co_await x.fail({Code::kInvalid, "Unknown parameter of the query: " + shown + ".",
+                     shown.front() == '\'' ? unknown : std::string(), "unknown_parameter"});
+    co_return;
   }
   Task<void> served = (this->*route->serve)(x);
   co_await std::move(served);

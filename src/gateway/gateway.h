@@ -15,6 +15,7 @@
 
 #include "access/key_book.h"
 #include "async/task_group.h"
+#include "dialect/responses_render.h"
 #include "gateway/metrics.h"
 #include "gateway/websocket_lanes.h"
 #include "http/server.h"
@@ -29,6 +30,7 @@ enum class Readiness { kStarting, kReady, kDraining };
 struct GatewayOptions {
   WebSocketLimits websocket;
   WebSocketLaneLimits websocket_lanes;
+  ReasoningEvents reasoning_events = ReasoningEvents::kOpenAi;
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
   Router* router = nullptr;                        // of this Loop, for relaying; null: nothing is relayed
@@ -65,6 +67,10 @@ class Gateway final : public HttpHandler {
   Task<void> cancel(Exchange& x);
   Task<void> remove(Exchange& x);
   Task<void> input_items(Exchange& x);
+  // side_routes.cc
+  Task<void> input_tokens(Exchange& x);
+  Task<void> compact(Exchange& x);
+  Task<void> embeddings(Exchange& x);
   // conversations_routes.cc
   Task<std::optional<json::Document>> body_of(Exchange& x);
   Task<void> create_conversation(Exchange& x);

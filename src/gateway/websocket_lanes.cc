@@ -185,7 +185,8 @@ Result<WebSocketLanes::Asked> WebSocketLanes::read(const std::string& text, std:
     if (std::ranges::find(kOfTheMessage, key) == std::ranges::end(kOfTheMessage)) body.key(key).raw(value.raw());
   }
   TRY(json::Document create, json::Document::parse(body.end_object().take()));
-  TRY(asked.request, parse_responses_request(create.root(), {.input_needed = asked.generate}));
+  ResponsesRules rules{.references = &asked.references, .input_needed = asked.generate};
+  TRY(asked.request, parse_responses_request(create.root(), rules));
   asked.request.stream = true;
   asked.request.lenient = caller_.lenient;
   return asked;
@@ -249,6 +250,7 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
   }
   if (!error) {
     call.request = std::move(asked.request);
+    call.references = std::move(asked.references);
     Result<Created> created = co_await responses_.create(std::move(call));
     if (created.ok())
       id = created->id;
@@ -285,7 +287,8 @@ Task<Result<void>> WebSocketLanes::tell(Lane& lane, const ResponseId& id, bool s
   // What is not stored ends with the socket.
   std::optional<Cancellation::Hook> on_leaving;
   if (!stored) on_leaving.emplace(&gone_, [&] { tasks_.spawn(abandon(responses_, tenant, id)); });
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(tenant, id);
+  auto rendering = std::make_unique<EventRenderer>(caller_.reasoning_events);
+  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(tenant, id, std::move(rendering));
   Result<void> outcome;
   if (!reader.ok()) outcome = std::move(reader).error();
   std::vector<RenderedEvent> events;

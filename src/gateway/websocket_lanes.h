@@ -17,6 +17,7 @@
 
 #include "access/key_book.h"
 #include "async/task_group.h"
+#include "dialect/responses_render.h"
 #include "gateway/metrics.h"
 #include "http/websocket.h"
 #include "session/responses.h"
@@ -38,6 +39,7 @@ struct WebSocketCaller {
   std::string token;  // secret: asked about again for every create, so that a revoked key ends
   bool lenient = false;
   std::string request_id;
+  ReasoningEvents reasoning_events = ReasoningEvents::kOpenAi;
 };
 
 class WebSocketLanes {
@@ -50,6 +52,7 @@ class WebSocketLanes {
  private:
   struct Asked {
     Request request;
+    std::vector<ItemReference> references = {};
     bool generate = true;
   };
   struct Waiting {

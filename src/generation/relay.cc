@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dialect/embeddings.h"
 #include "generation/heard.h"
 #include "generation/retry.h"
 
@@ -13,6 +14,11 @@ constexpr size_t kWholeAnswerMax = 64 << 20;
 constexpr size_t kEventMax = 16 << 20;
 
 }  // namespace
+
+Error nobody_embeds(std::string_view model) {
+  return {Code::kInvalid, "no supplier of the model \"" + std::string(model) + "\" has embeddings", "model",
+          "model_not_supported"};
+}
 
 size_t end_of_events(std::string_view bytes) {
   for (size_t at = bytes.size(); at > 1; --at) {
@@ -36,6 +42,7 @@ Relay::Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& 
 
 Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
   RelayCall call{.model = lease.model(), .stream = input_.stream, .traceparent = input_.traceparent};
+  call.embeddings = input_.dialect == kEmbeddings;
   call.headers = input_.headers;
   if (lease.model() == input_.model) {
     call.body = input_.body;
@@ -134,6 +141,8 @@ void Relay::let_go() {
 Task<Result<Relay::Head>> Relay::open() {
   PlacementAsk placement{
       .model = input_.model, .traffic = input_.traffic, .needs = input_.needs, .tried = {}, .author = {}};
+  const bool embeddings = input_.dialect == kEmbeddings;
+  if (embeddings) placement.author = input_.model;
   const Workload& workload = router_.workload_of(placement.traffic, placement.model);
   if (workload.deadline) deadline_ = deadline_.sooner(deadline_in(loop_, *workload.deadline));
   router_.answer_begun(placement);
@@ -143,12 +152,18 @@ Task<Result<Relay::Head>> Relay::open() {
     Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(placement, deadline_, gone_);
     if (!begun.ok()) co_return failed ? std::move(*failed) : std::move(begun).error();
     lease_ = *std::move(begun);
-    if (lease_->provider().relays() != input_.dialect) co_return Head{};
+    if (embeddings && !lease_->provider().embeds()) {
+      if (!failed) failed = nobody_embeds(input_.model);
+      tried_.push_back({.deployment = lease_->number(), .failures = 1, .never = true});
+      let_go();
+      continue;
+    }
+    if (!embeddings && lease_->provider().relays() != input_.dialect) co_return Head{};
     began_ = loop_.now();
     attempts_.push_back({.started = {.number = number,
                                      .provider = lease_->provider().name(),
                                      .model = lease_->model(),
-                                     .reason = lease_->reason(),
+                                     .reason = (embeddings ? "embeddings; " : "") + lease_->reason(),
                                      .workload = lease_->workload(),
                                      .expected = lease_->expected_cost()},
                          .ended = {}});
@@ -170,7 +185,10 @@ Task<Result<Relay::Head>> Relay::open() {
       } else if (head.status == 200) {
         lease_->came(loop_.now() - began_);
         // A listener that does not understand holds nothing up.
-        if (Result<std::vector<Piece>> pieces = lease_->provider().parse_answer(*body); pieces.ok()) listen(*pieces);
+        if (embeddings)
+          heard_.usage = embeddings_usage(*body);
+        else if (Result<std::vector<Piece>> pieces = lease_->provider().parse_answer(*body); pieces.ok())
+          listen(*pieces);
         head.body = *std::move(body);
       } else {
         outcome = lease_->provider().error_of(head.status, answer_->headers.get("retry-after"), *body);

@@ -20,8 +20,13 @@
 
 namespace perdure {
 
+// The dialect of requests for embeddings: any supplier that has them serves, but no other model than the one that was
+// asked for: vectors of two models do not compare.
+inline constexpr std::string_view kEmbeddings = "embeddings";
+Error nobody_embeds(std::string_view model);
+
 struct RelayInput {
-  std::string dialect;  // "chat"
+  std::string dialect;  // "chat", kEmbeddings
   std::string model;    // that the client asked for
   std::string body;
   size_t name_at = 0, name_size = 0;  // the model's name in `body`, quotes included

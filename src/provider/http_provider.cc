@@ -86,10 +86,12 @@ class HttpProvider final : public Provider {
     co_return dialect_->parse_count(std::move(body));
   }
 
+  bool embeds() const override { return dialect_->embeddings().has_value(); }
   std::string_view relays() const override { return relays_ ? dialect_->name() : std::string_view(); }
 
   Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall call, Deadline deadline, Cancellation& cancel) override {
-    std::optional<UpstreamMessage> message = dialect_->relay(call.model, call.stream);
+    std::optional<UpstreamMessage> message =
+        call.embeddings ? dialect_->embeddings() : dialect_->relay(call.model, call.stream);
     if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
     message->body = std::move(call.body);
     for (auto& [header, value] : call.headers) {

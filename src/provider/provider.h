@@ -41,6 +41,7 @@ struct RelayCall {
   std::string model;  // the deployment's name at this provider
   std::string body;
   bool stream = false;
+  bool embeddings = false;  // else an answer
   std::string traceparent;
   std::vector<std::pair<std::string, std::string>> headers;  // of the client's that belong to the dialect
 };
@@ -65,6 +66,8 @@ class Provider {
   // Relaying: the dialect of requests that can be passed on here ("chat"); empty: none can. The answer is the
   // supplier's, whatever its status; parsers and error_of() are for those who listen.
   virtual std::string_view relays() const { return {}; }
+  // Whether requests for embeddings, in OpenAI's form, can be passed on here.
+  virtual bool embeds() const { return false; }
   virtual Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall, Deadline, Cancellation&) {
     co_return Error{Code::kInvalid, "this provider relays nothing"};
   }

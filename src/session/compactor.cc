@@ -95,7 +95,7 @@ Task<Result<Compacted>> Compactor::compact_window(const Request& request, Compac
 
 Task<Result<Compacted>> Compactor::compact_all(const Request& request, CompactionAsk ask, GenerationSink& sink,
                                                GenerationStop stop) {
-  std::vector<Item> items = shown_context({ask.context.begin(), ask.context.end()}, false);
+  std::vector<Item> items = shown_context({ask.context.begin(), ask.context.end()}, true);
   co_return co_await compact(request, std::move(ask), std::move(items), "", sink, stop);
 }
 

@@ -39,7 +39,8 @@ struct Compactor {
   // and then the finished item. Errors: reason compaction_failed, or what generation's sink said.
   Task<Result<Compacted>> compact_window(const Request& request, CompactionAsk ask, GenerationSink& sink,
                                          GenerationStop stop);
-  // All of it; for a client that begins anew with the item. The item is not told to the sink.
+  // All of it, what an earlier compaction stands for as its summary; for a client that begins anew with the item, and
+  // with what it keeps (is_kept in window.h). The item is not told to the sink.
   Task<Result<Compacted>> compact_all(const Request& request, CompactionAsk ask, GenerationSink& sink,
                                       GenerationStop stop);
 

@@ -14,6 +14,8 @@
 namespace perdure {
 namespace {
 
+constexpr size_t kResponseDigits = 48, kOwnDigits = 8;  // of an item's id
+
 std::string_view id_prefix(ItemKind kind) {
   switch (kind) {
     case ItemKind::kMessage:
@@ -58,6 +60,17 @@ int64_t tokens_at_end(const Response& response) {
 }  // namespace
 
 std::string make_item_id(Random& random, ItemKind kind) { return make_id(random, id_prefix(kind)); }
+
+std::string item_id_in(const ResponseId& response, const std::string& id) {
+  const size_t line = id.find('_') + 1;
+  return id.substr(0, line) + response.value.substr(response.value.find('_') + 1) + id.substr(line, kOwnDigits);
+}
+
+ResponseId response_of_item(std::string_view id) {
+  const size_t line = id.find('_') + 1;
+  if (line == 0 || id.size() != line + kResponseDigits + kOwnDigits) return {};
+  return ResponseId("resp_" + std::string(id.substr(line, kResponseDigits)));
+}
 
 struct ResponsesHost::Prepared {
   std::vector<Item> context;
@@ -161,13 +174,32 @@ Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(CreateCall& call,
   co_return prepared;
 }
 
+Task<Result<std::vector<Item>>> ResponsesHost::context_of(TenantId tenant, Request request,
+                                                          std::optional<IndexEntry> origin) {
+  CreateCall call{.tenant = std::move(tenant), .request = std::move(request)};
+  call.request.store = false;
+  call.request.background = false;
+  for (Item& item : call.request.input)
+    if (item.id.empty()) item.id = make_item_id(loop_.random(), item.kind);
+  std::vector<Item> history;
+  if (!call.request.conversation.empty()) {  // read without waiting for a turn
+    CO_TRY(history, co_await conversation_items(call.tenant, ConversationId(call.request.conversation)));
+    history.insert(history.end(), call.request.input.begin(), call.request.input.end());
+    co_return history;
+  }
+  CO_TRY(Prepared prepared, co_await prepare(call, origin));
+  co_return std::move(prepared.context);
+}
+
 Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<IndexEntry> origin) {
   if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
   if (runs_.size() >= limits_.runs_max)
     co_return Error{Code::kOverloaded, "too many responses are being made", "", "server_overloaded"};
+  // What is compacted is read out to a model, piece by piece: it needs to be able to nothing but that.
+  const Needs needs = call.compact ? Needs{} : needs_of(call.request, call.request.input);
   Result<void> placeable = router_.check({.model = call.request.model,
                                           .traffic = {.tenant = call.tenant, .key = call.key},
-                                          .needs = needs_of(call.request, call.request.input),
+                                          .needs = needs,
                                           .tried = {},
                                           .author = {}});
   const bool may_shorten = call.request.truncation == "auto" || call.request.compact_threshold;
@@ -304,6 +336,7 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   group_.spawn(drive(run, {.context = std::move(prepared.context),
                            .input_from = prepared.input_from,
                            .previous_tokens = prepared.previous_tokens,
+                           .compact = call.compact,
                            .traceparent = call.traceparent}));
   co_return Created{id, false};
 }

@@ -23,6 +23,7 @@ struct Making {
   int64_t held_tokens = 0, attempts = 0;
   Usage usage;
   std::optional<AttemptEnded> finished;
+  bool compact = false;  // see CreateCall
   std::string traceparent;
 
   // Adds the deltas of one record to what is held, but for those of a compaction, which are in one record.
@@ -30,6 +31,10 @@ struct Making {
 };
 
 std::string make_item_id(Random& random, ItemKind kind);
+// The ids of what a stored response brings tell which response that is, so that an item is found by its id alone:
+// "msg_" + the digits of the response's id + 8 digits of its own. Empty: not such an id.
+std::string item_id_in(const ResponseId& response, const std::string& id);
+ResponseId response_of_item(std::string_view id);
 
 struct VisibleRecords {
   std::vector<SharedRecord> records;
@@ -58,6 +63,7 @@ class ResponsesHost {
 
   // `origin`: the entry of what the request goes on from, a response or a conversation.
   Task<Result<Created>> create(CreateCall call, std::optional<IndexEntry> origin);
+  Task<Result<std::vector<Item>>> context_of(TenantId tenant, Request request, std::optional<IndexEntry> origin);
   // conversations.cc
   Task<Result<Conversation>> create_conversation(NewConversation call);
   Task<Result<Conversation>> get_conversation(ConversationId id, IndexEntry entry);
@@ -110,6 +116,7 @@ class ResponsesHost {
   // make.cc
   Task<void> drive(RunPtr run, Making making);
   Task<std::optional<ResponseEnded>> make(Run& run, Making making);
+  Task<std::optional<ResponseEnded>> compact(Run& run, Making making);
   Task<void> keep_account(const Run& run);
   void keep(RunPtr run, ResponseId id);
   void forget(const ResponseId& id);

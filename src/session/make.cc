@@ -24,16 +24,27 @@ bool is_too_long(const ResponseEnded& ended) {
   });
 }
 
-// Passes everything on and counts the attempts.
+ResponseEnded without_summary(const Error& why, bool cancelled) {
+  ResponseEnded ended{.status = cancelled ? ResponseStatus::kCancelled : ResponseStatus::kFailed};
+  if (cancelled) return ended;
+  ended.error_code = why.reason;
+  ended.error_message = why.message;
+  return ended;
+}
+
+// Passes everything on and counts the attempts. Items of a stored response get the ids that they are found by.
 class CountingSink final : public GenerationSink {
  public:
-  CountingSink(GenerationSink& to, int64_t attempts) : to_(to), attempts_(attempts) {}
+  CountingSink(GenerationSink& to, int64_t attempts, ResponseId stored)
+      : to_(to), attempts_(attempts), stored_(std::move(stored)) {}
   Task<Result<void>> attempt_started(AttemptStarted attempt) override {
     attempts_ = attempt.number;
     return to_.attempt_started(std::move(attempt));
   }
   Task<Result<void>> deltas(std::vector<Delta> deltas) override {
     anything_ = true;
+    for (Delta& delta : deltas)
+      if (delta.kind == Delta::Kind::kItemBegin && !stored_.empty()) delta.item.id = item_id_in(stored_, delta.item.id);
     return to_.deltas(std::move(deltas));
   }
   Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
@@ -47,6 +58,7 @@ class CountingSink final : public GenerationSink {
  private:
   GenerationSink& to_;
   int64_t attempts_;
+  ResponseId stored_;
   Usage usage_;
   bool anything_ = false;
 };
@@ -63,7 +75,31 @@ Result<void> Making::hold(const std::vector<Delta>& deltas) {
   return {};
 }
 
+// The whole of a response that is a summary and nothing else.
+Task<std::optional<ResponseEnded>> ResponsesHost::compact(Run& run, Making making) {
+  GenerationStop stop{run.cancel(), run.halt};
+  Compactor compactor{.router = router_, .loop = loop_, .limits = limits_.generation, .log = log_};
+  CompactionAsk ask{.context = making.context, .input_from = making.context.size(), .traffic = traffic_of(run)};
+  ask.traceparent = std::move(making.traceparent);
+  Result<Compacted> compacted = co_await compactor.compact_all(run.request(), std::move(ask), run, stop);
+  if (!compacted.ok()) {
+    if (run.broken() || (stop.cancel.requested() && stop.halt)) co_return std::nullopt;
+    co_return without_summary(compacted.error(), stop.cancel.requested());
+  }
+  std::vector<Delta> deltas;
+  deltas.push_back(Delta::item_begin({.kind = ItemKind::kCompaction, .id = compacted->item.id}));
+  deltas.push_back(Delta::opaque_block(OpaqueKind::kEncrypted, compacted->item.encrypted, ""));
+  deltas.push_back(Delta::item_end(ItemStatus::kCompleted));
+  Result<void> told = co_await run.deltas(std::move(deltas));
+  if (!told.ok()) co_return std::nullopt;
+  co_return ResponseEnded{.status = ResponseStatus::kCompleted, .usage = compacted->usage};
+}
+
 Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) {
+  if (making.compact) {
+    std::optional<ResponseEnded> ended = co_await compact(run, std::move(making));
+    co_return ended;
+  }
   const Request& request = run.request();
   Traffic traffic = traffic_of(run);
   GenerationStop stop{run.cancel(), run.halt};
@@ -79,15 +115,7 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
     if (compactor.is_due(request, ask)) {
       Result<Compacted> compacted = co_await compactor.compact_window(request, std::move(ask), run, stop);
       if (!compacted.ok() && (run.broken() || (stop.cancel.requested() && stop.halt))) co_return std::nullopt;
-      if (!compacted.ok()) {
-        const bool cancelled = stop.cancel.requested();
-        ResponseEnded ended{.status = cancelled ? ResponseStatus::kCancelled : ResponseStatus::kFailed};
-        if (!cancelled) {
-          ended.error_code = compacted.error().reason;
-          ended.error_message = compacted.error().message;
-        }
-        co_return ended;
-      }
+      if (!compacted.ok()) co_return without_summary(compacted.error(), stop.cancel.requested());
       making.attempts = compacted->attempts;
       making.usage += compacted->usage;
       making.compaction = std::move(compacted->item);
@@ -96,7 +124,7 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
   if (making.compaction) making.context.push_back(*making.compaction);
   std::vector<Item> context = shown_context(std::move(making.context), compacts);
 
-  CountingSink sink(run, making.attempts);
+  CountingSink sink(run, making.attempts, run.stored() ? run.id() : ResponseId());
   for (int truncations = 0;; ++truncations) {
     GenerationInput input{.request = &request,
                           .traffic = traffic,

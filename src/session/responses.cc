@@ -1,5 +1,8 @@
 #include "session/responses.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/planted.h"
 #include "dialect/responses_render.h"
 #include "session/conversations.h"
@@ -12,6 +15,11 @@ namespace {
 constexpr Duration kRecoveryInterval = std::chrono::seconds(2);
 constexpr std::chrono::milliseconds kHoldInterval = std::chrono::hours(24);
 constexpr Duration kExpiryInterval = std::chrono::seconds(60);
+
+Error no_such_previous(const std::string& id) {
+  return {Code::kNotFound, "there is no response with the id \"" + id + "\"", "previous_response_id",
+          "previous_response_not_found"};
+}
 
 }  // namespace
 
@@ -133,7 +141,35 @@ Task<void> Responses::expire_by_itself() {
   }
 }
 
+// The items that references stand for, before the items that follow them.
+Task<Result<void>> Responses::put_in_place(TenantId tenant, std::vector<ItemReference> references,
+                                           std::vector<Item>& input) {
+  if (references.empty()) co_return Result<void>();
+  std::vector<Item> out;
+  Response response;  // that was looked at last: references come in runs
+  size_t next = 0;
+  for (const ItemReference& reference : references) {
+    const ResponseId of = response_of_item(reference.id);
+    if (!of.empty() && response.id != of) {
+      Result<Response> got = co_await get(tenant, of);
+      if (!got.ok() && got.error().code != Code::kNotFound) co_return std::move(got).error();
+      response = got.ok() ? *std::move(got) : Response{};
+    }
+    auto found = std::ranges::find(response.output(), reference.id, &Item::id);
+    if (of.empty() || response.id != of || found == response.output().end())
+      co_return Error{Code::kNotFound,
+                      "Item with id '" + reference.id + "' not found: there is no stored response that has brought it.",
+                      reference.param, "item_not_found"};
+    for (; next < reference.before; ++next) out.push_back(std::move(input[next]));
+    out.push_back(*found);
+  }
+  for (; next < input.size(); ++next) out.push_back(std::move(input[next]));
+  input = std::move(out);
+  co_return Result<void>();
+}
+
 Task<Result<Created>> Responses::create(CreateCall call) {
+  CO_TRY_VOID(co_await put_in_place(call.tenant, std::exchange(call.references, {}), call.request.input));
   std::optional<IndexEntry> origin;
   ResponsesHost* host = nullptr;
   const std::string previous = call.remembered ? call.remembered->stored : call.request.previous_response_id;
@@ -151,15 +187,30 @@ Task<Result<Created>> Responses::create(CreateCall call) {
       ResponsesHost* here = hosts_.front().get();
       (void)co_await call_on(here->loop(), [&] { return here->create(CreateCall(call), std::nullopt); });
     }
-    if (!*found)
-      co_return Error{Code::kNotFound, "there is no response with the id \"" + call.request.previous_response_id + "\"",
-                      "previous_response_id", "previous_response_not_found"};
+    if (!*found) co_return no_such_previous(call.request.previous_response_id);
     origin = std::move(*found);
     host = &home(origin->session);
   } else {
     host = &here();
   }
   co_return co_await call_on(host->loop(), [&] { return host->create(std::move(call), std::move(origin)); });
+}
+
+Task<Result<std::vector<Item>>> Responses::context_of(TenantId tenant, Request request,
+                                                      std::vector<ItemReference> references) {
+  CO_TRY_VOID(co_await put_in_place(tenant, std::move(references), request.input));
+  std::optional<IndexEntry> origin;
+  ResponsesHost* host = &here();
+  if (!request.conversation.empty()) {
+    const ConversationId id(request.conversation);
+    CO_TRY(origin, co_await options_.store.find(conversation_key(tenant, id)));
+    if (!origin) co_return no_such_conversation(id, "conversation");
+  } else if (!request.previous_response_id.empty()) {
+    CO_TRY(origin, co_await options_.store.find({tenant, IndexKind::kResponse, request.previous_response_id}));
+    if (!origin) co_return no_such_previous(request.previous_response_id);
+  }
+  if (origin) host = &home(origin->session);
+  co_return co_await call_on(host->loop(), [&] { return host->context_of(tenant, request, origin); });
 }
 
 Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id) {

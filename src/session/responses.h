@@ -10,6 +10,7 @@
 
 #include "base/metrics.h"
 #include "dialect/client_stream.h"
+#include "dialect/responses_request.h"
 #include "session/key_ring.h"
 #include "session/run.h"
 
@@ -43,8 +44,10 @@ struct CreateCall {
   Hash256 body_hash{};          // of the request as sent, compared on a repeat
   std::string route = "responses";
   std::string traceparent;
-  std::optional<Remembered> remembered;  // what request.previous_response_id stands for
-  bool generate = true;                  // false: nobody is asked; the response is there to be gone on from
+  std::vector<ItemReference> references;  // items of stored responses that belong into request.input
+  std::optional<Remembered> remembered;   // what request.previous_response_id stands for
+  bool compact = false;                   // not an answer, but a summary of all of the input (compactor.h)
+  bool generate = true;                   // false: nobody is asked; the response is there to be gone on from
 };
 
 // Whether a response is kept in the journal: also one that runs in the background and is kept for polling only.
@@ -112,6 +115,8 @@ class Responses {
   // What its descendants need stays until they are gone too.
   Task<Result<void>> remove(TenantId tenant, ResponseId id);
   Task<Result<std::vector<ResponseSummary>>> list(TenantId tenant, uint64_t before, size_t limit);
+  // What an answer to `request` would start from: the history that it names, and its own input. Changes nothing.
+  Task<Result<std::vector<Item>>> context_of(TenantId tenant, Request request, std::vector<ItemReference> references);
   // The input items of a response, as the client gave them (with ids).
   Task<Result<std::vector<Item>>> input_items(TenantId tenant, ResponseId id);
 
@@ -136,6 +141,7 @@ class Responses {
   ResponsesHost& here();  // of the loop that is running, or the first
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
+  Task<Result<void>> put_in_place(TenantId tenant, std::vector<ItemReference> references, std::vector<Item>& input);
   Task<void> expire_by_itself();
   Task<void> recover_later(SessionId session);
   Options options_;

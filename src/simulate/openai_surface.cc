@@ -5,6 +5,7 @@
 #include "simulate/embeddings.h"
 #include "simulate/openai_error.h"
 #include "simulate/responses_reply.h"
+#include "simulate/scripted_model.h"
 #include "wire/json.h"
 
 namespace perdure::simulate {
@@ -33,6 +34,7 @@ class OpenAiSurface final : public Surface {
     const bool get = request.method == "GET", post = request.method == "POST";
     if (post && request.path == "/v1/chat/completions") return chat(request, origin);
     if (post && request.path == "/v1/responses") return responses(request, origin);
+    if (post && request.path == "/v1/responses/input_tokens") return count(request);
     if (request.path.starts_with("/v1/responses/")) return kept(request);
     if (post && request.path == "/v1/embeddings") return embeddings(request);
     if (get && request.path == kModels) return Plain{openai_models(account_, "")};
@@ -73,6 +75,15 @@ class OpenAiSurface final : public Surface {
     if (!parsed.ok()) return Failure::of(parsed.error());
     if (auto unknown = unknown_model(parsed->model)) return *unknown;
     return make_responses_call(std::move(*parsed), account_.signer, shelf, origin);
+  }
+
+  Outcome count(HttpRequest& request) {
+    auto parsed = parse_input_tokens_request(request.body, account_.signer);
+    if (!parsed.ok()) return Failure::of(parsed.error());
+    if (auto unknown = unknown_model(parsed->model)) return *unknown;
+    json::Writer json;
+    json.begin_object().field("object", "response.input_tokens").field("input_tokens", prompt_tokens(*parsed));
+    return Plain{json.end_object().take()};
   }
 
   Outcome kept(const HttpRequest& request) {

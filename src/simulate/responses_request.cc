@@ -33,7 +33,8 @@ std::optional<bool> came_after_reasoning(const Signer& signer, std::string_view 
 
 class Parser {
  public:
-  Parser(const Signer& signer, const ResponseShelf* shelf) : signer_(signer), shelf_(shelf) {}
+  Parser(const Signer& signer, const ResponseShelf* shelf, bool counting = false)
+      : signer_(signer), shelf_(shelf), counting_(counting) {}
 
   Result<ResponsesRequest> parse(Value root) {
     if (!root.is_object())
@@ -60,6 +61,11 @@ class Parser {
 
  private:
   void known_members(Value root) {
+    if (counting_)
+      return in_.only(root,
+                      {"model", "input", "instructions", "parallel_tool_calls", "previous_response_id", "reasoning",
+                       "text", "tool_choice", "tools", "truncation", "conversation", "personality"},
+                      "");
     in_.only(root,
              {"model",
               "input",
@@ -100,7 +106,7 @@ class Parser {
   }
 
   void state(Value root) {
-    out_.store = in_.optional_boolean(root["store"], true, "store");
+    out_.store = !counting_ && in_.optional_boolean(root["store"], true, "store");
     out_.previous = in_.optional_text(root["previous_response_id"], "previous_response_id");
     if (shelf_ == nullptr && out_.store)
       in_.fail("This supplier keeps no state: 'store' must be false (simulated; see --state).", "store",
@@ -557,7 +563,8 @@ class Parser {
   std::optional<Error> missing_;
   std::vector<std::string> open_;   // calls without their output
   std::string last_was_reasoning_;  // its id
-  bool kept_ = false;               // reading what this supplier kept itself
+  bool counting_ = false;
+  bool kept_ = false;  // reading what this supplier kept itself
 };
 
 }  // namespace
@@ -575,6 +582,14 @@ Result<ResponsesRequest> parse_responses_request(std::string body, const Signer&
     return Error{.code = Code::kInvalid,
                  .message = "We could not parse the JSON body of your request: " + document.error().message};
   return Parser(signer, shelf).parse(document->root());
+}
+
+Result<ResponsesRequest> parse_input_tokens_request(std::string body, const Signer& signer) {
+  auto document = json::Document::parse(std::move(body));
+  if (!document.ok())
+    return Error{.code = Code::kInvalid,
+                 .message = "We could not parse the JSON body of your request: " + document.error().message};
+  return Parser(signer, nullptr, true).parse(document->root());
 }
 
 }  // namespace perdure::simulate

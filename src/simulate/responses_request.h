@@ -30,6 +30,8 @@ struct ResponsesRequest : Prompt {
 // kInvalid with OpenAI's message, param and code; kNotFound (404) for items and responses that are not kept here.
 // `shelf` is null where nothing is kept.
 Result<ResponsesRequest> parse_responses_request(std::string body, const Signer& signer, const ResponseShelf* shelf);
+// One to POST /v1/responses/input_tokens, which has fewer fields and no state.
+Result<ResponsesRequest> parse_input_tokens_request(std::string body, const Signer& signer);
 
 // Ids of output items say whether reasoning came before them, in a way that only this supplier can write: OpenAI
 // refuses such an item without its reasoning.

@@ -127,6 +127,7 @@ class GatewayWorld : public testing::Test {
   std::string folder;
   std::unique_ptr<KeyBook> keys;
   std::unique_ptr<Responses> responses;
+  GenerationLimits limits;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<HttpServer> server;
   std::unique_ptr<HttpClient> client;
@@ -144,7 +145,7 @@ class GatewayWorld : public testing::Test {
     gateway = std::make_unique<Gateway>(
         loop, *responses, *keys, metrics,
         []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2", "claude"}; }, readiness,
-        GatewayOptions{.router = &router}, Log());
+        GatewayOptions{.router = &router, .generation = &limits}, Log());
     Result<std::unique_ptr<Listener>> listener = there.listen({"", 80}, nullptr, false);
     ASSERT_TRUE(listener.ok());
     server = std::make_unique<HttpServer>(loop, std::move(*listener), *gateway, HttpServerLimits{}, Log());
