@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e judges bench bench-proxy fmt floors clean
+.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -34,7 +34,7 @@ tsan: build/tsan/build.ninja    ## unit tests under the thread sanitizer
 release: build/release/build.ninja    ## what is installed and measured
 	cmake --build build/release -j $(JOBS) --target perdure
 
-check: floors test asan sim cut withdraw crash judges e2e    ## everything local
+check: floors test asan sim cut withdraw crash judges accept e2e    ## everything local
 
 floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
@@ -63,6 +63,10 @@ crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CY
 e2e: build    ## official SDKs against the real binary
 	tools/bootstrap --e2e
 	build/e2e/venv/bin/python -m pytest -q tests/e2e
+
+accept: build    ## what a server of Open Responses has to answer, over HTTP and WebSocket
+	tools/bootstrap --e2e
+	build/e2e/venv/bin/python -m pytest -q tests/accept
 
 judges: build    ## our codecs against other people's implementations
 	tools/bootstrap --e2e
