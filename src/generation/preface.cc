@@ -46,9 +46,9 @@ constexpr std::array<std::string_view, 20> kAnnounces = {"rest",   "continu",   
                                                          "remain", "interrupt", "picking up", "cut off", "fortsetz",
                                                          "weiter", "rest ist",  "suite",      "reste",   "reprend",
                                                          "contin", "sigue",     "resto",      "segui",   "next part"};
-constexpr std::array<std::string_view, 14> kRefuses = {"can't",     "cannot",     "can not", "unable",   "not able",
-                                                       "won't",     "don't have", "nicht",   "ne peux",  "no puedo",
-                                                       "non posso", "no access",  "désolé",  "unmöglich"};
+constexpr std::array<std::string_view, 18> kRefuses = {
+    "can't",    "cannot",    "can not",   "unable", "not able",  "won't",        "don't have",  "nicht",     "ne peux",
+    "no puedo", "non posso", "no access", "désolé", "unmöglich", "you can only", "you have to", "confusion", "message"};
 
 std::string lowered(std::string_view text) {
   std::string out;

@@ -1,5 +1,6 @@
 #include "generation/seam.h"
 
+#include "generation/new_beginning.h"
 #include "generation/preface.h"
 
 namespace perdure {
@@ -152,6 +153,20 @@ Result<std::string> Seam::look(bool ended) {
       overlap_fed_ = 0;
       if (incoming_.empty() && !ended) return std::string();
       continue;
+    }
+    if (!in_fence_) {
+      NewBeginning beginning = new_beginning_of(held_, incoming_, language_, ended);
+      if (beginning.kind == NewBeginning::Kind::kUnclear) return std::string();
+      if (beginning.kind == NewBeginning::Kind::kEcho || beginning.kind == NewBeginning::Kind::kRunIn)
+        return Error{Code::kUnavailable, "the model that was asked to go on began anew", "", "seam_new_beginning"};
+      if (beginning.kind == NewBeginning::Kind::kReworded && !reworded_) {
+        reworded_ = true;
+        dropped_ += beginning.size;
+        incoming_.erase(0, beginning.size);
+        overlap_ = std::make_unique<OverlapFinder>(held_);
+        overlap_fed_ = 0;
+        continue;
+      }
     }
     return open(std::exchange(incoming_, {}), "exact");
   }

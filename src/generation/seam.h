@@ -11,6 +11,7 @@
 //   preface     "Sure, here is the rest:" is dropped, and what follows is looked at again
 //   fence       an opened fence that the held text is already in, or that wraps a text which is in none, is dropped
 //   refusal, language   kUnavailable, reason seam_refused, seam_language
+//   a new beginning     kUnavailable, reason seam_new_beginning; one that starts over with a word in front is dropped
 //
 // White space that a supplier lost or won exactly at a seam without an overlap cannot be known to be wrong.
 // Text that is repetitive in itself may be taken for an overlap: such seams are counted as ambiguous.
@@ -54,7 +55,7 @@ class Seam {
   size_t overlap_fed_ = 0;  // of incoming_
   State state_ = State::kLooking;
   Language language_;
-  bool prefill_, in_fence_ = false, fence_dropped_ = false, wrapped_ = false;
+  bool prefill_, in_fence_ = false, reworded_ = false, fence_dropped_ = false, wrapped_ = false;
   int prefaces_ = 0;
   std::string tail_;  // of shown text that may turn out to be the closing fence
   std::string_view kind_;
