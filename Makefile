@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy fmt floors clean
+.PHONY: seam bench-faults help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -55,6 +55,10 @@ withdraw: release    ## a supplier is withdrawn under STREAMS=n running answers,
 	tools/bootstrap --e2e
 	PERDURE_BINARY=build/release/perdure build/e2e/venv/bin/python tests/withdraw/withdraw.py --streams $(STREAMS)
 
+seam: build   ## answers of real models cut and gone on with by real models; ARGS=--write puts the result into docs/seams.md
+	python3 -m pytest -q tests/seam/judge_test.py
+	python3 tests/seam/seam.py $(ARGS)
+
 crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CYCLES=n
 	python3 tests/crash/crash.py --cycles 40 --plant sync-off
 	python3 tests/crash/crash.py --cycles 40 --plant send-before-commit
@@ -79,6 +83,10 @@ bench: release    ## side by side measurements
 bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--portkey --litellm --write'
 	cmake --build build/release -j $(JOBS) --target fixed_upstream load
 	python3 bench/proxy.py $(ARGS)
+
+bench-faults: release    ## how many clients get the whole answer through Perdure and through others: ARGS=--write
+	bench/peers
+	python3 bench/faults.py $(ARGS)
 
 fmt:          ## format the sources
 	git ls-files 'src/*.h' 'src/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i

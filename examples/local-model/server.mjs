@@ -1,10 +1,13 @@
 // A small real language model behind an OpenAI-compatible chat endpoint: POST /v1/chat/completions (JSON and SSE),
 // GET /v1/models, GET /healthz. Loopback only, no authentication, one model, two answers at a time.
 //
-// The model is a base model without a chat template: it continues text. Messages are therefore laid out as the transcript
-// of a conversation, and the answer ends where the transcript would hand over to the user. A last message of role
-// `assistant` is a prefill: the answer goes on where it stops. A base model would not obey a user who asks it to go on with an
-// answer that broke off, so such a message is taken as that prefill.
+// --layout transcript (Gemma 3 270M): a base model without a chat template, which continues text. Messages are laid out as the
+// transcript of a conversation, and the answer ends where the transcript would hand over to the user.
+// --layout chatml (SmolLM2 135M Instruct): messages are laid out as the model was trained to read them.
+//
+// A last message of role `assistant` is a prefill: the answer goes on where it stops. A base model would not obey a user who
+// asks it to go on with an answer that broke off, so a transcript takes such a message as that prefill, unless --obey words:
+// then the message stands there like any other, and the model makes of it what it will.
 import http from "node:http";
 import {parseArgs} from "node:util";
 import {getLlama, TokenBias} from "node-llama-cpp";
@@ -15,21 +18,26 @@ const {values: options} = parseArgs({
     name: {type: "string", default: "gemma-3-270m"},
     port: {type: "string", default: "0"},
     context: {type: "string", default: "4096"},
+    layout: {type: "string", default: "transcript"},
+    obey: {type: "string", default: "prefill"},
     threads: {type: "string", default: "1"},  // threads spin at barriers: more than the free cores is far slower
     help: {type: "boolean", default: false},
   },
 });
 if (options.help || !options.model) {
-  console.error("usage: server.mjs --model FILE.gguf [--name NAME] [--port N, 0 for a free one] [--context TOKENS] [--threads N]");
+  console.error("usage: server.mjs --model FILE.gguf [--name NAME] [--port N, 0 for a free one] [--context TOKENS] [--threads N]\n" +
+                "                  [--layout transcript|chatml] [--obey prefill|words]");
   process.exit(options.help ? 0 : 2);
 }
 
 const kBodyBytesMax = 4 << 20;
 const kSequences = 2;
-const kTurnEnds = ["\nUser:", "\nAssistant:", "\nSystem:"];
+const kChatMl = options.layout === "chatml";
+const kTurnEnds = kChatMl ? ["<|im_start|>", "<|im_end|>"] : ["\nUser:", "\nAssistant:", "\nSystem:"];
 
 // A base model this small hands over after a sentence or two. Asked for something long, it may not for so many tokens.
 const kLongTokensMin = 160;
+const kRecentTokens = 96;  // that a repetition is looked for in
 
 const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: "error"});
 const model = await llama.loadModel({modelPath: options.model});
@@ -81,6 +89,19 @@ function transcript(messages) {
   return last?.[0] === "Assistant" ? text.slice(0, -1) : text + "\nAssistant:";
 }
 
+// ChatML; a last message of the assistant is left open.
+function chatml(messages) {
+  if (!Array.isArray(messages) || messages.length === 0) throw new BadRequest("messages", "messages must not be empty");
+  let text = "";
+  messages.forEach((message, i) => {
+    const role = message?.role === "developer" ? "system" : message?.role;
+    if (!["system", "user", "assistant"].includes(role)) throw new BadRequest(`messages.${i}.role`, `this model has no role ${role}`);
+    const open = role === "assistant" && i === messages.length - 1;
+    text += `<|im_start|>${role}\n${textOf(message.content, `messages.${i}.content`)}${open ? "" : "<|im_end|>\n"}`;
+  });
+  return messages.at(-1).role === "assistant" ? text : text + "<|im_start|>assistant\n";
+}
+
 function number(body, name, low, high, fallback) {
   const value = body[name] ?? fallback;
   if (typeof value !== "number" || !(value >= low && value <= high))
@@ -100,19 +121,20 @@ function parse(body) {
   const stop = body.stop == null ? [] : [body.stop].flat();
   if (!stop.every((s) => typeof s === "string" && s.length > 0)) throw new BadRequest("stop", "stop must be text");
   if (body.tools?.length) throw new BadRequest("tools", "this model cannot call tools");
-  const messages = withoutGoOn(body.messages);
-  const prompt = transcript(messages);
+  const messages = kChatMl || options.obey === "words" ? body.messages : withoutGoOn(body.messages);
+  const prompt = kChatMl ? chatml(messages) : transcript(messages);
   const prefill = messages.at(-1).role === "assistant";
-  const tokens = model.tokenize(prompt, false);
+  const tokens = model.tokenize(prompt, kChatMl);
   const bos = model.tokens.bos;
-  if (bos != null) tokens.unshift(bos);
+  if (bos != null && !kChatMl) tokens.unshift(bos);
   const room = Math.floor(Number(options.context) / kSequences) - tokens.length;
   if (room < 16) throw new BadRequest("messages", `the conversation is too long for this model's ${options.context} tokens`);
   const asked = textOf(messages.findLast((message) => message.role === "user")?.content, "messages");
-  const held = prefill ? model.tokenize(textOf(messages.at(-1).content, "messages"), false).length : 0;
+  const held = prefill ? model.tokenize(textOf(messages.at(-1).content, "messages"), false) : [];
   return {
     prefill, tokens, stop,
-    minTokens: /\blong\b/i.test(asked) ? kLongTokensMin - held : 0,
+    recent: held.slice(-kRecentTokens),  // so that a prefilled answer is penalised for repetitions like an uncut one
+    minTokens: !kChatMl && /\blong\b/i.test(asked) ? kLongTokensMin - held.length : 0,
     maxTokens: Math.min(room, number(body, "max_completion_tokens", 1, 1e6, body.max_tokens ?? 512)),
     temperature: number(body, "temperature", 0, 2, 0.7),
     topP: number(body, "top_p", 0, 1, 0.95),
@@ -129,7 +151,7 @@ async function* generate(sequence, request, signal) {
   const stops = [...request.stop, ...kTurnEnds];
   const holdBack = Math.max(...stops.map((s) => s.length)) - 1;
   let pending = [], before = request.tokens.slice(-4), held = "", count = 0, finish = "length", started = request.prefill;
-  const recent = [];
+  const recent = request.recent;
   const sampling = {
     yieldEogToken: true, temperature: request.temperature, topP: request.topP, topK: 40, seed: request.seed,
     repeatPenalty: {penalty: 1.15, punishTokens: () => recent},
@@ -143,7 +165,7 @@ async function* generate(sequence, request, signal) {
     }
     ++count;
     recent.push(token);
-    if (recent.length > 96) recent.shift();
+    if (recent.length > kRecentTokens) recent.shift();
     pending.push(token);
     const piece = model.detokenize(pending, false, before);
     if (!piece.endsWith("\ufffd") || pending.length > 8) {  // whole characters only
