@@ -39,6 +39,7 @@ limits:
   stall_time: 1500ms
 retention: 7d
 drain: 3s
+reasoning_events: open_responses
 encryption:
   enabled: true
   key: env:MASTER
@@ -50,6 +51,10 @@ providers:
     base_url: http://127.0.0.1:8000/v1
     dialect: chat
     variant: {developer_role: true}
+  - name: c
+    base_url: http://127.0.0.1:8001/v1
+    dialect: responses
+    variant: {input_tokens: true}
 models:
   - {name: small, provider: a, upstream_model: gpt-4o-mini}
   - {name: small, provider: b}
@@ -67,8 +72,12 @@ models:
   EXPECT_EQ(config.session.generation.stall_time, 1500ms);
   EXPECT_EQ(config.session.retention, 168h);
   EXPECT_EQ(config.drain, 3s);
+  EXPECT_EQ(config.reasoning_events, ReasoningEvents::kOpenResponses);
   EXPECT_EQ(config.master_key.size(), 64u);
-  ASSERT_EQ(config.providers.size(), 2u);
+  ASSERT_EQ(config.providers.size(), 3u);
+  EXPECT_TRUE(config.providers[0].responses.counts) << "OpenAI's own service";
+  EXPECT_FALSE(config.providers[1].responses.counts);
+  EXPECT_TRUE(config.providers[2].responses.counts);
   EXPECT_EQ(config.providers[0].api_key, "secret");
   EXPECT_TRUE(config.providers[0].chat.max_completion_tokens);
   EXPECT_FALSE(config.providers[1].chat.max_completion_tokens);
@@ -108,7 +117,7 @@ models:
           R"(f:1:9: listen: "8080" is not an address to listen on: write host:port, like 127.0.0.1:8080)",
           R"(f:2:8: cores: must be a whole number from 1 to 256, not "many")",
           "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, "
-          "drain, "
+          "drain, reasoning_events, "
           "encryption, catalogue, providers, models, routing, workloads",
           R"(f:4:8: drain: "30" is not a duration: write a whole number and ms, s, m, h or d, like 30s)",
           R"(f:6:10: log.level: must be debug, info, warn or error, not "loud")",

@@ -6,14 +6,28 @@
 
 #include "base/check.h"
 #include "dialect/chat_upstream.h"
+#include "dialect/conversations_request.h"
 #include "dialect/responses_render.h"
 #include "dialect/responses_request.h"
+#include "dialect/responses_side_requests.h"
 #include "dialect/responses_upstream.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perdure;
   auto document = json::Document::parse(std::string(reinterpret_cast<const char*>(data), size));
   if (!document) return 0;
+  // Whatever else is read from the same kinds of fields.
+  for (const auto& read : {parse_input_tokens_request(document->root()), parse_compact_request(document->root())})
+    CHECK(read.ok() || read.error().code == Code::kInvalid, "another error than invalid");
+  if (auto conversation = parse_conversation_create(document->root()))
+    CHECK(conversation->items.size() <= kConversationItemsMax, "more items than are taken");
+  else
+    CHECK(conversation.error().code == Code::kInvalid, "another error than invalid");
+  if (auto items = parse_conversation_items(document->root())) CHECK(!items->empty(), "nothing is nothing to add");
+  std::vector<ItemReference> references;
+  if (auto referring = parse_responses_request(document->root(), {.references = &references}))
+    for (const ItemReference& reference : references)
+      CHECK(reference.before <= referring->input.size() && !reference.id.empty(), "a reference to nowhere");
   auto request = parse_responses_request(document->root());
   if (!request) {
     CHECK(request.error().code == Code::kInvalid, "another error than invalid");

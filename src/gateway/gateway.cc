@@ -65,14 +65,15 @@ struct Route {
       if (known.find(" " + name.substr(0, name.find('[')) + " ") == std::string::npos) return name;
     return {};
   }
-  // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} and {item}.
+  // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} or {rest}, and {item}.
   bool matches(std::string_view path, std::string& id, std::string& item) const {
     size_t brace = pattern.find('{');
     if (brace == std::string_view::npos) return path == pattern;
     if (!path.starts_with(pattern.substr(0, brace))) return false;
     std::string_view shape = pattern.substr(brace), rest = path.substr(brace), found[2];
     for (std::string_view& name : found) {
-      name = rest.substr(0, rest.find('/'));
+      // A name of a model may have slashes.
+      name = rest.substr(0, shape == "{rest}" ? rest.size() : rest.find('/'));
       rest.remove_prefix(name.size());
       shape.remove_prefix(shape.find('}') + 1);
       brace = std::min(shape.find('{'), shape.size());
@@ -116,6 +117,7 @@ const Route Route::kAll[] = {
     {"POST", "/v1/messages/count_tokens", kUse, &Gateway::count_tokens},
     {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume, "dialect after"},
     {"GET", "/v1/models", kUse, &Gateway::list_models},
+    {"GET", "/v1/models/{rest}", kUse, &Gateway::fetch_model, ""},
     {"GET", "/v1/x/responses", kRead, &Gateway::list_responses},
     {"GET", "/v1/x/responses/{id}", kRead, &Gateway::account},
     {"POST", "/v1/x/withdrawals", kOperate, &Gateway::withdraw},
@@ -193,7 +195,7 @@ Gateway::Gateway(Loop& loop, Responses& responses, KeyBook& keys, GatewayMetrics
 
 Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
   Exchange x{request, reply, loop_.now(), &face_of_path(request.path, options_.reasoning_events)};
-  if (request.path == "/v1/models" && request.headers.has("anthropic-version"))
+  if (request.path.starts_with("/v1/models") && request.headers.has("anthropic-version"))
     x.face = &face_of(ClientDialect::kMessages);
   std::string_view given = request.header("x-request-id");
   x.request_id = given.size() <= 128 && printable(given) ? std::string(given) : make_id(loop_.random(), "req_", 12);

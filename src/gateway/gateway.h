@@ -98,6 +98,7 @@ class Gateway final : public HttpHandler {
   Task<Result<int64_t>> count_input(Exchange& x, const Request& request, std::span<const Item> context);
   // operator_routes.cc
   Task<void> list_models(Exchange& x);
+  Task<void> fetch_model(Exchange& x);
   Task<void> list_responses(Exchange& x);
   Task<void> account(Exchange& x);
   Task<void> healthz(Exchange& x);

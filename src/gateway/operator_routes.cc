@@ -1,5 +1,8 @@
 // Routes for whoever runs the server: models, lists, the account of a response, health, metrics.
 
+#include <algorithm>
+
+#include "dialect/messages_render.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "session/cost_sum.h"
@@ -83,7 +86,28 @@ void write_placement(json::Writer& out, const Placement& placement) {
   out.end_object();
 }
 
+void write_model(json::Writer& out, const std::string& name) {
+  out.begin_object().field("id", name).field("object", "model").field("created", 0).field("owned_by", "perdure");
+  out.end_object();
+}
+
 }  // namespace
+
+Task<void> Gateway::fetch_model(Exchange& x) {
+  std::vector<std::string> names = co_await models_();
+  if (std::ranges::find(names, x.id) == names.end()) {
+    co_await x.fail({Code::kNotFound, "The model '" + x.id + "' does not exist.", "model", "model_not_found"});
+    co_return;
+  }
+  if (x.face->dialect() == ClientDialect::kMessages) {
+    std::string body = render_messages_model({.id = x.id, .display_name = x.id});
+    co_await x.json(body);
+    co_return;
+  }
+  json::Writer out;
+  write_model(out, x.id);
+  co_await x.json(out.text());
+}
 
 Task<void> Gateway::list_models(Exchange& x) {
   if (x.request.headers.has("anthropic-version")) {
@@ -93,13 +117,7 @@ Task<void> Gateway::list_models(Exchange& x) {
   std::vector<std::string> names = co_await models_();
   json::Writer out;
   out.begin_object().field("object", "list").key("data").begin_array();
-  for (const std::string& name : names)
-    out.begin_object()
-        .field("id", name)
-        .field("object", "model")
-        .field("created", 0)
-        .field("owned_by", "perdure")
-        .end_object();
+  for (const std::string& name : names) write_model(out, name);
   out.end_array().end_object();
   co_await x.json(out.text());
 }

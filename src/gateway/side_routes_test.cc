@@ -209,6 +209,20 @@ TEST_F(SideRoutes, AnItemOfAStoredResponseIsFoundByItsId) {
             "input[0].id");
 }
 
+TEST_F(SideRoutes, AModelIsFoundByItsName) {
+  EXPECT_EQ(get("/v1/models/m2").body, R"({"id":"m2","object":"model","created":0,"owned_by":"perdure"})");
+  Answer lost = get("/v1/models/org/none");
+  EXPECT_EQ(lost.status, 404);
+  EXPECT_EQ(lost.error("code"), "model_not_found");
+  EXPECT_THAT(lost.error("message"), HasSubstr("org/none"));
+  Answer claude = get("/v1/models/claude", {{"anthropic-version", "2023-06-01"}});
+  EXPECT_EQ(claude.json().root()["type"].text(), "model");
+  EXPECT_EQ(claude.json().root()["id"].text(), "claude");
+  Answer missing = get("/v1/models/none", {{"anthropic-version", "2023-06-01"}});
+  EXPECT_EQ(missing.status, 404);
+  EXPECT_EQ(missing.json().root()["error"]["type"].text(), "not_found_error");
+}
+
 TEST_F(SideRoutes, EmbeddingsNeedASupplierThatHasThem) {
   EXPECT_EQ(send("POST", "/v1/embeddings", R"({"input":"x"})").error("param"), "model");
   Answer nobody = send("POST", "/v1/embeddings", R"({"model":"claude","input":"x"})");

@@ -83,6 +83,17 @@ TEST(Responses, AnswersWholeAndStreamed) {
   EXPECT_EQ(said.names.back(), "response.completed");
 }
 
+TEST(Responses, CountsTheTokensOfAnInput) {
+  Bench bench;
+  const Reply answer = bench.post("/v1/responses", ask("Count from 1 to 5.", false));
+  const auto counted =
+      parsed(bench.post("/v1/responses/input_tokens", R"({"model":"simulated-1","input":"Count from 1 to 5."})").body);
+  EXPECT_EQ(counted.root()["object"].text(), "response.input_tokens");
+  EXPECT_EQ(counted.root()["input_tokens"].integer(), parsed(answer.body).root()["usage"]["input_tokens"].integer());
+  EXPECT_EQ(bench.post("/v1/responses/input_tokens", R"({"model":"simulated-1","input":"x","store":false})").status,
+            400);
+}
+
 TEST(Responses, StreamsReasoningToolsAndTakesThemBack) {
   Bench bench;
   const std::string tools =

@@ -192,3 +192,13 @@ def test_providers_are_found_in_the_environment(tmp_path):
         assert {"claude-haiku-4-5", "gemini-2.5-flash"} <= names
     finally:
         server.stop()
+
+
+def test_embeddings_where_the_dialect_has_them(client, model):
+    if model not in ("chat", "responses", "azure", "azure-v1"):
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.embeddings.create(model=model, input="the sea")
+        assert refused.value.code == "model_not_supported"
+        return
+    made = client.embeddings.create(model=model, input=["the sea", "a ship"], dimensions=16)
+    assert [len(entry.embedding) for entry in made.data] == [16, 16] and made.usage.prompt_tokens > 0
