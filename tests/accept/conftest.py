@@ -35,8 +35,8 @@ def supplier(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def url(supplier, tmp_path_factory):
-    """Of one server for all tests: its models are named after the dialects that they are reached in."""
+def server(supplier, tmp_path_factory):
+    """One server for all tests: its models are named after the dialects that they are reached in."""
     folder = tmp_path_factory.mktemp("server")
     text = CONFIG.format(url=supplier.url)
     for dialect in DIALECTS:
@@ -44,8 +44,14 @@ def url(supplier, tmp_path_factory):
     (folder / "perdure.yaml").write_text(text)
     process = processes.serve(folder / "data", folder / "serve.log", None, "--config", folder / "perdure.yaml",
                               env={"KEY": "k"})
-    yield process.url
+    process.data = folder / "data"
+    yield process
     assert process.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def url(server):
+    return server.url
 
 
 @pytest.fixture(params=DIALECTS)

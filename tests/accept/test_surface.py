@@ -108,6 +108,32 @@ def test_embeddings(http):
         assert post(http, "/v1/embeddings", {"model": model, "input": "x"}, 400)["error"]["code"] == "model_not_supported"
 
 
+def lines_of_the_ledger(server, wanted):
+    """Lines that `wanted` takes; what is relayed is written a moment after it was answered."""
+    import sqlite3
+    import time
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with sqlite3.connect(f"file:{server.data}/perdure.db?mode=ro", uri=True) as store:
+            lines = [json.loads(line) for line, in store.execute("SELECT line FROM ledger ORDER BY ordinal")]
+        if found := [line for line in lines if wanted(line)]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("there is no such line")
+
+
+def test_embeddings_and_compactions_are_accounted(http, server):
+    said = "tokens that nobody else asks about: " + " ".join(f"w{n}" for n in range(97))
+    used = post(http, "/v1/embeddings", {"model": "chat", "input": said})["usage"]["prompt_tokens"]
+    line = lines_of_the_ledger(server, lambda line: line["input_tokens"] == used)[0]
+    assert line["reason"].startswith("embeddings; ") and line["outcome"] == "completed" and line["usage_known"]
+    assert line["workload_model"] == "chat" and line["provider"] == "chat" and line["stored"] is False
+    made = post(http, "/v1/responses/compact", {"model": "chat", "input": said})
+    line = lines_of_the_ledger(server, lambda line: line["response"] == made["id"])[0]
+    assert line["reason"].startswith("compaction") and line["outcome"] == "compacted"
+    assert line["input_tokens"] == made["usage"]["input_tokens"]
+
+
 @pytest.mark.parametrize("mode", ["auto", "required"])
 def test_tools_that_are_not_allowed_are_never_called(http, model, mode):
     choice = {"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": "b"}]}
