@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dialect/pick.h"
 #include "dialect/say.h"
 
 namespace perdure {
@@ -25,26 +26,34 @@ Error foreign(std::string_view what, std::string_view type = {}) {
 int64_t count_of(json::Value value) { return std::clamp<int64_t>(value.integer().value_or(0), 0, int64_t{1} << 53); }
 
 Usage usage_of(json::Value value) {
+  json::Value prompt, completion, total, details, prompt_details, own_reasoning, cache_hit, own_cached;
+  const Pick wanted[] = {{"prompt_tokens", &prompt},
+                         {"completion_tokens", &completion},
+                         {"total_tokens", &total},
+                         {"completion_tokens_details", &details},
+                         {"prompt_tokens_details", &prompt_details},
+                         {"reasoning_tokens", &own_reasoning},
+                         {"prompt_cache_hit_tokens", &cache_hit},
+                         {"cached_tokens", &own_cached}};
+  pick(value, wanted);
   Usage usage{.known = true};
-  usage.input_tokens = count_of(value["prompt_tokens"]);
-  usage.output_tokens = count_of(value["completion_tokens"]);
-  json::Value reasoning = value["completion_tokens_details"]["reasoning_tokens"];
-  usage.reasoning_tokens = count_of(reasoning.absent() ? value["reasoning_tokens"] : reasoning);
+  usage.input_tokens = count_of(prompt);
+  usage.output_tokens = count_of(completion);
+  json::Value reasoning = details["reasoning_tokens"];
+  usage.reasoning_tokens = count_of(reasoning.absent() ? own_reasoning : reasoning);
   // The second is DeepSeek's name, the third Moonshot's.
-  for (json::Value cached :
-       {value["prompt_tokens_details"]["cached_tokens"], value["prompt_cache_hit_tokens"], value["cached_tokens"]}) {
+  for (json::Value cached : {prompt_details["cached_tokens"], cache_hit, own_cached}) {
     if (cached.integer()) {
       usage.cached_tokens = count_of(cached);
       break;
     }
   }
   // The second is Alibaba's.
-  json::Value written = value["prompt_tokens_details"]["cache_write_tokens"];
-  usage.cache_write_tokens =
-      count_of(written.absent() ? value["prompt_tokens_details"]["cache_creation_input_tokens"] : written);
+  json::Value written = prompt_details["cache_write_tokens"];
+  usage.cache_write_tokens = count_of(written.absent() ? prompt_details["cache_creation_input_tokens"] : written);
   // xAI counts what was reasoned beside the output, not in it; the total tells.
   if (usage.reasoning_tokens > 0 &&
-      count_of(value["total_tokens"]) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
+      count_of(total) == usage.input_tokens + usage.output_tokens + usage.reasoning_tokens) {
     usage.output_tokens += usage.reasoning_tokens;
   }
   return usage;
@@ -59,49 +68,68 @@ Finish finish_of(std::string_view word) {
 }
 
 void add_text(Piece::Kind kind, std::string_view text, std::vector<Piece>& out) {
-  if (!text.empty()) out.push_back({.kind = kind, .text = std::string(text)});
+  if (text.empty()) return;
+  Piece& piece = out.emplace_back();
+  piece.kind = kind;
+  piece.text = text;
 }
 
 }  // namespace
 
 Result<void> ChatAnswerReader::read(json::Value root, std::vector<Piece>& out) {
   if (!root.is_object()) return malformed("not an object");
-  if (json::Value error = root["error"]; !error.absent()) return chat_error_of(error, 0);
-  if (root["object"].text() == "error") return chat_error_of(root, 0);
-  if (json::Value error = root["x_groq"]["error"]; !error.absent()) return chat_error_of(error, 0);
-  if (root["type"].text() == "ping") return {};
-  json::Value choices = root["choices"], usage = root["usage"];
-  if (usage.absent()) usage = root["x_groq"]["usage"];
-  note_citations(root);
+  json::Value error, object, groq, type, choices, usage, citations, search_results, id_field, model_field;
+  const Pick wanted[] = {{"id", &id_field},         {"object", &object},
+                         {"model", &model_field},   {"choices", &choices},
+                         {"usage", &usage},         {"error", &error},
+                         {"type", &type},           {"x_groq", &groq},
+                         {"citations", &citations}, {"search_results", &search_results}};
+  pick(root, wanted);
+  if (!error.absent()) return chat_error_of(error, 0);
+  if (object.text() == "error") return chat_error_of(root, 0);
+  if (json::Value inner = groq["error"]; !inner.absent()) return chat_error_of(inner, 0);
+  if (type.text() == "ping") return {};
+  if (usage.absent()) usage = groq["usage"];
+  note_citations(citations, search_results);
   if (!choices.absent() && !choices.is_array()) return malformed("choices is not an array");
-  if (choices.absent() && !usage.is_object() && !root["object"].text().starts_with("chat.completion"))
+  if (choices.absent() && !usage.is_object() && !object.text().starts_with("chat.completion"))
     return malformed("there are no choices");
 
-  const std::string_view id = root["id"].text(), model = root["model"].text();
+  const std::string_view id = id_field.text(), model = model_field.text();
   if (!started_ && !(id.empty() && model.empty())) {
     started_ = true;
     out.push_back({.kind = Piece::Kind::kStarted, .id = std::string(id), .model = std::string(model)});
   }
   for (json::Value element : choices.elements()) {
     if (!element.is_object()) return malformed("a choice is not an object");
-    if (element["index"].integer().value_or(0) != 0) continue;  // one answer was asked for
-    if (usage.absent()) usage = element["usage"];               // Moonshot's place for it
-    return choice(element, usage, out);
+    Choice one;
+    const Pick fields[] = {{"index", &one.index},
+                           {"delta", &one.delta},
+                           {"message", &one.message},
+                           {"finish_reason", &one.finish_reason},
+                           {"usage", &one.usage},
+                           {"text", &one.text},
+                           {"stop_reason", &one.stop_reason},
+                           {"matched_stop", &one.matched_stop}};
+    pick(element, fields);
+    if (one.index.integer().value_or(0) != 0) continue;  // one answer was asked for
+    if (usage.absent()) usage = one.usage;               // Moonshot's place for it
+    return choice(one, usage, out);
   }
   if (usage.is_object()) out.push_back({.kind = Piece::Kind::kUsage, .usage = usage_of(usage)});
   return {};
 }
 
-Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std::vector<Piece>& out) {
-  if (json::Value delta = choice["delta"]; !delta.absent()) {
-    TRY_VOID(message(delta, out));
-  } else if (json::Value whole = choice["message"]; !whole.absent()) {
-    TRY_VOID(message(whole, out));
+Result<void> ChatAnswerReader::choice(const Choice& choice, json::Value usage, std::vector<Piece>& out) {
+  if (!choice.delta.absent()) {
+    TRY_VOID(message(choice.delta, out));
+  } else if (!choice.message.absent()) {
+    TRY_VOID(message(choice.message, out));
   } else {
-    add_text(Piece::Kind::kText, choice["text"].text(), out);  // the form from before chat
+    add_text(Piece::Kind::kText, choice.text.text(), out);  // the form from before chat
   }
   if (usage.is_object()) out.push_back({.kind = Piece::Kind::kUsage, .usage = usage_of(usage)});
-  json::Value finish = choice["finish_reason"];
+  json::Value finish = choice.finish_reason;
   if (finish.absent() || finished_) return {};
   if (!finish.is_string()) return malformed("a finish reason is not a string");
   if (finish.text().empty()) return {};
@@ -118,7 +146,7 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
   Piece piece{.kind = Piece::Kind::kFinish, .text = std::string(word), .finish = finish_of(word)};
   if (piece.finish == Finish::kStop && refused_) piece.finish = Finish::kRefusal;
   // Which stop sequence was met: vLLM's name for it, SGLang's. A number is that of a token.
-  for (json::Value stop : {choice["stop_reason"], choice["matched_stop"]}) {
+  for (json::Value stop : {choice.stop_reason, choice.matched_stop}) {
     if (piece.finish != Finish::kStop || stop.text().empty()) continue;
     piece.finish = Finish::kStopSequence;
     piece.name = stop.text();
@@ -129,15 +157,26 @@ Result<void> ChatAnswerReader::choice(json::Value choice, json::Value usage, std
 
 Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& out) {
   if (!message.is_object()) return malformed("a delta is not an object");
-  if (json::Value all = message["reasoning_details"]; all.size() > 0) {
-    TRY_VOID(details(all, out));
+  json::Value reasoning_details, reasoning, other_reasoning, content, refused, annotations, audio, images, extra,
+      function_call, calls;
+  const Pick wanted[] = {{"content", &content},
+                         {"tool_calls", &calls},
+                         {"refusal", &refused},
+                         {"reasoning_content", &reasoning},
+                         {"reasoning", &other_reasoning},
+                         {"reasoning_details", &reasoning_details},
+                         {"annotations", &annotations},
+                         {"audio", &audio},
+                         {"images", &images},
+                         {"extra_content", &extra},
+                         {"function_call", &function_call}};
+  pick(message, wanted);
+  if (reasoning_details.size() > 0) {
+    TRY_VOID(details(reasoning_details, out));
   } else {
     // Some say the same under both names.
-    json::Value reasoning = message["reasoning_content"];
-    if (reasoning.text().empty()) reasoning = message["reasoning"];
-    add_text(Piece::Kind::kReasoning, reasoning.text(), out);
+    add_text(Piece::Kind::kReasoning, reasoning.text().empty() ? other_reasoning.text() : reasoning.text(), out);
   }
-  json::Value content = message["content"];
   if (content.is_string()) {
     add_text(Piece::Kind::kText, content.text(), out);
   } else if (content.is_array()) {
@@ -145,11 +184,11 @@ Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& 
   } else if (!content.absent()) {
     return malformed("content is neither text nor parts");
   }
-  if (std::string_view refusal = message["refusal"].text(); !refusal.empty()) {
+  if (std::string_view refusal = refused.text(); !refusal.empty()) {
     refused_ = true;
     add_text(Piece::Kind::kRefusal, refusal, out);
   }
-  for (json::Value annotation : message["annotations"].elements()) {
+  for (json::Value annotation : annotations.elements()) {
     json::Value inner = annotation["url_citation"];
     if (!annotation.is_object()) continue;
     if (!inner.is_object()) {
@@ -161,11 +200,10 @@ Result<void> ChatAnswerReader::message(json::Value message, std::vector<Piece>& 
     for (const auto& [key, value] : inner.members()) flat.key(key).raw(value.raw());
     out.push_back({.kind = Piece::Kind::kAnnotation, .text = flat.end_object().take()});
   }
-  if (message["audio"].is_object()) return foreign("audio");
-  if (message["images"].size() > 0) return foreign("images");
-  signature(message["extra_content"], out);
-  if (!message["function_call"].absent()) return malformed("a call in the form from before tools");
-  json::Value calls = message["tool_calls"];
+  if (audio.is_object()) return foreign("audio");
+  if (images.size() > 0) return foreign("images");
+  signature(extra, out);
+  if (!function_call.absent()) return malformed("a call in the form from before tools");
   if (!calls.absent() && !calls.is_array()) return malformed("tool_calls is not an array");
   const auto elements = calls.elements();
   for (size_t i = 0; i < elements.size(); ++i) TRY_VOID(tool_call(elements[i], i, out));
@@ -231,10 +269,10 @@ void ChatAnswerReader::signature(json::Value extra_content, std::vector<Piece>& 
 }
 
 // Perplexity's form, xAI's too: addresses beside the answer, in every chunk all that there are so far.
-void ChatAnswerReader::note_citations(json::Value root) {
-  const auto addresses = root["citations"].elements();
+void ChatAnswerReader::note_citations(json::Value citations, json::Value search_results) {
+  const auto addresses = citations.elements();
   if (addresses.size() < citations_.size() || finished_) return;
-  const auto results = root["search_results"].elements();
+  const auto results = search_results.elements();
   citations_.clear();
   for (size_t i = 0; i < addresses.size() && i < kCallsMax; ++i) {
     std::string_view title = i < results.size() && results[i]["url"].text() == addresses[i].text()

@@ -24,12 +24,15 @@ class ChatAnswerReader {
     int index = -1;     // ours, in the order of names; -1: its name has not come yet
     std::string early;  // arguments that came before the name
   };
-  Result<void> choice(json::Value choice, json::Value usage, std::vector<Piece>& out);
+  struct Choice {
+    json::Value index, usage, delta, message, text, finish_reason, stop_reason, matched_stop;
+  };
+  Result<void> choice(const Choice& choice, json::Value usage, std::vector<Piece>& out);
   Result<void> message(json::Value message, std::vector<Piece>& out);
   Result<void> parts(json::Value parts, std::vector<Piece>& out);
   Result<void> details(json::Value details, std::vector<Piece>& out);
   void signature(json::Value extra_content, std::vector<Piece>& out);
-  void note_citations(json::Value root);
+  void note_citations(json::Value citations, json::Value search_results);
   Result<void> tool_call(json::Value call, size_t position, std::vector<Piece>& out);
   Call& call_for(int64_t theirs, std::string_view id, std::string_view name);
   std::vector<Call> calls_;

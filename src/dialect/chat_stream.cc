@@ -35,6 +35,7 @@ Result<std::vector<Piece>> parse_chat_answer(std::string body) {
   if (!document)
     return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
   std::vector<Piece> pieces;
+  pieces.reserve(4);
   ChatAnswerReader reader;
   TRY_VOID(reader.read(document->root(), pieces));
   if (!reader.finished())

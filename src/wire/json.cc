@@ -11,6 +11,10 @@
 #include <limits>
 #include <utility>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace perdure::json {
 
 static_assert(std::endian::native == std::endian::little, "plain_run() takes the lowest byte to be the first");
@@ -48,8 +52,27 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr uint64_t kEach = 0x0101010101010101;
 
+#if defined(__SSE2__)
+// Of 16 bytes, one bit each: those that a string literal cannot hold as they are, and those beyond ASCII.
+struct Marks {
+  explicit Marks(const char* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i special = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+        _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes));
+    not_plain = static_cast<unsigned>(_mm_movemask_epi8(special));
+    not_ascii = static_cast<unsigned>(_mm_movemask_epi8(bytes));
+  }
+  unsigned not_plain, not_ascii;
+};
+#endif
+
 // The first byte of [p, end) that a string literal cannot hold as it is: a quote, a backslash, a control character.
 const char* plain_run(const char* p, const char* end) {
+#if defined(__SSE2__)
+  for (; end - p >= 16; p += 16)
+    if (Marks marks(p); marks.not_plain != 0) return p + std::countr_zero(marks.not_plain);
+#endif
   while (end - p >= 8) {
     uint64_t word;
     memcpy(&word, p, 8);
@@ -64,6 +87,41 @@ const char* plain_run(const char* p, const char* end) {
   while (p != end && *p != '"' && *p != '\\' && static_cast<unsigned char>(*p) >= 0x20) ++p;
   return p;
 }
+
+// Whether all of it is ASCII that a string literal can hold as it is.
+bool plain_ascii(std::string_view text) {
+  const char* p = text.data();
+  const char* const end = p + text.size();
+#if defined(__SSE2__)
+  for (; end - p >= 16; p += 16)
+    if (Marks marks(p); (marks.not_plain | marks.not_ascii) != 0) return false;
+#endif
+  for (; p != end; ++p) {
+    const auto c = static_cast<unsigned char>(*p);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') return false;
+  }
+  return true;
+}
+
+// How much of it is ASCII, in whole words.
+size_t ascii_run(std::string_view text) {
+  size_t at = 0;
+#if defined(__SSE2__)
+  for (; text.size() - at >= 16; at += 16)
+    if (Marks(text.data() + at).not_ascii != 0) return at;
+#endif
+  for (; text.size() - at >= 8; at += 8) {
+    uint64_t word;
+    memcpy(&word, text.data() + at, 8);
+    if ((word & (kEach * 0x80)) != 0) return at;
+  }
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+// Nodes of documents that are gone, for the next one of the same thread.
+constexpr size_t kSpareNodesMax = 4096;
+thread_local std::vector<Tape::Node> spare_nodes;
 
 // One UTF-8 sequence at the start of `text`, or where there is none the bytes that one U+FFFD stands for (Unicode 3.9,
 // D93b).
@@ -448,13 +506,18 @@ std::optional<double> Value::number() const {
 size_t Value::size() const { return is_object() || is_array() ? tape_->nodes[index_].size : 0; }
 
 Value Value::operator[](std::string_view key) const {
-  Value found;
-  if (!is_object()) return found;
-  const uint32_t end = tape_->after(index_);
-  for (uint32_t i = index_ + 1; i < end; i = tape_->after(i + 1)) {
-    if (tape_->text(i) == key) found = Value(tape_, i + 1);
+  if (!is_object()) return {};
+  const Tape::Node* const nodes = tape_->nodes.data();
+  const uint32_t end = nodes[index_].link;
+  uint32_t found = 0;
+  for (uint32_t i = index_ + 1; i < end;) {
+    const Tape::Node& name = nodes[i];
+    const size_t size = name.escaped ? name.size : name.length - 2;
+    if (size == key.size() && tape_->text(i) == key) found = i + 1;
+    const Tape::Node& value = nodes[i + 1];
+    i = value.type == Type::kArray || value.type == Type::kObject ? value.link : i + 2;
   }
-  return found;
+  return found == 0 ? Value() : Value(tape_, found);
 }
 
 Value Value::at(size_t i) const {
@@ -496,6 +559,8 @@ Result<Document> Document::parse(std::string text) {
   }
   auto tape = std::make_unique<Tape>();
   tape->source = std::move(text);
+  tape->nodes = std::move(spare_nodes);
+  tape->nodes.clear();
   tape->nodes.reserve(std::min<size_t>(tape->source.size() / 16, 4096) + 4);
   TRY_VOID(Builder(*tape).build());
   return Document(std::move(tape));
@@ -504,7 +569,10 @@ Result<Document> Document::parse(std::string text) {
 Document::Document(std::unique_ptr<Tape> tape) : tape_(std::move(tape)) {}
 Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
-Document::~Document() = default;
+Document::~Document() {
+  if (tape_ != nullptr && tape_->nodes.capacity() > spare_nodes.capacity() && tape_->nodes.capacity() <= kSpareNodesMax)
+    spare_nodes = std::move(tape_->nodes);
+}
 
 Value Document::root() const { return tape_ == nullptr ? Value() : Value(tape_.get(), 0); }
 
@@ -636,7 +704,9 @@ void append_escaped(std::string& out, std::string_view text) {
 
 void append_string(std::string& out, std::string_view text) {
   out += '"';
-  if (valid_utf8(text)) {
+  if (plain_ascii(text)) {
+    out += text;
+  } else if (valid_utf8(text)) {
     append_escaped(out, text);
   } else {
     while (!text.empty()) {
@@ -654,6 +724,9 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-bool valid_utf8(std::string_view text) { return text.empty() || simdjson::validate_utf8(text.data(), text.size()); }
+bool valid_utf8(std::string_view text) {
+  text.remove_prefix(ascii_run(text));
+  return text.empty() || simdjson::validate_utf8(text.data(), text.size());
+}
 
 }  // namespace perdure::json
