@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "app/keys.h"
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/task_group.h"
 #include "session/index_value.h"
 #include "session/journal.h"
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   Result<std::unique_ptr<Store>> store = SqliteStore::open(
       {.path = folder + "/perdure.db", .head_key = head_key(*master)}, *writer, *reader, system_clock(), Log());
   CHECK(store.ok(), store.ok() ? "" : store.error().message);
-  AsioLoop loop;
+  EpollLoop loop;
   {
     KeyRing keys(*master, **store, loop.random());
     TaskGroup group(loop);

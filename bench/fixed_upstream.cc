@@ -1,7 +1,8 @@
-// A model server that does next to nothing, for measuring what stands in front of it: every answer to
-// POST /v1/chat/completions is made in advance. The model's name says which: "fixed" is one document of about 1 KB;
-// "stream-COUNT-MS" is a stream of COUNT chunks, one every MS milliseconds, all at once when MS is 0. Each chunk holds
-// the moment at which it was written (steady clock, ns), so that a client on the same machine can tell how late it is.
+// A model server that does next to nothing, for measuring what stands in front of it: every answer, in whichever of the
+// five dialects its path belongs to, is made in advance (canned.h). The model's name says which: "fixed" is one
+// document of about 1 KB; "stream-COUNT-MS" is a stream of COUNT chunks, one every MS milliseconds, all at once when MS
+// is 0. Each chunk of a chat completion holds the moment at which it was written (steady clock, ns), so that a client
+// on the same machine can tell how late it is.
 //
 //   fixed_upstream [PORT]    prints "listening on http://127.0.0.1:PORT" on standard error
 
@@ -11,25 +12,14 @@
 #include <cstdio>
 #include <string>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/job_runner.h"
-#include "http/asio_network.h"
+#include "bench/canned.h"
 #include "http/server.h"
+#include "http/socket_network.h"
 
 namespace perdure {
 namespace {
-
-constexpr size_t kDocumentText = 700;
-
-std::string document() {
-  std::string text;
-  while (text.size() < kDocumentText) text += "Seven ships sail past the old lighthouse. ";
-  return R"({"id":"chatcmpl-fixed","object":"chat.completion","created":1700000000,"model":"fixed","choices":[{"index":0,)"
-         R"("message":{"role":"assistant","content":")" +
-         text +
-         R"("},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":190,"completion_tokens":160,)"
-         R"("total_tokens":350}})";
-}
 
 int64_t take_number(std::string_view& text) {
   int64_t number = 0;
@@ -40,19 +30,30 @@ int64_t take_number(std::string_view& text) {
 
 class Fixed final : public HttpHandler {
  public:
-  explicit Fixed(Loop& loop) : loop_(loop) {}
+  explicit Fixed(Loop& loop) : loop_(loop) {
+    for (size_t i = 0; i < std::size(documents_); ++i) documents_[i] = canned_document(static_cast<CannedDialect>(i));
+  }
 
   Task<void> handle(HttpRequest& request, HttpReply& reply) override {
-    size_t at = request.body.find("\"stream-");
-    if (at == std::string::npos) {
-      (void)co_await reply.send(200, "application/json", document_);
+    const CannedDialect dialect = canned_dialect(request.path);
+    constexpr std::string_view kStream = "stream-";
+    std::string_view name = request.path;
+    size_t at = name.find(kStream);
+    if (at == std::string_view::npos) {
+      name = request.body;
+      at = name.find(kStream);
+    }
+    if (at == std::string_view::npos) {
+      (void)co_await reply.send(200, "application/json", documents_[static_cast<size_t>(dialect)]);
       co_return;
     }
-    std::string_view name = std::string_view(request.body).substr(at + 8);
+    name.remove_prefix(at + kStream.size());
     int64_t count = take_number(name);
     if (!name.empty()) name.remove_prefix(1);
     Duration pause = std::chrono::milliseconds(take_number(name));
-    Result<void> written = co_await reply.begin(200, "text/event-stream");
+    const CannedStream stream = canned_stream(dialect, count);
+    Result<void> written = co_await reply.begin(200, stream.content_type);
+    if (written.ok() && !stream.head.empty()) written = co_await reply.write(stream.head);
     Instant due = loop_.now();
     std::string chunk;
     for (int64_t i = 0; i < count && written.ok(); ++i) {
@@ -60,13 +61,12 @@ class Fixed final : public HttpHandler {
         due += pause;
         co_await sleep_until(loop_, due);
       }
-      chunk = R"(data: {"id":"chatcmpl-fixed","object":"chat.completion.chunk","created":1700000000,"model":"fixed",)"
-              R"("choices":[{"index":0,"delta":{"content":" word"},"finish_reason":)";
-      chunk += i + 1 == count ? "\"stop\"" : "null";
-      chunk += "}],\"at\":" + std::to_string(loop_.now().time_since_epoch().count()) + "}\n\n";
+      chunk = stream.chunk_head;
+      if (dialect == CannedDialect::kChat) chunk += std::to_string(loop_.now().time_since_epoch().count());
+      chunk += stream.chunk_tail;
       written = co_await reply.write(chunk);
     }
-    if (written.ok()) written = co_await reply.write("data: [DONE]\n\n");
+    if (written.ok()) written = co_await reply.write(stream.tail);
     if (written.ok()) (void)co_await reply.finish();
   }
   std::string refuse(const HttpRequest&, int, std::string_view) override {
@@ -75,13 +75,13 @@ class Fixed final : public HttpHandler {
 
  private:
   Loop& loop_;
-  std::string document_ = document();
+  std::string documents_[5];
 };
 
 int run(int port) {
-  AsioLoop loop;
+  EpollLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
-  std::unique_ptr<Network> network = asio_network(loop, *resolver);
+  std::unique_ptr<Network> network = socket_network(loop, *resolver);
   Result<std::unique_ptr<Listener>> listener = network->listen({"127.0.0.1", port}, nullptr, false);
   if (!listener.ok()) {
     std::fprintf(stderr, "%s\n", listener.error().message.c_str());

@@ -16,7 +16,7 @@
 #include <future>
 #include <thread>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/task_group.h"
 #include "base/check.h"
 #include "store/sqlite/completion.h"
@@ -144,7 +144,7 @@ detail::RootTask fulfil(Task<void> task, std::promise<void>& done) {
 }
 
 // Runs the tasks together on `loop`, which runs on another thread.
-void run(AsioLoop& loop, std::vector<Task<void>> tasks, Measured& out) {
+void run(EpollLoop& loop, std::vector<Task<void>> tasks, Measured& out) {
   std::promise<void> done;
   Instant start = system_clock().now();
   auto handle = fulfil(all(std::move(tasks)), done).handle;
@@ -160,7 +160,7 @@ Task<void> take_lease(Store& store, Lease& lease) {
 }
 
 double compare(const std::string& folder, int sessions, double seconds) {
-  AsioLoop loop;
+  EpollLoop loop;
   std::thread thread([&] { loop.run(); });
   double ratio = 0;
   {

@@ -14,10 +14,10 @@
 #include "app/model_names.h"
 #include "app/provider_factory.h"
 #include "app/signals.h"
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/job_runner.h"
 #include "gateway/gateway.h"
-#include "http/asio_network.h"
+#include "http/socket_network.h"
 #include "routing/withdrawal_desk.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -31,7 +31,7 @@ constexpr uint32_t kShard = 0;
 
 // What one loop has of its own. Members are destroyed from the last to the first.
 struct Core {
-  AsioLoop loop;
+  EpollLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
   std::unique_ptr<Network> network;
   std::unique_ptr<HttpClient> client, direct;
@@ -266,14 +266,14 @@ struct Server::Impl {
     ProxyRules proxies = proxies_from_environment(environment);
     for (size_t i = 0; i < count; ++i) {
       auto core = std::make_unique<Core>();
-      core->network = asio_network(core->loop, *core->resolver);
+      core->network = socket_network(core->loop, *core->resolver);
       core->client = std::make_unique<HttpClient>(core->loop, *core->network, proxies);
       core->direct = std::make_unique<HttpClient>(core->loop, *core->network, ProxyRules{});
       cores.push_back(std::move(core));
     }
     Result<std::vector<std::unique_ptr<Listener>>> listeners = listen();
     if (!listeners.ok()) return std::move(listeners).error();
-    AsioLoop& first = cores[0]->loop;
+    EpollLoop& first = cores[0]->loop;
     stop_asked = std::make_unique<Notifier>(first);
     cores[0]->tasks.spawn(live(std::move(*listeners)));
     for (auto& core : cores) core->thread = std::thread([&loop = core->loop] { loop.run(); });

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/sim_loop.h"
 #include "async/task_group.h"
 
@@ -82,7 +82,7 @@ TEST(SimLoop, TheSameSeedGivesTheSameOrder) {
 
 Task<int> add_there(int a, int b) { co_return a + b; }
 
-Task<void> cross(AsioLoop& here, AsioLoop& there, int& value, bool& came_back) {
+Task<void> cross(EpollLoop& here, EpollLoop& there, int& value, bool& came_back) {
   auto before = std::this_thread::get_id();
   value = co_await call_on(there, [] { return add_there(40, 2); });
   came_back = before == std::this_thread::get_id() && Loop::current() == &here;
@@ -90,7 +90,7 @@ Task<void> cross(AsioLoop& here, AsioLoop& there, int& value, bool& came_back) {
 }
 
 TEST(CallOn, CrossesToAnotherThreadAndComesBack) {
-  AsioLoop here, there;
+  EpollLoop here, there;
   std::thread other([&] { there.run(); });
   int value = 0;
   bool came_back = false;

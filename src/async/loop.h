@@ -1,5 +1,5 @@
 #pragma once
-// Loop: one core's event loop, its clock, its timers and its randomness. Two implementations: asio_loop.h (production,
+// Loop: one core's event loop, its clock, its timers and its randomness. Two implementations: epoll_loop.h (production,
 // one thread each) and sim_loop.h (deterministic simulation: virtual time, seeded order). An object that lives on a
 // Loop is touched on that Loop's thread only; post() is the one way in from elsewhere.
 

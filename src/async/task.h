@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "async/frame_pool.h"
+
 namespace perdure {
 
 template <class T>
@@ -18,7 +20,13 @@ class Task;
 
 namespace detail {
 
-struct PromiseBase {
+// The frames of all coroutines here.
+struct PooledFrame {
+  static void* operator new(size_t size) { return FramePool::take(size); }
+  static void operator delete(void* frame, size_t size) { FramePool::give(frame, size); }
+};
+
+struct PromiseBase : PooledFrame {
   std::coroutine_handle<> continuation = std::noop_coroutine();
   std::exception_ptr exception;
 

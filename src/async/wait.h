@@ -86,7 +86,7 @@ class Cancellation {
 namespace detail {
 
 struct RootTask {
-  struct promise_type {
+  struct promise_type : PooledFrame {
     RootTask get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }

@@ -4,7 +4,7 @@
 #include <future>
 #include <thread>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/task_group.h"
 
 namespace perdure::cli {
@@ -16,7 +16,7 @@ class BlockingLoop {
     loop_.stop();
     thread_.join();
   }
-  AsioLoop& loop() { return loop_; }
+  EpollLoop& loop() { return loop_; }
 
   // Runs `task` on the loop and waits for its value.
   template <class T>
@@ -45,7 +45,7 @@ class BlockingLoop {
     T value = co_await std::move(task);
     to.set_value(std::move(value));
   }
-  AsioLoop loop_;
+  EpollLoop loop_;
   TaskGroup tasks_{loop_};
   std::thread thread_;
 };

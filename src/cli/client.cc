@@ -6,8 +6,8 @@
 
 #include "async/job_runner.h"
 #include "cli/blocking_loop.h"
-#include "http/asio_network.h"
 #include "http/client.h"
+#include "http/socket_network.h"
 #include "wire/json.h"
 
 namespace perdure::cli {
@@ -46,7 +46,7 @@ struct Client::Impl {
   BlockingLoop worker;
   Loop& loop = worker.loop();
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
-  std::unique_ptr<Network> network = asio_network(worker.loop(), *resolver);
+  std::unique_ptr<Network> network = socket_network(worker.loop(), *resolver);
   std::unique_ptr<HttpClient> http = std::make_unique<HttpClient>(loop, *network, ProxyRules{});
 
   // Connections close on their loop.

@@ -5,12 +5,12 @@
 #include <thread>
 #include <vector>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/job_runner.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/open_files.h"
-#include "http/asio_network.h"
+#include "http/socket_network.h"
 #include "simulate/supplier.h"
 
 namespace perdure::cli {
@@ -64,9 +64,9 @@ int simulate(const Options& options) {
 
   allow_many_open_files();
   Log log(stderr_log(options.has("verbose") ? Level::kDebug : Level::kWarn, LogFormat::kText, system_clock()));
-  AsioLoop loop;
+  EpollLoop loop;
   std::unique_ptr<JobRunner> resolver = thread_runner("resolver");
-  std::unique_ptr<Network> network = asio_network(loop, *resolver);
+  std::unique_ptr<Network> network = socket_network(loop, *resolver);
   std::vector<std::unique_ptr<Standing>> suppliers;
   for (const Address& address : addresses) {
     Result<std::unique_ptr<Listener>> listener = network->listen(address, nullptr, false);
@@ -90,7 +90,7 @@ int simulate(const Options& options) {
   ::sigwait(&set, &signal);
   TaskGroup ending(loop);
   loop.post([&] {
-    auto end = [](std::vector<std::unique_ptr<Standing>>& all, AsioLoop& l) -> Task<void> {
+    auto end = [](std::vector<std::unique_ptr<Standing>>& all, EpollLoop& l) -> Task<void> {
       const Deadline deadline = deadline_in(l, std::chrono::milliseconds(200));
       for (const auto& one : all) co_await one->server.stop(deadline);
       l.stop();

@@ -67,11 +67,11 @@ Result<std::string> idempotency_key_of(const HttpRequest& request) {
   return std::string(key);
 }
 
-Result<bool> header_flag(const HttpRequest& request, const std::string& name) {
+Result<bool> header_flag(const HttpRequest& request, std::string_view name) {
   std::string_view value = request.header(name);
   if (value == "1" || value == "true") return true;
   if (value.empty() || value == "0" || value == "false") return false;
-  return Error{Code::kInvalid, name + " must be 1 or 0", name, "invalid_value"};
+  return Error{Code::kInvalid, std::string(name) + " must be 1 or 0", std::string(name), "invalid_value"};
 }
 
 Result<void> check_headers(const Exchange& x) {
@@ -100,8 +100,8 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
   }
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
-  turn.read = [&face](const std::string& body) -> Result<Request> {
-    TRY(json::Document document, json::Document::parse(body));
+  turn.read = [&face](std::string_view body) -> Result<Request> {
+    TRY(json::Document document, json::Document::parse(std::string(body)));
     TRY(ParsedRequest parsed, face.parse(document.root(), true));
     return std::move(parsed.request);
   };
@@ -115,26 +115,23 @@ Task<void> Gateway::create(Exchange& x) {
     co_await x.fail_as(checked.error().param.empty() ? 415 : 400, std::move(checked).error());
     co_return;
   }
-  CreateCall call;
-  call.tenant = x.caller.tenant;
-  call.key = x.caller.key;
-  call.route = name_of(x.face->dialect());
   Result<std::string> key = idempotency_key_of(x.request);
   if (!key.ok()) {
     co_await x.fail(std::move(key).error());
     co_return;
   }
-  call.idempotency_key = *std::move(key);
   Result<bool> lenient = header_flag(x.request, "x-perdure-lenient");
   Result<bool> kept = header_flag(x.request, "x-perdure-store");
   if (!lenient.ok() || !kept.ok()) {
     co_await x.fail(!lenient.ok() ? lenient.error() : kept.error());
     co_return;
   }
+  std::string traceparent = traceparent_of(x.request);
   // Only a repeat is compared with it.
-  if (!call.idempotency_key.empty()) call.body_hash = sha256(x.request.body);
-  call.traceparent = traceparent_of(x.request);
+  Hash256 body_hash{};
+  if (!key->empty()) body_hash = sha256(x.request.body);
 
+  CreateCall call;
   bool stream_wanted = false, background = false, stored = true;
   {
     Result<json::Document> document = json::Document::parse(std::move(x.request.body));
@@ -142,10 +139,16 @@ Task<void> Gateway::create(Exchange& x) {
       co_await x.fail(std::move(document).error());
       co_return;
     }
-    if (call.idempotency_key.empty() && !*kept) {
-      bool answered = co_await relay_as_it_is(x, document->root(), call.traceparent);
+    if (key->empty() && !*kept) {
+      bool answered = co_await relay_as_it_is(x, document->root(), traceparent);
       if (answered) co_return;
     }
+    call.tenant = x.caller.tenant;
+    call.key = x.caller.key;
+    call.route = name_of(x.face->dialect());
+    call.idempotency_key = *std::move(key);
+    call.body_hash = body_hash;
+    call.traceparent = std::move(traceparent);
     Result<ParsedRequest> parsed = x.face->parse(document->root(), *lenient);
     if (!parsed.ok()) {
       co_await x.fail(std::move(parsed).error());

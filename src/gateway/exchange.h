@@ -45,7 +45,7 @@ std::string traceparent_of(const HttpRequest& request);
 // Empty: there is none. kInvalid: not 1 to 255 printable ASCII characters.
 Result<std::string> idempotency_key_of(const HttpRequest& request);
 // "1" or "true", else off. kInvalid for other words.
-Result<bool> header_flag(const HttpRequest& request, const std::string& name);
+Result<bool> header_flag(const HttpRequest& request, std::string_view name);
 
 // The API key that came with the request; empty: none. A secret.
 std::string_view bearer_token(const HttpRequest& request);

@@ -64,7 +64,7 @@ Result<RelayInput> relay_input(json::Value root, std::string dialect) {
   json::Value model = root["model"];
   if (!model.is_string() || model.text().empty())
     return Error{Code::kInvalid, "Missing required parameter: 'model'.", "model", "missing_required_parameter"};
-  RelayInput input{.dialect = std::move(dialect), .model = std::string(model.text()), .body = std::string(root.raw())};
+  RelayInput input{.dialect = std::move(dialect), .model = std::string(model.text()), .body = root.raw()};
   input.name_at = static_cast<size_t>(model.raw().data() - root.raw().data());
   input.name_size = model.raw().size();
   input.stream = root["stream"].boolean().value_or(false);

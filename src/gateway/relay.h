@@ -14,13 +14,13 @@ namespace perdure {
 struct RelayTurn {
   RelayInput input;
   // The whole request, from input.body: needed only by an author who goes on in the middle.
-  std::function<Result<Request>(const std::string& body)> read;
+  std::function<Result<Request>(std::string_view body)> read;
   // Renders what such an author says. The response's id is the one that the first supplier gave.
   std::function<std::unique_ptr<ClientStream>()> stream;
 };
 
 // `turn.input` from a request's JSON: the model's name and where it stands, and what it needs of a supplier as far as
-// that can be seen without reading it all. kInvalid: there is no model.
+// that can be seen without reading it all. It refers to the document of `root`. kInvalid: there is no model.
 Result<RelayInput> relay_input(json::Value root, std::string dialect);
 
 }  // namespace perdure

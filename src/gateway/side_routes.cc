@@ -105,17 +105,16 @@ Task<void> Gateway::embeddings(Exchange& x) {
     co_await x.fail(*std::move(refused));
     co_return;
   }
-  RelayTurn turn;
-  {
-    std::optional<json::Document> document = co_await body_of(x);
-    if (!document) co_return;
-    Result<RelayInput> input = relay_input(document->root(), std::string(kEmbeddings));
-    if (!input.ok()) {
-      co_await x.fail(std::move(input).error());
-      co_return;
-    }
-    turn.input = *std::move(input);
+  // What is passed on refers to it.
+  std::optional<json::Document> document = co_await body_of(x);
+  if (!document) co_return;
+  Result<RelayInput> input = relay_input(document->root(), std::string(kEmbeddings));
+  if (!input.ok()) {
+    co_await x.fail(std::move(input).error());
+    co_return;
   }
+  RelayTurn turn;
+  turn.input = *std::move(input);
   turn.input.stream = false;
   turn.input.needs = {};  // each of many texts has the model's whole context
   turn.input.traceparent = traceparent_of(x.request);

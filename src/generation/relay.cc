@@ -44,13 +44,15 @@ Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
   RelayCall call{.model = lease.model(), .stream = input_.stream, .traceparent = input_.traceparent};
   call.embeddings = input_.dialect == kEmbeddings;
   call.headers = input_.headers;
+  std::string edited;
   if (lease.model() == input_.model) {
     call.body = input_.body;
   } else {
-    call.body.reserve(input_.body.size() + lease.model().size());
-    call.body.append(input_.body, 0, input_.name_at);
-    json::append_string(call.body, lease.model());
-    call.body.append(input_.body, input_.name_at + input_.name_size);
+    edited.reserve(input_.body.size() + lease.model().size());
+    edited += input_.body.substr(0, input_.name_at);
+    json::append_string(edited, lease.model());
+    edited += input_.body.substr(input_.name_at + input_.name_size);
+    call.body = edited;
   }
   CO_TRY_VOID(lease.dispatch());
   co_return co_await lease.provider().relay(std::move(call), deadline_in(loop_, limits_.open_time).sooner(deadline_),

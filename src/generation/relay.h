@@ -26,9 +26,9 @@ inline constexpr std::string_view kEmbeddings = "embeddings";
 Error nobody_embeds(std::string_view model);
 
 struct RelayInput {
-  std::string dialect;  // "chat", kEmbeddings
-  std::string model;    // that the client asked for
-  std::string body;
+  std::string dialect;                // "chat", kEmbeddings
+  std::string model;                  // that the client asked for
+  std::string_view body;              // outlives the Relay
   size_t name_at = 0, name_size = 0;  // the model's name in `body`, quotes included
   bool stream = false;
   Traffic traffic;

@@ -12,6 +12,8 @@
 namespace perdure {
 namespace {
 
+constexpr size_t kCopiedMax = 64 << 10;
+
 // Connections with equal keys serve each other's requests.
 struct PoolKey {
   bool tls = false;
@@ -22,8 +24,10 @@ struct PoolKey {
 };
 
 struct ClientConnection {
+  explicit ClientConnection(size_t header_bytes_max) : parser(MessageParser::Kind::kAnswer, header_bytes_max) {}
   std::unique_ptr<Stream> stream;
   InputBuffer input;
+  MessageParser parser;  // of the answer that is being read
   Instant idle_since{};
   bool reused = false;
 };
@@ -32,7 +36,23 @@ using ConnectionPtr = std::unique_ptr<ClientConnection>;
 Error cancelled_error() { return {Code::kCancelled, "the call was cancelled"}; }
 Error cut_error() { return {Code::kUnavailable, "the connection ended within the answer"}; }
 
+// Connections with equal keys, and how another one is made.
+struct Pool {
+  PoolKey key;
+  Url url;
+  std::optional<Url> proxy;
+  std::vector<ConnectionPtr> idle;
+};
+
 }  // namespace
+
+struct PreparedCall {
+  std::string head;  // up to where Content-Length goes
+  std::string authority;
+  bool with_length;  // also of an empty body
+  MessageParser::Kind kind;
+  std::shared_ptr<Pool> pool;
+};
 
 struct HttpClient::Impl {
   Loop& loop;
@@ -40,7 +60,7 @@ struct HttpClient::Impl {
   ProxyRules proxies;
   HttpClientLimits limits;
   bool closed = false;  // the client is gone; answers that end now close their connections
-  std::map<PoolKey, std::vector<ConnectionPtr>> idle;
+  std::map<PoolKey, std::shared_ptr<Pool>> pools;
   Timer sweep;
 
   Impl(Loop& l, Network& n, ProxyRules p, HttpClientLimits li)
@@ -50,43 +70,48 @@ struct HttpClient::Impl {
         limits(li),
         sweep(l, [](void* self) { static_cast<Impl*>(self)->close_old(); }, this) {}
 
-  ConnectionPtr take_idle(const PoolKey& key) {
-    auto found = idle.find(key);
-    if (found == idle.end()) return nullptr;
-    ConnectionPtr taken;
+  std::shared_ptr<Pool> pool_of(const HttpCall& call, std::optional<Url> proxy) {
+    PoolKey key{call.url.tls, call.url.address,
+                proxy ? (proxy->tls ? "https://" : "http://") + proxy->authority() : std::string(), call.ca_file};
+    if (proxy && !call.url.tls) key.address = proxy->address;  // one connection to a proxy serves every http host
+    std::shared_ptr<Pool>& pool = pools[key];
+    if (!pool)
+      pool =
+          std::make_shared<Pool>(Pool{.key = std::move(key), .url = call.url, .proxy = std::move(proxy), .idle = {}});
+    return pool;
+  }
+  ConnectionPtr take_idle(Pool& pool) {
+    if (pool.idle.empty()) return nullptr;
     // The youngest is the likeliest to live.
-    if (!found->second.empty() && found->second.back()->idle_since + limits.idle_time > loop.now()) {
-      taken = std::move(found->second.back());
-      found->second.pop_back();
-    } else {
-      found->second.clear();
+    if (pool.idle.back()->idle_since + limits.idle_time <= loop.now()) {
+      pool.idle.clear();
+      return nullptr;
     }
-    if (found->second.empty()) idle.erase(found);
-    if (taken) taken->reused = true;
+    ConnectionPtr taken = std::move(pool.idle.back());
+    pool.idle.pop_back();
+    taken->reused = true;
     return taken;
   }
-  void put_idle(const PoolKey& key, ConnectionPtr connection) {
+  void put_idle(Pool& pool, ConnectionPtr connection) {
     if (closed || limits.idle_per_host_max == 0) return;
     connection->idle_since = loop.now();
     connection->input.settle();
-    auto& those = idle[key];
-    if (those.size() >= limits.idle_per_host_max) those.erase(those.begin());
-    those.push_back(std::move(connection));
+    if (pool.idle.size() >= limits.idle_per_host_max) pool.idle.erase(pool.idle.begin());
+    pool.idle.push_back(std::move(connection));
     if (!sweep.armed()) sweep.arm(loop.now() + limits.idle_time);
   }
   void close_old() {
     Instant oldest = Instant::max();
-    for (auto it = idle.begin(); it != idle.end();) {
-      auto& those = it->second;
+    for (auto it = pools.begin(); it != pools.end();) {
+      auto& those = it->second->idle;
       std::erase_if(those, [this](const ConnectionPtr& c) { return c->idle_since + limits.idle_time <= loop.now(); });
       for (const auto& connection : those) oldest = std::min(oldest, connection->idle_since);
-      it = those.empty() ? idle.erase(it) : std::next(it);
+      it = those.empty() && it->second.use_count() == 1 ? pools.erase(it) : std::next(it);
     }
     if (oldest != Instant::max()) sweep.arm(oldest + limits.idle_time);
   }
 
-  Task<Result<ConnectionPtr>> connect(const HttpCall& call, const std::optional<Url>& proxy, Deadline deadline,
-                                      Cancellation* cancel);
+  Task<Result<ConnectionPtr>> connect(const Pool& pool, Deadline deadline, Cancellation* cancel);
   Task<Result<void>> open_tunnel(ClientConnection& connection, const Url& url, Deadline deadline, Cancellation* cancel);
 };
 
@@ -99,7 +124,7 @@ Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
       std::any_of(path.begin(), path.end(), [](unsigned char c) { return c <= 32 || c == 127; }))
     return Error{Code::kInvalid, "the path must begin with / and hold no white space"};
   std::string out;
-  out.reserve(512 + call.body.size());
+  out.reserve(512);
   out += call.method;
   out += ' ';
   if (absolute_form) out += "http://" + call.url.authority();
@@ -112,32 +137,26 @@ Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
       return Error{Code::kInvalid, "a header holds characters that it must not"};
     if (!is_framing_field(name)) append_field(out, name, value);
   }
-  if (!call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH") {
-    out += "Content-Length: ";
-    append_number(out, call.body.size());
-    out += "\r\n";
-  }
-  out += "\r\n";
   return out;
 }
 
 // Reads until the head of the final answer is there; interim ones (1xx) are passed over. `heard`: a byte of an answer
 // came.
-Task<Result<std::unique_ptr<MessageParser>>> read_head(ClientConnection& connection, MessageParser::Kind kind,
-                                                       size_t header_bytes_max, Deadline deadline, bool& heard) {
-  auto parser = std::make_unique<MessageParser>(kind, header_bytes_max);
+Task<Result<void>> read_head(ClientConnection& connection, MessageParser::Kind kind, Deadline deadline, bool& heard) {
+  MessageParser& parser = connection.parser;
+  parser.restart(kind);
   std::string none;
   int interim = 0;
   for (;;) {
-    connection.input.consume(parser->put(connection.input.view(), none));
-    heard = heard || parser->touched();
-    if (parser->state() == MessageParser::State::kFailed)
-      co_return Error{Code::kCorrupt, "the answer is not HTTP/1.1: " + std::string(parser->problem())};
-    if (parser->state() != MessageParser::State::kHead) {
-      int status = parser->head().status;
-      if (status >= 200) co_return std::move(parser);
+    connection.input.consume(parser.put(connection.input.view(), none));
+    heard = heard || parser.touched();
+    if (parser.state() == MessageParser::State::kFailed)
+      co_return Error{Code::kCorrupt, "the answer is not HTTP/1.1: " + std::string(parser.problem())};
+    if (parser.state() != MessageParser::State::kHead) {
+      int status = parser.head().status;
+      if (status >= 200) co_return Result<void>();
       if (status == 101 || ++interim > 16) co_return Error{Code::kCorrupt, "an interim answer that nobody asked for"};
-      parser = std::make_unique<MessageParser>(kind, header_bytes_max);
+      parser.restart(kind);
       continue;
     }
     Result<size_t> got = co_await connection.stream->read_some(connection.input.space(), deadline);
@@ -152,33 +171,34 @@ Task<Result<std::unique_ptr<MessageParser>>> read_head(ClientConnection& connect
 
 class Answer final : public HttpAnswer {
  public:
-  Answer(std::shared_ptr<HttpClient::Impl> client, PoolKey key, ConnectionPtr connection,
-         std::unique_ptr<MessageParser> parser, bool reusable, Cancellation* cancel)
+  Answer(std::shared_ptr<HttpClient::Impl> client, std::shared_ptr<Pool> pool, ConnectionPtr connection, bool reusable,
+         Cancellation* cancel)
       : client_(std::move(client)),
-        key_(std::move(key)),
+        pool_(std::move(pool)),
         connection_(std::move(connection)),
-        parser_(std::move(parser)),
-        reusable_(reusable && parser_->head().keep_alive),
+        reusable_(reusable && connection_->parser.head().keep_alive),
         hook_(cancel, [this] {
           cancelled_ = true;
           if (connection_) connection_->stream->abort();
         }) {
-    status = parser_->head().status;
-    headers = std::move(parser_->head().headers);
-    if (parser_->state() == MessageParser::State::kDone) settle();
+    MessageHead& head = connection_->parser.head();
+    status = head.status;
+    headers = std::move(head.headers);
+    if (connection_->parser.state() == MessageParser::State::kDone) settle();
   }
   ~Answer() override { abort(); }
 
   Task<Result<bool>> read(std::string& into, Deadline deadline) override {
     if (done_) co_return false;
     size_t before = into.size();
+    MessageParser& parser = connection_->parser;
     for (;;) {
       if (cancelled_) co_return cancelled_error();
       std::string_view arrived = connection_->input.view();
-      connection_->input.consume(parser_->put(arrived.substr(0, kReadBytesMax), into));
-      if (parser_->state() == MessageParser::State::kFailed)
+      connection_->input.consume(parser.put(arrived.substr(0, kReadBytesMax), into));
+      if (parser.state() == MessageParser::State::kFailed)
         co_return fail({Code::kCorrupt, "the answer's body is not valid HTTP/1.1"});
-      if (parser_->state() == MessageParser::State::kDone) settle();
+      if (parser.state() == MessageParser::State::kDone) settle();
       if (into.size() > before) co_return true;
       if (done_) co_return false;
       Result<size_t> got = co_await connection_->stream->read_some(connection_->input.space(), deadline);
@@ -191,9 +211,9 @@ class Answer final : public HttpAnswer {
         connection_->input.commit(got.value());
         continue;
       }
-      parser_->put_end();
+      parser.put_end();
       reusable_ = false;
-      if (parser_->state() != MessageParser::State::kDone) co_return fail(cut_error());
+      if (parser.state() != MessageParser::State::kDone) co_return fail(cut_error());
       settle();
       co_return false;
     }
@@ -216,14 +236,13 @@ class Answer final : public HttpAnswer {
   void settle() {
     done_ = true;
     // Bytes behind the answer belong to nobody: such a connection is not trusted again.
-    if (reusable_ && connection_->input.view().empty()) client_->put_idle(key_, std::move(connection_));
+    if (reusable_ && connection_->input.view().empty()) client_->put_idle(*pool_, std::move(connection_));
     connection_.reset();
   }
 
   std::shared_ptr<HttpClient::Impl> client_;
-  PoolKey key_;
+  std::shared_ptr<Pool> pool_;
   ConnectionPtr connection_;
-  std::unique_ptr<MessageParser> parser_;
   bool reusable_;
   bool done_ = false, cancelled_ = false;
   Cancellation::Hook hook_;
@@ -239,22 +258,21 @@ Task<Result<void>> HttpClient::Impl::open_tunnel(ClientConnection& connection, c
   std::string request = "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
   CO_TRY_VOID(co_await connection.stream->write_all(request, deadline));
   bool heard = false;
-  CO_TRY(auto parser, co_await read_head(connection, MessageParser::Kind::kAnswerWithoutBody, limits.header_bytes_max,
-                                         deadline, heard));
-  if (int status = parser->head().status; status / 100 != 2)
+  CO_TRY_VOID(co_await read_head(connection, MessageParser::Kind::kAnswerWithoutBody, deadline, heard));
+  if (int status = connection.parser.head().status; status / 100 != 2)
     co_return Error{Code::kUnavailable, "the proxy refused the tunnel with status " + std::to_string(status)};
   if (!connection.input.view().empty()) co_return Error{Code::kCorrupt, "the proxy sent bytes ahead of the tunnel"};
   co_return Result<void>();
 }
 
-Task<Result<ConnectionPtr>> HttpClient::Impl::connect(const HttpCall& call, const std::optional<Url>& proxy,
-                                                      Deadline deadline, Cancellation* cancel) {
+Task<Result<ConnectionPtr>> HttpClient::Impl::connect(const Pool& pool, Deadline deadline, Cancellation* cancel) {
   deadline = deadline.sooner(deadline_in(loop, limits.connect_time));
-  auto connection = std::make_unique<ClientConnection>();
-  const Url& url = call.url;
+  auto connection = std::make_unique<ClientConnection>(limits.header_bytes_max);
+  const Url& url = pool.url;
+  const std::optional<Url>& proxy = pool.proxy;
   ConnectOptions secure{.tls = url.tls,
                         .server_name = url.tls ? url.address.host : std::string(),
-                        .ca_file = call.ca_file,
+                        .ca_file = pool.key.ca_file,
                         .cancel = cancel};
   if (!proxy) {
     CO_TRY(connection->stream, co_await network.connect(url.address, secure, deadline));
@@ -282,36 +300,62 @@ HttpClient::~HttpClient() {
 }
 
 void HttpClient::close_idle() {
-  impl_->idle.clear();
+  for (auto& [key, pool] : impl_->pools) pool->idle.clear();
   impl_->sweep.cancel();
 }
 
+Result<std::shared_ptr<const PreparedCall>> HttpClient::prepare(const HttpCall& call) {
+  std::optional<Url> proxy = impl_->proxies.proxy_for(call.url);
+  TRY(std::string head, render_head(call, proxy && !call.url.tls));
+  PreparedCall made{
+      .head = std::move(head),
+      .authority = call.url.authority(),
+      .with_length = call.method == "POST" || call.method == "PUT" || call.method == "PATCH",
+      .kind = call.method == "HEAD" ? MessageParser::Kind::kAnswerWithoutBody : MessageParser::Kind::kAnswer,
+      .pool = impl_->pool_of(call, std::move(proxy)),
+  };
+  return std::make_shared<const PreparedCall>(std::move(made));
+}
+
 Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(HttpCall call, Deadline deadline, Cancellation* cancel) {
+  CO_TRY(std::shared_ptr<const PreparedCall> prepared, prepare(call));
+  co_return co_await send(std::move(prepared), call.body, deadline, cancel);
+}
+
+Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const PreparedCall> call,
+                                                           std::string_view body, Deadline deadline,
+                                                           Cancellation* cancel) {
   std::shared_ptr<Impl> impl = impl_;
-  std::optional<Url> proxy = impl->proxies.proxy_for(call.url);
-  CO_TRY(std::string request, render_head(call, proxy && !call.url.tls));
-  request += call.body;
-  PoolKey key{call.url.tls, call.url.address,
-              proxy ? (proxy->tls ? "https://" : "http://") + proxy->authority() : std::string(), call.ca_file};
-  if (proxy && !call.url.tls) key.address = proxy->address;  // one connection to a proxy serves every http host
-  auto kind = call.method == "HEAD" ? MessageParser::Kind::kAnswerWithoutBody : MessageParser::Kind::kAnswer;
+  // A large body is not copied behind its head.
+  const bool apart = body.size() > kCopiedMax;
+  std::string request;
+  request.reserve(call->head.size() + 48 + (apart ? 0 : body.size()));
+  request += call->head;
+  if (call->with_length || !body.empty()) {
+    request += "Content-Length: ";
+    append_number(request, body.size());
+    request += "\r\n";
+  }
+  request += "\r\n";
+  if (!apart) request += body;
   for (bool replacing = false;; replacing = true) {
     if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
-    ConnectionPtr connection = replacing ? nullptr : impl->take_idle(key);
+    ConnectionPtr connection = replacing ? nullptr : impl->take_idle(*call->pool);
     if (!connection) {
-      Result<ConnectionPtr> made = co_await impl->connect(call, proxy, deadline, cancel);
+      Result<ConnectionPtr> made = co_await impl->connect(*call->pool, deadline, cancel);
       if (!made.ok()) {
         if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
-        co_return std::move(made).error().with_context(call.url.authority());
+        co_return std::move(made).error().with_context(call->authority);
       }
       connection = std::move(made).value();
     }
     bool heard = false, whole_request = true;
     Error error;
-    std::unique_ptr<MessageParser> parser;
+    bool answered = false;
     {
       Cancellation::Hook hook(cancel, [&connection] { connection->stream->abort(); });
       Result<void> written = co_await connection->stream->write_all(request, deadline);
+      if (written.ok() && apart) written = co_await connection->stream->write_all(body, deadline);
       bool may_answer = written.ok();
       Deadline patience = deadline;
       if (!written.ok() && written.error().code == Code::kUnavailable) {
@@ -321,25 +365,23 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(HttpCall call, Deadli
         patience = deadline.sooner(deadline_in(impl->loop, std::chrono::seconds(1)));
       }
       if (may_answer) {
-        auto head = co_await read_head(*connection, kind, impl->limits.header_bytes_max, patience, heard);
-        if (head.ok())
-          parser = std::move(head).value();
-        else
-          error = whole_request ? std::move(head).error() : std::move(written).error();
+        Result<void> head = co_await read_head(*connection, call->kind, patience, heard);
+        answered = head.ok();
+        if (!answered) error = whole_request ? std::move(head).error() : std::move(written).error();
       } else {
         error = std::move(written).error();
       }
     }
     if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
-    if (parser) {
-      co_return std::unique_ptr<HttpAnswer>(std::make_unique<Answer>(impl, std::move(key), std::move(connection),
-                                                                     std::move(parser), whole_request, cancel));
+    if (answered) {
+      co_return std::unique_ptr<HttpAnswer>(
+          std::make_unique<Answer>(impl, call->pool, std::move(connection), whole_request, cancel));
     }
     bool stale = connection->reused && !heard && error.code == Code::kUnavailable;
     connection.reset();
-    if (!stale) co_return std::move(error).with_context(call.url.authority());
+    if (!stale) co_return std::move(error).with_context(call->authority);
     // Its siblings went idle with it or before it, and whatever ended it has most likely ended them.
-    impl->idle.erase(key);
+    call->pool->idle.clear();
   }
 }
 

@@ -59,6 +59,10 @@ class HttpAnswer {
   virtual void abort() = 0;
 };
 
+// A call whose head is rendered, for calls that differ in nothing but their bodies. Holds the credential that the head
+// holds. May outlive its client.
+struct PreparedCall;
+
 class HttpClient {
  public:
   HttpClient(Loop& loop, Network& network, ProxyRules proxies, HttpClientLimits limits = {});
@@ -66,6 +70,11 @@ class HttpClient {
   // `cancel` may be null; it ends the call, also later reads of the answer, with kCancelled. The deadline covers the
   // call up to the answer's head.
   Task<Result<std::unique_ptr<HttpAnswer>>> send(HttpCall call, Deadline deadline, Cancellation* cancel);
+  // The same in two steps. kInvalid: the method, the path or a header cannot be sent. The call's body is not looked at.
+  Result<std::shared_ptr<const PreparedCall>> prepare(const HttpCall& call);
+  // `body` lives until the Task ends.
+  Task<Result<std::unique_ptr<HttpAnswer>>> send(std::shared_ptr<const PreparedCall> call, std::string_view body,
+                                                 Deadline deadline, Cancellation* cancel);
   void close_idle();
 
   struct Impl;

@@ -1,266 +1,315 @@
-// Boost.Beast 1.81 asserts that a last chunk which it has seen in part comes back at least two bytes longer. A peer
-// that sends "0 CR LF" and then single bytes breaks that assertion, and nothing else: the code behind it copes.
-#define BOOST_DISABLE_ASSERTS
-
 #include "http/message_parser.h"
 
 #include <algorithm>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
+#include <array>
+#include <charconv>
 #include <cstring>
-#include <variant>
+#include <utility>
 
-#include "base/check.h"
+#include "http/message_writer.h"
 
 namespace perdure {
 namespace {
 
-namespace beast = boost::beast;
-namespace beast_http = boost::beast::http;
-using boost::beast::error_code;
+constexpr int kEmptyLinesMax = 8;
+constexpr size_t kChunkLineMax = 8 << 10;
 
-// Collects what Beast recognizes. Trailer fields come through on_field_impl too, after the body has begun.
-template <bool kIsRequest>
-class Collector final : public beast_http::basic_parser<kIsRequest> {
- public:
-  MessageHead head;
-  std::string* body = nullptr;
+bool is_target(std::string_view text) {
+  bool bad = text.empty();
+  for (unsigned char c : text) bad |= c <= 32 || c == 127;
+  return !bad;
+}
 
-  Collector() {
-    this->body_limit(boost::none);
-    this->eager(true);
-  }
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
 
- private:
-  using View = beast::string_view;
-  void on_request_impl(beast_http::verb, View method, View target, int version, error_code&) override {
-    head.method.assign(method.data(), method.size());
-    head.target.assign(target.data(), target.size());
-    head.http_1_0 = version == 10;
-  }
-  void on_response_impl(int status, View, int version, error_code&) override {
-    head.status = status;
-    head.http_1_0 = version == 10;
-  }
-  void on_field_impl(beast_http::field, View name, View value, error_code&) override {
-    if (!in_body_) head.headers.add(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
-  }
-  void on_header_impl(error_code&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override { in_body_ = true; }
-  std::size_t on_body_impl(View bytes, error_code&) override { return take(bytes); }
-  void on_chunk_header_impl(std::uint64_t, View, error_code&) override { in_body_ = true; }
-  std::size_t on_chunk_body_impl(std::uint64_t, View bytes, error_code&) override { return take(bytes); }
-  void on_finish_impl(error_code&) override {}
-  std::size_t take(View bytes) {
-    body->append(bytes.data(), bytes.size());
-    return bytes.size();
-  }
-  bool in_body_ = false;
-};
+bool is_http_version(std::string_view text) {
+  return text.size() >= 6 && text.starts_with("HTTP/") &&
+         std::all_of(text.begin() + 5, text.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+}
 
-bool is_http_version(std::string_view line) {
-  size_t at = line.rfind(' ');
-  std::string_view version = at == std::string_view::npos ? line : line.substr(at + 1);
-  return version.size() >= 6 && version.starts_with("HTTP/") &&
-         std::all_of(version.begin() + 5, version.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 }  // namespace
 
-struct MessageParser::Impl {
-  std::variant<Collector<true>, Collector<false>> collector;
-  Kind kind;
-  size_t header_bytes_max;
-  State state = State::kHead;
-  bool touched = false;
-  size_t scanned = 0;     // of the head: complete lines seen
-  size_t line_first = 0;  // where the line under examination begins
-  bool have_start_line = false;
-  size_t taken_before_head = 0;  // empty lines ahead of the start line
-  std::string start_line;
-  int refusal = 0;
-  std::string problem;
+void MessageHead::clear() {
+  method.clear();
+  target.clear();
+  status = 0;
+  headers.clear();
+  http_1_0 = keep_alive = chunked = until_close = false;
+  content_length.reset();
+}
 
-  template <class F>
-  decltype(auto) visit(F f) {
-    return std::visit(f, collector);
-  }
-  Impl(Kind k, size_t limit) : kind(k), header_bytes_max(limit) {
-    if (k != Kind::kRequest) collector.emplace<1>();
-    visit([this](auto& parser) {
-      // The limit is kept here, where the request line and the fields are told apart.
-      parser.header_limit(static_cast<std::uint32_t>(std::min<size_t>(header_bytes_max + 16, UINT32_MAX)));
-      if (kind == Kind::kAnswerWithoutBody) parser.skip(true);
-    });
-  }
-  MessageHead& head() {
-    return visit([](auto& parser) -> MessageHead& { return parser.head; });
-  }
-  void fail(int status, std::string_view why) {
-    state = State::kFailed;
-    refusal = status;
-    problem = why;
-  }
-
-  // Looks at complete lines of the head once each. True: the head ends at `scanned`.
-  bool scan(std::string_view input) {
-    for (;;) {
-      const void* found = std::memchr(input.data() + scanned, '\n', input.size() - scanned);
-      if (found == nullptr) break;
-      size_t end = static_cast<size_t>(static_cast<const char*>(found) - input.data());
-      // First, so that the verdict does not depend on how the bytes were cut.
-      if (end >= header_bytes_max) return too_large(), false;
-      if (end == 0 || input[end - 1] != '\r' || end - 1 < line_first)
-        return fail(400, "a header line ends without CR LF"), false;
-      std::string_view line = input.substr(line_first, end - 1 - line_first);
-      if (std::memchr(line.data(), '\r', line.size()) != nullptr) return fail(400, "a bare CR in the header"), false;
-      if (std::memchr(line.data(), '\0', line.size()) != nullptr) return fail(400, "a NUL in the header"), false;
-      if (have_start_line && !line.empty() && (line[0] == ' ' || line[0] == '\t'))
-        return fail(400, "a folded header line"), false;
-      scanned = line_first = end + 1;
-      if (!have_start_line) {
-        start_line = line;
-        have_start_line = true;
-        if (line.empty()) return fail(400, "an empty start line"), false;
-      } else if (line.empty()) {
-        return true;
-      }
-    }
-    scanned = std::max(line_first, input.empty() ? 0 : input.size());
-    if (input.size() > header_bytes_max) too_large();
-    return false;
-  }
-  void too_large() {
-    if (!have_start_line && kind == Kind::kRequest) return fail(414, "the request line is too long");
-    fail(431, "the header is too large");
-  }
-
-  void judge_failure(const error_code& error) {
-    if (error == beast_http::error::bad_version && kind == Kind::kRequest && is_http_version(start_line))
-      return fail(505, "only HTTP/1.1 is spoken here");
-    if (error == beast_http::error::header_limit) return fail(431, "the header is too large");
-    fail(400, error.message());
-  }
-
-  // What Beast leaves open.
-  void judge_head() {
-    MessageHead& h = head();
-    size_t lengths = 0, encodings = 0, hosts = 0;
-    std::string_view encoding;
-    for (const auto& [name, value] : h.headers.fields()) {
-      if (equal_ignoring_case(name, "content-length")) {
-        ++lengths;
-        if (value.empty() || !std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; }))
-          return fail(400, "Content-Length is not a number");
-      } else if (equal_ignoring_case(name, "transfer-encoding")) {
-        ++encodings;
-        encoding = value;
-      } else if (equal_ignoring_case(name, "host")) {
-        ++hosts;
-      }
-      if (std::any_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c < 32 && c != '\t') || c == 127; }))
-        return fail(400, "a control character in a header value");
-    }
-    if (encodings > 0 && lengths > 0) return fail(400, "Content-Length beside Transfer-Encoding");
-    if (lengths > 1) return fail(400, "several Content-Length fields");
-    if (encodings > 1) return fail(400, "several Transfer-Encoding fields");
-    if (encodings == 1 && !equal_ignoring_case(encoding, "chunked"))
-      return fail(501, "the only Transfer-Encoding understood is chunked");
-    if (encodings == 1 && h.http_1_0) return fail(400, "Transfer-Encoding in HTTP/1.0");
-    if (kind == Kind::kRequest && (hosts > 1 || (hosts == 0 && !h.http_1_0)))
-      return fail(400, "a request must have one Host field");
-    visit([&h](auto& parser) {
-      h.keep_alive = parser.keep_alive();
-      h.chunked = parser.chunked();
-      if (auto n = parser.content_length()) h.content_length = *n;
-      h.until_close = parser.need_eof();
-    });
-    bool done = visit([](auto& parser) { return parser.is_done(); });
-    state = done ? State::kDone : State::kBody;
-  }
-
-  size_t put_head(std::string_view input) {
-    size_t skipped = 0;
-    // An empty line ahead of a request is an old client's habit (RFC 9112, 2.2).
-    if (!have_start_line && kind == Kind::kRequest && scanned == 0) {
-      while (input.starts_with("\r\n") && taken_before_head < 16) {
-        input.remove_prefix(2);
-        skipped += 2;
-        taken_before_head += 2;
-      }
-    }
-    if (input.empty() || input == "\r") return skipped;
-    touched = true;
-    if (kind == Kind::kRequest && input.size() >= 3 && input.starts_with("PRI")) {
-      std::string_view preface = "PRI * HTTP/2.0\r\n";
-      if (input.starts_with(preface)) return fail(505, "only HTTP/1.1 is spoken here, not HTTP/2"), skipped;
-      if (preface.starts_with(input)) return skipped;
-    }
-    if (!scan(input)) return skipped;
-    error_code error;
-    size_t used = visit([&](auto& parser) {
-      parser.eager(false);
-      size_t n = parser.put(boost::asio::const_buffer(input.data(), scanned), error);
-      // Without a body nothing is left; with one, Beast stops behind the start line when not eager.
-      while (!error && !parser.is_header_done() && n < scanned)
-        n += parser.put(boost::asio::const_buffer(input.data() + n, scanned - n), error);
-      return n;
-    });
-    if (error) return judge_failure(error), skipped;
-    CHECK(used == scanned, "a head was not taken whole");
-    judge_head();
-    return skipped + used;
-  }
-
-  size_t put_body(std::string_view input, std::string& body) {
-    if (input.empty()) return 0;
-    error_code error;
-    size_t used = visit([&](auto& parser) {
-      parser.eager(true);
-      parser.body = &body;
-      size_t n = parser.put(boost::asio::const_buffer(input.data(), input.size()), error);
-      parser.body = nullptr;
-      return n;
-    });
-    if (error && error != beast_http::error::need_more) {
-      judge_failure(error);
-    } else if (visit([](auto& parser) { return parser.is_done(); })) {
-      state = State::kDone;
-    } else if (input.size() - used > header_bytes_max) {
-      fail(431, "a chunk's head or the trailer is too large");
-    }
-    return used;
-  }
-};
-
-MessageParser::MessageParser(Kind kind, size_t header_bytes_max)
-    : impl_(std::make_unique<Impl>(kind, header_bytes_max)) {}
-MessageParser::~MessageParser() = default;
+void MessageParser::restart(Kind kind) {
+  kind_ = kind;
+  state_ = State::kHead;
+  part_ = Part::kStartLine;
+  touched_ = close_ = keep_alive_ = false;
+  empty_lines_ = hosts_ = lengths_ = encodings_ = 0;
+  scanned_ = head_bytes_ = trailer_bytes_ = 0;
+  left_ = 0;
+  head_.clear();
+  refusal_ = 0;
+  problem_ = {};
+}
 
 size_t MessageParser::put(std::string_view input, std::string& body) {
-  switch (impl_->state) {
-    case State::kHead:
-      return impl_->put_head(input);
-    case State::kBody:
-      return impl_->put_body(input, body);
-    default:
-      return 0;
-  }
+  if (state_ == State::kHead) return put_head(input);
+  if (state_ == State::kBody) return put_body(input, body);
+  return 0;
 }
 
 void MessageParser::put_end() {
-  if (impl_->state == State::kDone || impl_->state == State::kFailed) return;
-  if (impl_->state == State::kBody && impl_->head().until_close) {
-    impl_->state = State::kDone;
-    return;
-  }
-  impl_->fail(400, "the connection ended within the message");
+  if (state_ == State::kDone || state_ == State::kFailed) return;
+  if (state_ == State::kBody && head_.until_close)
+    state_ = State::kDone;
+  else
+    fail(400, "the connection ended within the message");
 }
 
-MessageParser::State MessageParser::state() const { return impl_->state; }
-bool MessageParser::touched() const { return impl_->touched; }
-MessageHead& MessageParser::head() { return impl_->head(); }
-int MessageParser::refusal() const { return impl_->refusal; }
-std::string_view MessageParser::problem() const { return impl_->problem; }
+bool MessageParser::fail(int status, std::string_view why) {
+  state_ = State::kFailed;
+  refusal_ = status;
+  problem_ = why;
+  return false;
+}
+
+// --- the head
+
+size_t MessageParser::put_head(std::string_view input) {
+  size_t used = 0;
+  while (state_ == State::kHead) {
+    std::string_view rest = input.substr(used);
+    if (part_ == Part::kStartLine && kind_ == Kind::kRequest) {
+      // An empty line ahead of a request is an old client's habit (RFC 9112, 2.2).
+      if (empty_lines_ < kEmptyLinesMax && rest.starts_with("\r\n")) {
+        used += 2;
+        ++empty_lines_;
+        continue;
+      }
+      constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
+      if (rest.size() >= 3 && rest.starts_with(kPreface.substr(0, std::min(rest.size(), kPreface.size())))) {
+        touched_ = true;
+        if (rest.size() >= kPreface.size()) fail(505, "only HTTP/1.1 is spoken here, not HTTP/2");
+        return used;
+      }
+    }
+    if (rest.empty() || (part_ == Part::kStartLine && kind_ == Kind::kRequest && rest == "\r")) return used;
+    touched_ = true;
+    const void* found = std::memchr(rest.data() + scanned_, '\n', rest.size() - scanned_);
+    size_t end = found == nullptr ? rest.size() : static_cast<size_t>(static_cast<const char*>(found) - rest.data());
+    // First, so that the verdict does not depend on how the bytes were cut.
+    if (head_bytes_ + end >= header_bytes_max_) {
+      if (part_ == Part::kStartLine && kind_ == Kind::kRequest)
+        fail(414, "the request line is too long");
+      else
+        fail(431, "the header is too large");
+      return used;
+    }
+    scanned_ = found == nullptr ? end : 0;
+    if (found == nullptr) return used;
+    used += end + 1;
+    head_bytes_ += end + 1;
+    if (end == 0 || rest[end - 1] != '\r') {
+      fail(400, "a header line ends without CR LF");
+      return used;
+    }
+    std::string_view line = rest.substr(0, end - 1);
+    bool good = part_ == Part::kStartLine ? start_line(line) : line.empty() ? end_of_head() : field(line, true);
+    if (!good) return used;
+  }
+  return used;
+}
+
+bool MessageParser::start_line(std::string_view line) {
+  part_ = Part::kFields;
+  if (line.empty()) return fail(400, "an empty start line");
+  return kind_ == Kind::kRequest ? request_line(line) : status_line(line);
+}
+
+bool MessageParser::request_line(std::string_view line) {
+  size_t method_end = line.find(' '), target_end = line.rfind(' ');
+  std::string_view version = target_end == std::string_view::npos ? line : line.substr(target_end + 1);
+  std::string_view method = line.substr(0, method_end);
+  if (!is_token(method) || method_end == target_end) return fail(400, "the request line is malformed");
+  std::string_view target = line.substr(method_end + 1, target_end - method_end - 1);
+  if (!is_target(target)) return fail(400, "the request target is malformed");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    if (is_http_version(version)) return fail(505, "only HTTP/1.1 is spoken here");
+    return fail(400, "the request line has no HTTP version");
+  }
+  head_.method = method;
+  head_.target = target;
+  head_.http_1_0 = version == "HTTP/1.0";
+  return true;
+}
+
+bool MessageParser::status_line(std::string_view line) {
+  std::string_view version = line.substr(0, line.find(' '));
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return fail(400, "the status line has no HTTP version");
+  line.remove_prefix(version.size());
+  // Some leave out the space before a reason that they do not give.
+  if (line.size() < 4 || !is_digits(line.substr(1, 3)) || line[1] == '0' || (line.size() > 4 && line[4] != ' '))
+    return fail(400, "the status line has no status");
+  if (!is_header_value(line)) return fail(400, "a control character in the status line");
+  head_.status = (line[1] - '0') * 100 + (line[2] - '0') * 10 + (line[3] - '0');
+  head_.http_1_0 = version == "HTTP/1.0";
+  return true;
+}
+
+bool MessageParser::field(std::string_view line, bool keep) {
+  if (is_space(line.front())) return fail(400, "a folded header line");
+  size_t colon = line.find(':');
+  std::string_view name = line.substr(0, colon);
+  if (colon == std::string_view::npos || !is_token(name)) return fail(400, "a header line has no name");
+  std::string_view value = trimmed(line.substr(colon + 1));
+  if (!is_header_value(value)) return fail(400, "a control character in a header value");
+  if (!keep && is_framing_field(name)) return fail(400, "a field of the trailer says how the message is framed");
+  if (!keep) return true;
+  if (!framing_field(name, value)) return false;
+  head_.headers.add(name, value);
+  return true;
+}
+
+bool MessageParser::framing_field(std::string_view name, std::string_view value) {
+  auto is = [name](std::string_view other) { return equal_ignoring_case(name, other); };
+  switch (name.size()) {
+    case 4:
+      if (is("host")) hosts_ = hosts_ == 0 ? 1 : 2;
+      return true;
+    case 10:
+      if (!is("connection")) return true;
+      for (std::string_view rest = value; !rest.empty();) {
+        size_t comma = rest.find(',');
+        std::string_view word = trimmed(rest.substr(0, comma));
+        rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+        if (equal_ignoring_case(word, "close")) close_ = true;
+        if (equal_ignoring_case(word, "keep-alive")) keep_alive_ = true;
+      }
+      return true;
+    case 14: {
+      if (!is("content-length")) return true;
+      if (lengths_++ > 0) return fail(400, "several Content-Length fields");
+      uint64_t length = 0;
+      if (!is_digits(value) || std::from_chars(value.data(), value.data() + value.size(), length).ec != std::errc())
+        return fail(400, "Content-Length is not a number");
+      head_.content_length = length;
+      return true;
+    }
+    case 17:
+      if (!is("transfer-encoding")) return true;
+      if (encodings_++ > 0) return fail(400, "several Transfer-Encoding fields");
+      if (!equal_ignoring_case(value, "chunked")) return fail(501, "the only Transfer-Encoding understood is chunked");
+      head_.chunked = true;
+      return true;
+    default:
+      return true;
+  }
+}
+
+bool MessageParser::end_of_head() {
+  if (head_.chunked && head_.content_length) return fail(400, "Content-Length beside Transfer-Encoding");
+  if (head_.chunked && head_.http_1_0) return fail(400, "Transfer-Encoding in HTTP/1.0");
+  if (kind_ == Kind::kRequest && (hosts_ > 1 || (hosts_ == 0 && !head_.http_1_0)))
+    return fail(400, "a request must have one Host field");
+  bool bodyless = kind_ == Kind::kAnswerWithoutBody ||
+                  (kind_ == Kind::kAnswer && (head_.status < 200 || head_.status == 204 || head_.status == 304));
+  if (bodyless) {
+    state_ = State::kDone;
+  } else if (head_.chunked) {
+    state_ = State::kBody;
+    part_ = Part::kChunkSize;
+  } else if (head_.content_length || kind_ == Kind::kRequest) {
+    left_ = head_.content_length.value_or(0);
+    state_ = left_ > 0 ? State::kBody : State::kDone;
+    part_ = Part::kLength;
+  } else {
+    head_.until_close = true;
+    state_ = State::kBody;
+    part_ = Part::kUntilClose;
+  }
+  head_.keep_alive = (head_.http_1_0 ? keep_alive_ && !close_ : !close_) && !head_.until_close;
+  return true;
+}
+
+// --- the body
+
+size_t MessageParser::put_body(std::string_view input, std::string& body) {
+  size_t used = 0;
+  while (state_ == State::kBody) {
+    std::string_view rest = input.substr(used);
+    if (rest.empty()) return used;
+    if (part_ == Part::kUntilClose) {
+      body += rest;
+      return used + rest.size();
+    }
+    if (part_ == Part::kLength || part_ == Part::kChunkData) {
+      size_t n = static_cast<size_t>(std::min<uint64_t>(left_, rest.size()));
+      body += rest.substr(0, n);
+      used += n;
+      left_ -= n;
+      if (left_ > 0) return used;
+      if (part_ == Part::kLength) state_ = State::kDone;
+      part_ = Part::kChunkEnd;
+      continue;
+    }
+    if (part_ == Part::kChunkEnd) {
+      if (rest[0] != '\r' || (rest.size() > 1 && rest[1] != '\n')) {
+        fail(400, "a chunk is longer than its size");
+        return used;
+      }
+      if (rest.size() < 2) return used;
+      used += 2;
+      part_ = Part::kChunkSize;
+      continue;
+    }
+    // A line: a chunk's size, or one of the trailer.
+    const bool trailer = part_ == Part::kTrailer;
+    const size_t most = trailer ? header_bytes_max_ : std::min(header_bytes_max_, kChunkLineMax);
+    const void* found = std::memchr(rest.data() + scanned_, '\n', rest.size() - scanned_);
+    size_t end = found == nullptr ? rest.size() : static_cast<size_t>(static_cast<const char*>(found) - rest.data());
+    if ((trailer ? trailer_bytes_ : 0) + end >= most) {
+      fail(431, "a chunk's head or the trailer is too large");
+      return used;
+    }
+    scanned_ = found == nullptr ? end : 0;
+    if (found == nullptr) return used;
+    used += end + 1;
+    if (end == 0 || rest[end - 1] != '\r') {
+      fail(400, "a line of the body's framing ends without CR LF");
+      return used;
+    }
+    std::string_view line = rest.substr(0, end - 1);
+    if (!trailer) {
+      if (!chunk_size(line)) return used;
+    } else if (line.empty()) {
+      state_ = State::kDone;
+    } else {
+      trailer_bytes_ += end + 1;
+      if (!field(line, false)) return used;
+    }
+  }
+  return used;
+}
+
+bool MessageParser::chunk_size(std::string_view line) {
+  uint64_t size = 0;
+  auto [behind, error] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
+  std::string_view rest = line.substr(static_cast<size_t>(behind - line.data()));
+  // Extensions say nothing that is understood here.
+  if (error != std::errc() || !is_header_value(rest) || (!rest.empty() && !trimmed(rest).starts_with(';')))
+    return fail(400, "a chunk has no size");
+  left_ = size;
+  part_ = size > 0 ? Part::kChunkData : Part::kTrailer;
+  return true;
+}
 
 }  // namespace perdure

@@ -7,7 +7,6 @@
 // several Content-Length values. Trailer fields are checked and dropped.
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +24,7 @@ struct MessageHead {
   bool chunked = false;
   std::optional<uint64_t> content_length;
   bool until_close = false;  // an answer whose body ends with the connection
+  void clear();              // keeps the room
 };
 
 class MessageParser {
@@ -36,8 +36,9 @@ class MessageParser {
   };
   enum class State { kHead, kBody, kDone, kFailed };
 
-  MessageParser(Kind kind, size_t header_bytes_max);
-  ~MessageParser();
+  MessageParser(Kind kind, size_t header_bytes_max) : kind_(kind), header_bytes_max_(header_bytes_max) {}
+  // Forgets everything, for the next message of a connection.
+  void restart(Kind kind);
 
   // Takes bytes from the front of `input` and appends decoded body bytes to `body`; how many were taken. Bytes not
   // taken are shown again, with more behind them. Stops behind the head, so that the caller may judge it before the
@@ -46,16 +47,42 @@ class MessageParser {
   // The peer has ended its side: completes a body that lasts until then, fails anything else that is incomplete.
   void put_end();
 
-  State state() const;
-  bool touched() const;  // a byte of the message has been seen
-  MessageHead& head();   // complete from kBody on; what was read so far when failed
+  State state() const { return state_; }
+  bool touched() const { return touched_; }  // a byte of the message has been seen
+  MessageHead& head() { return head_; }      // complete from kBody on; what was read so far when failed
   // When failed: the HTTP status that says why (400, 414, 431, 501, 505), and a sentence.
-  int refusal() const;
-  std::string_view problem() const;
+  int refusal() const { return refusal_; }
+  std::string_view problem() const { return problem_; }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  enum class Part : uint8_t { kStartLine, kFields, kLength, kUntilClose, kChunkSize, kChunkData, kChunkEnd, kTrailer };
+
+  size_t put_head(std::string_view input);
+  size_t put_body(std::string_view input, std::string& body);
+  // A line of the head or the trailer, without CR LF. False after fail().
+  bool start_line(std::string_view line);
+  bool request_line(std::string_view line);
+  bool status_line(std::string_view line);
+  bool field(std::string_view line, bool keep);
+  bool framing_field(std::string_view name, std::string_view value);
+  bool chunk_size(std::string_view line);
+  bool end_of_head();
+  bool fail(int status, std::string_view why);
+
+  Kind kind_;
+  State state_ = State::kHead;
+  Part part_ = Part::kStartLine;
+  bool touched_ = false;
+  uint8_t empty_lines_ = 0;  // ahead of a request
+  uint8_t hosts_ = 0, lengths_ = 0, encodings_ = 0;
+  bool close_ = false, keep_alive_ = false;  // what Connection says
+  size_t header_bytes_max_;
+  size_t scanned_ = 0;  // of the input, for the end of a line that was not there yet
+  size_t head_bytes_ = 0, trailer_bytes_ = 0;
+  uint64_t left_ = 0;  // of the body, or of a chunk
+  MessageHead head_;
+  int refusal_ = 0;
+  std::string_view problem_;  // a literal
 };
 
 }  // namespace perdure

@@ -1,21 +1,39 @@
 #include "http/message_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <ctime>
 
 namespace perdure {
 
+namespace {
+
+constexpr std::array<bool, 256> token_characters() {
+  std::array<bool, 256> out{};
+  for (unsigned char c = '0'; c <= '9'; ++c) out[c] = true;
+  for (unsigned char c = 'a'; c <= 'z'; ++c) out[c] = out[c - 32u] = true;
+  for (char c : std::string_view("!#$%&'*+-.^_`|~")) out[static_cast<unsigned char>(c)] = true;
+  return out;
+}
+constexpr std::array<bool, 256> kToken = token_characters();
+
+}  // namespace
+
 bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
+  bool good = !text.empty();
+  for (char c : text) good &= kToken[static_cast<unsigned char>(c)];
+  return good;
 }
 
 bool is_header_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= 32 ? c != 127 : c == '\t'; });
+  // Without an early end, so that many bytes are looked at in one step.
+  bool bad = false;
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    bad |= (byte < 32 && byte != '\t') || byte == 127;
+  }
+  return !bad;
 }
 
 std::string_view reason_phrase(int status) {
@@ -127,8 +145,16 @@ std::string http_date(int64_t unix_seconds) {
 }
 
 bool is_framing_field(std::string_view name) {
-  return equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "transfer-encoding") ||
-         equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
+  switch (name.size()) {
+    case 10:
+      return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
+    case 14:
+      return equal_ignoring_case(name, "content-length");
+    case 17:
+      return equal_ignoring_case(name, "transfer-encoding");
+    default:
+      return false;
+  }
 }
 
 }  // namespace perdure

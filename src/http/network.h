@@ -1,5 +1,5 @@
 #pragma once
-// Network: byte streams, from sockets in production (asio_network.h) and from memory in deterministic simulation
+// Network: byte streams, from sockets in production (socket_network.h) and from memory in deterministic simulation
 // (sim_network.h). Everything above (HTTP server and client, providers, gateway) sees only these interfaces.
 //
 // A Stream lives on one Loop. At most one read and one write may be pending at a time. abort() ends both at once with
@@ -32,13 +32,13 @@ class Stream {
   virtual Task<void> shutdown(Deadline deadline) = 0;
   // Breaks the connection; the peer sees a reset, not an end.
   virtual void abort() = 0;
-  // Ends a pending read_some() with kCancelled and a pending wait_peer_closed() with false. No bytes are lost, the
-  // stream stays usable. Does nothing when neither is pending.
+  // Ends a pending read_some() with kCancelled. No bytes are lost, the stream stays usable. Does nothing when none is
+  // pending.
   virtual void interrupt() = 0;
-  // Completes when the peer has closed or broken the connection (abort() included), or the deadline came (false). Takes
-  // no bytes; used while no read is pending, to notice clients that left. Bytes that arrive meanwhile stay for the next
-  // read.
-  virtual Task<bool> wait_peer_closed(Deadline deadline) = 0;
+  // From now on requests `gone` as soon as the peer has ended its side or broken the connection, which it may have done
+  // before; null: no more. For noticing that a client has left while nothing is read from it. Takes no bytes, and does
+  // not tell of our own abort(). `gone` must live until it is replaced or the stream dies.
+  virtual void watch_peer(Cancellation* gone) = 0;
   virtual std::string peer() const = 0;  // "127.0.0.1:5123", for logs
 };
 

@@ -1,7 +1,5 @@
 #include "http/request_target.h"
 
-#include <optional>
-
 namespace perdure {
 namespace {
 
@@ -12,24 +10,28 @@ int hex_value(char c) {
   return -1;
 }
 
-std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
-  std::string out;
-  out.reserve(text.size());
+bool decode(std::string_view text, bool plus_is_space, std::string& out) {
+  bool as_it_is = text.find('%') == text.npos && text.find('\0') == text.npos;
+  if (as_it_is && (!plus_is_space || text.find('+') == text.npos)) {
+    out = text;
+    return true;
+  }
+  out.clear();
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
+      if (i + 2 >= text.size()) return false;
       int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
+      if (high < 0 || low < 0) return false;
       c = static_cast<char>(high * 16 + low);
       i += 2;
     } else if (c == '+' && plus_is_space) {
       c = ' ';
     }
-    if (c == '\0') return std::nullopt;
+    if (c == '\0') return false;
     out.push_back(c);
   }
-  return out;
+  return true;
 }
 
 }  // namespace
@@ -43,9 +45,7 @@ bool parse_request_target(std::string_view target, std::string& path, std::map<s
   }
   if (size_t fragment = target.find('#'); fragment != std::string_view::npos) target = target.substr(0, fragment);
   size_t mark = target.find('?');
-  auto decoded = decode(target.substr(0, mark), false);
-  if (!decoded) return false;
-  path = std::move(*decoded);
+  if (!decode(target.substr(0, mark), false, path)) return false;
   if (path.empty()) path = "/";
   if (mark == std::string_view::npos) return true;
   std::string_view rest = target.substr(mark + 1);
@@ -55,14 +55,11 @@ bool parse_request_target(std::string_view target, std::string& path, std::map<s
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     if (pair.empty()) continue;
     size_t equals = pair.find('=');
-    auto name = decode(pair.substr(0, equals), true);
-    auto value = decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
-    if (!name || !value) return false;
-    // A list: name[]=a&name[]=b. Of other names the last counts.
-    if (std::string& held = query[*name]; name->ends_with("[]") && !held.empty())
-      held.append(",").append(*value);
-    else
-      held = std::move(*value);
+    std::string name, value;
+    if (!decode(pair.substr(0, equals), true, name)) return false;
+    if (!decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true, value))
+      return false;
+    query[std::move(name)] = std::move(value);
   }
   return true;
 }

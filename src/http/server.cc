@@ -17,6 +17,7 @@ namespace perdure {
 namespace {
 
 constexpr Duration kLinger = std::chrono::seconds(2);  // for a client that still sends what is already refused
+constexpr size_t kHeadRoomMax = 4 << 10;               // of an idle connection
 constexpr size_t kRefusedAtOnceMax = 100;              // connections beyond the limit that are still told why
 
 struct Connection;
@@ -84,11 +85,13 @@ class Reply final : public HttpReply {
         head_only_(head_only),
         http_1_0_(http_1_0),
         keep_alive_(keep_alive),
-        gone_(server.loop),
-        watch_over_(server.loop) {
+        gone_(server.loop) {
     connection_.gone = &gone_;
   }
-  ~Reply() override { connection_.gone = nullptr; }
+  ~Reply() override {
+    connection_.gone = nullptr;
+    if (watched_) stream_.watch_peer(nullptr);
+  }
 
   Task<Result<void>> send(int status, std::string_view content_type, std::string_view body) override {
     CHECK(!begun_, "a second reply to one request");
@@ -146,7 +149,7 @@ class Reply final : public HttpReply {
   }
 
   Task<Result<std::unique_ptr<WebSocket>>> upgrade(const HttpRequest& request, WebSocketLimits limits) override {
-    CHECK(!begun_ && !watching_, "a handshake was answered before");
+    CHECK(!begun_ && !watched_, "a handshake was answered before");
     std::string accept;
     if (http_1_0_) co_return Error{Code::kInvalid, "WebSocket needs HTTP/1.1", "", "upgrade_required"};
     if (std::optional<Error> problem = check_websocket_handshake(request, accept)) co_return std::move(*problem);
@@ -180,20 +183,11 @@ class Reply final : public HttpReply {
 
   Cancellation& gone() override {
     // Watching costs a little, so only handlers that ask have it.
-    if (!watching_ && !watched_ && !broken_) {
-      watching_ = watched_ = true;
-      server_.tasks.spawn(watch());
+    if (!watched_ && !broken_) {
+      watched_ = true;
+      stream_.watch_peer(&gone_);
     }
     return gone_;
-  }
-
-  // After the handler: the connection must not be watched any more before its next request is read.
-  Task<void> end_watch() {
-    over_ = true;
-    while (watching_) {
-      stream_.interrupt();
-      (void)co_await watch_over_.wait();
-    }
   }
 
   bool ended() const { return ended_; }
@@ -227,22 +221,14 @@ class Reply final : public HttpReply {
     co_return written;
   }
 
-  Task<void> watch() {
-    // A handler that has ended before this began has nobody to tell.
-    if (!over_ && co_await stream_.wait_peer_closed(Deadline::never())) gone_.request();
-    watching_ = false;
-    watch_over_.notify_all();
-  }
-
   HttpServer::Impl& server_;
   Connection& connection_;
   Stream& stream_;
   bool head_only_, http_1_0_, keep_alive_;
   bool begun_ = false, ended_ = false, broken_ = false, bodyless_ = false;
-  bool watching_ = false, watched_ = false, over_ = false;
+  bool watched_ = false;
   std::string chunk_;
   Cancellation gone_;
-  Notifier watch_over_;
 };
 
 }  // namespace
@@ -292,16 +278,16 @@ Task<void> HttpServer::Impl::serve(std::unique_ptr<Stream> stream, bool over_lim
 
 Task<void> HttpServer::Impl::serve_requests(Connection& connection) {
   Stream& stream = *connection.stream;
+  MessageParser parser(MessageParser::Kind::kRequest, limits.header_bytes_max);
+  HttpRequest request;
+  request.peer = connection.peer;
   while (!stopping.requested()) {
-    MessageParser parser(MessageParser::Kind::kRequest, limits.header_bytes_max);
-    HttpRequest request;
-    request.peer = connection.peer;
     std::optional<Refusal> refusal = co_await read_head(connection, parser);
     if (connection.closing) break;
     bool http_1_0 = parser.head().http_1_0, keep_alive = parser.head().keep_alive;
-    request.method = std::move(parser.head().method);
-    request.target = std::move(parser.head().target);
-    request.headers = std::move(parser.head().headers);
+    std::swap(request.method, parser.head().method);
+    std::swap(request.target, parser.head().target);
+    std::swap(request.headers, parser.head().headers);
     if (!refusal && !parse_request_target(request.target, request.path, request.query))
       refusal = Refusal{400, "the request target is malformed"};
     if (!refusal) refusal = co_await read_body(connection, parser, request);
@@ -316,6 +302,15 @@ Task<void> HttpServer::Impl::serve_requests(Connection& connection) {
     body_bytes_total -= std::exchange(connection.body_bytes, 0);
     if (!go_on) break;
     connection.input.settle();
+    // The room of a usual request is kept for the next one.
+    parser.restart(MessageParser::Kind::kRequest);
+    if (request.headers.room() + request.target.capacity() > kHeadRoomMax) {
+      request.headers = Headers();
+      request.target = request.path = std::string();
+    }
+    request.path.clear();
+    request.query.clear();
+    request.body = std::string();
   }
   if (!connection.closing)
     co_await stream.shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
@@ -432,7 +427,6 @@ Task<bool> HttpServer::Impl::handle(Connection& connection, HttpRequest& request
     if (thrown.empty()) thrown = "without a reason";
   }
   if (!thrown.empty()) log.error("http.handler_threw", {{"path", request.path}, {"error", thrown}});
-  co_await reply.end_watch();
   if (!reply.begun() && !reply.broken()) {
     if (thrown.empty()) log.error("http.no_reply", {{"path", request.path}});
     std::string body = handler.refuse(request, 500, "the request was not answered");

@@ -126,8 +126,9 @@ struct Pipe {
   size_t held = 0;     // bytes in flight and arrived
   size_t written = 0;  // since the beginning
   bool end_sent = false, ended = false, broken = false, reader_gone = false;
-  Spot reader, writer, watcher;
-  Timer delivery;
+  Spot reader, writer;
+  Cancellation* watch = nullptr;  // of who reads here, for the end of the other side
+  Timer delivery, telling;
 
   Pipe(SimCable::Impl& c, const SimConnection& p, const SimDirection& f)
       : cable(c),
@@ -136,9 +137,21 @@ struct Pipe {
         faults(f),
         reader(loop),
         writer(loop),
-        watcher(loop),
-        delivery(loop, [](void* self) { static_cast<Pipe*>(self)->deliver(); }, this) {}
+        delivery(
+            loop, [](void* self) { static_cast<Pipe*>(self)->deliver(); }, this),
+        telling(loop, [](void* self) { static_cast<Pipe*>(self)->tell(); }, this) {}
 
+  void tell_soon() {
+    if (watch != nullptr && (ended || broken)) telling.arm(loop.now());
+  }
+  void tell() {
+    if (watch != nullptr) std::exchange(watch, nullptr)->request();
+  }
+  void watch_with(Cancellation* gone) {
+    watch = gone;
+    telling.cancel();
+    tell_soon();
+  }
   size_t available() const { return arrived.size() - arrived_from; }
   Instant next_moment() {
     Instant at = loop.now() + cable.latency(plan);
@@ -187,7 +200,7 @@ struct Pipe {
     }
     if (!flying.empty()) delivery.arm(flying.front().at);
     reader.wake();
-    if (ended) watcher.wake();
+    tell_soon();
   }
   size_t take(std::span<char> into) {
     size_t n = std::min(into.size(), available());
@@ -224,7 +237,7 @@ struct Pipe {
     arrived_from = held = 0;
     reader.wake();
     writer.wake();
-    watcher.wake();
+    tell_soon();
   }
 };
 
@@ -273,8 +286,8 @@ class SimStream final : public Stream {
   ~SimStream() override {
     if (life_->dead) return;
     life_->streams.erase(this);
-    CHECK(!in_.reader.taken() && !out_.writer.taken() && !in_.watcher.taken(),
-          "a stream died under a pending operation");
+    CHECK(!in_.reader.taken() && !out_.writer.taken(), "a stream died under a pending operation");
+    in_.watch_with(nullptr);
     if (!closed_) close();
   }
 
@@ -323,26 +336,19 @@ class SimStream final : public Stream {
     if (aborted_) return;
     aborted_ = true;
     closed_ = true;
+    in_.watch_with(nullptr);
     wire_->break_now();
   }
   void interrupt() override {
     interrupted_ = true;
     in_.reader.wake();
-    in_.watcher.wake();
   }
-  Task<bool> wait_peer_closed(Deadline deadline) override {
-    interrupted_ = false;
-    for (;;) {
-      if (aborted_ || in_.broken || in_.ended) co_return true;
-      if (interrupted_) co_return false;
-      if (!co_await in_.watcher.wait(deadline)) co_return false;
-    }
-  }
+  void watch_peer(Cancellation* gone) override { in_.watch_with(aborted_ ? nullptr : gone); }
   std::string peer() const override { return peer_; }
 
   void forget() {
     in_.reader.forget();
-    in_.watcher.forget();
+    in_.watch_with(nullptr);
     out_.writer.forget();
     aborted_ = closed_ = true;
     in_.reader_gone = true;

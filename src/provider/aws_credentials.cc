@@ -35,7 +35,7 @@ class AwsCredential final : public Credential {
     if (!keys.ok()) co_return std::move(keys).error();
     for (const char* name : {"Authorization", "X-Amz-Date", "X-Amz-Security-Token"}) call.headers.remove(name);
     if (!call.headers.has("Host")) call.headers.add("Host", call.url.authority());
-    auto added = sign_v4({call.method, call.url.path, call.headers.fields(), call.body}, *keys, scope, clock_.wall());
+    auto added = sign_v4({call.method, call.url.path, call.headers.pairs(), call.body}, *keys, scope, clock_.wall());
     if (!added) {
       co_return Error{.code = Code::kDenied,
                       .message = "The call cannot be signed: " + added.error().message + ".",

@@ -622,7 +622,7 @@ TEST_F(AwsKeysTest, T26_CallsAreSignedAsTheyAreSent) {
     EXPECT_THAT(std::string(call.headers.get("Authorization")),
                 HasSubstr("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"));
     EXPECT_THAT(std::string(call.headers.get("Authorization")), HasSubstr("/eu-central-1/bedrock/aws4_request"));
-    auto verified = verify_v4({call.method, call.url.path, call.headers.fields(), call.body}, keys,
+    auto verified = verify_v4({call.method, call.url.path, call.headers.pairs(), call.body}, keys,
                               {"eu-central-1", "bedrock"}, loop.wall());
     EXPECT_TRUE(verified.ok()) << verified.error().message;
     int authorizations = 0;

@@ -17,6 +17,8 @@ class Credential {
   // Called last: url, headers and body of `call` are final but for what it adds. May fetch or refresh a token first.
   // kDenied, reason supplier_denied: there is no credential to be had. kUnavailable: its source did not answer.
   virtual Task<Result<void>> sign(HttpCall& call, Deadline deadline) = 0;
+  // Whether every call is signed alike, whatever it says and whenever: such calls may share what was signed once.
+  virtual bool fixed() const { return false; }
   // The supplier refused what was signed (401, 403): a cached token is given up.
   virtual void refused() {}
 };

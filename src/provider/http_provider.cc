@@ -1,5 +1,7 @@
 #include "provider/http_provider.h"
 
+#include <array>
+
 namespace perdure {
 namespace {
 
@@ -90,15 +92,27 @@ class HttpProvider final : public Provider {
   std::string_view relays() const override { return relays_ ? dialect_->name() : std::string_view(); }
 
   Task<Result<std::unique_ptr<HttpAnswer>>> relay(RelayCall call, Deadline deadline, Cancellation& cancel) override {
-    std::optional<UpstreamMessage> message =
-        call.embeddings ? dialect_->embeddings() : dialect_->relay(call.model, call.stream);
-    if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
-    message->body = std::move(call.body);
-    for (auto& [header, value] : call.headers) {
-      std::erase_if(message->headers, [&](const auto& ours) { return equal_ignoring_case(ours.first, header); });
-      message->headers.emplace_back(header, std::move(value));
+    // Calls that differ in nothing but their bodies have one head, rendered once.
+    const bool plain = !call.embeddings && call.headers.empty() && call.traceparent.empty() && credential_.fixed();
+    std::shared_ptr<const PreparedCall> prepared = plain ? known_call(call) : nullptr;
+    if (!prepared) {
+      std::optional<UpstreamMessage> message =
+          call.embeddings ? dialect_->embeddings() : dialect_->relay(call.model, call.stream);
+      if (!message) co_return Error{Code::kInvalid, "this provider relays nothing"};
+      for (auto& [header, value] : call.headers) {
+        std::erase_if(message->headers, [&](const auto& ours) { return equal_ignoring_case(ours.first, header); });
+        message->headers.emplace_back(header, std::move(value));
+      }
+      HttpCall http = call_of(*std::move(message), call.model, call.traceparent);
+      if (!plain) http.body = call.body;  // a signature may be of it
+      CO_TRY_VOID(co_await credential_.sign(http, deadline));
+      CO_TRY(prepared, client_.prepare(http));
+      if (plain) calls_[next_call_++ % kCallsKept] = {std::string(call.model), call.stream, prepared};
     }
-    co_return co_await send(*std::move(message), call.model, call.traceparent, deadline, cancel);
+    CO_TRY(std::unique_ptr<HttpAnswer> answer,
+           co_await client_.send(std::move(prepared), call.body, deadline, &cancel));
+    note_refusal(*answer);
+    co_return std::move(answer);
   }
   std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
@@ -134,18 +148,33 @@ class HttpProvider final : public Provider {
  private:
   Task<Result<std::unique_ptr<HttpAnswer>>> send(UpstreamMessage message, std::string model, std::string traceparent,
                                                  Deadline deadline, Cancellation& cancel) {
+    HttpCall http = call_of(std::move(message), model, traceparent);
+    CO_TRY_VOID(co_await credential_.sign(http, deadline));
+    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
+    note_refusal(*answer);
+    co_return std::move(answer);
+  }
+
+  HttpCall call_of(UpstreamMessage message, const std::string& model, const std::string& traceparent) const {
     HttpCall http;
     http.url = options_.base_url;
     http.url.path += options_.path ? options_.path(message.path, model) : message.path;
-    for (auto& [header, value] : message.headers) http.headers.add(std::move(header), std::move(value));
+    for (const auto& [header, value] : message.headers) http.headers.add(header, value);
     for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
-    if (!traceparent.empty()) http.headers.add("traceparent", std::move(traceparent));
+    if (!traceparent.empty()) http.headers.add("traceparent", traceparent);
     http.body = std::move(message.body);
     http.ca_file = options_.ca_file;
-    CO_TRY_VOID(co_await credential_.sign(http, deadline));
-    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
-    if (answer->status == 401 || answer->status == 403) credential_.refused();
-    co_return std::move(answer);
+    return http;
+  }
+
+  void note_refusal(const HttpAnswer& answer) {
+    if (answer.status == 401 || answer.status == 403) credential_.refused();
+  }
+
+  std::shared_ptr<const PreparedCall> known_call(const RelayCall& call) const {
+    for (const KnownCall& known : calls_)
+      if (known.call && known.stream == call.stream && known.model == call.model) return known.call;
+    return nullptr;
   }
 
   UpstreamAsk ask_of(const UpstreamCall& call) const {
@@ -165,8 +194,17 @@ class HttpProvider final : public Provider {
       if (out.size() > bytes_max) co_return Error{Code::kCorrupt, "the supplier's answer is too long"};
     }
   }
+  struct KnownCall {
+    std::string model;
+    bool stream = false;
+    std::shared_ptr<const PreparedCall> call;
+  };
+  static constexpr size_t kCallsKept = 8;
+
   HttpProviderOptions options_;
   bool relays_ = false;
+  std::array<KnownCall, kCallsKept> calls_;
+  size_t next_call_ = 0;
   std::unique_ptr<UpstreamDialect> dialect_;
   Credential& credential_;
   HttpClient& client_;
@@ -179,6 +217,7 @@ class HeaderCredential final : public Credential {
     if (!value_.empty()) call.headers.add(header_, value_);
     co_return Result<void>();
   }
+  bool fixed() const override { return true; }
 
  private:
   std::string header_, value_;

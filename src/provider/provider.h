@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "async/wait.h"
@@ -38,8 +39,8 @@ class UpstreamAnswer {
 
 // A request in the supplier's own dialect, as a client wrote it but for the model's name.
 struct RelayCall {
-  std::string model;  // the deployment's name at this provider
-  std::string body;
+  std::string model;      // the deployment's name at this provider
+  std::string_view body;  // lives until the answer's head has come
   bool stream = false;
   bool embeddings = false;  // else an answer
   std::string traceparent;

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/sim_loop.h"
 #include "async/task_group.h"
 #include "routing/retry_budget.h"
@@ -76,16 +76,16 @@ TEST(Slots, AreSharedByLoops) {
     }
     ++done;
   };
-  AsioLoop loops[2];
+  EpollLoop loops[2];
   std::vector<std::unique_ptr<TaskGroup>> groups;
-  for (AsioLoop& loop : loops) {
+  for (EpollLoop& loop : loops) {
     groups.push_back(std::make_unique<TaskGroup>(loop));
     for (int i = 0; i < 3; ++i) groups.back()->spawn(worker(loop));
   }
   std::vector<std::thread> threads;
-  for (AsioLoop& loop : loops) threads.emplace_back([&loop] { loop.run(); });
+  for (EpollLoop& loop : loops) threads.emplace_back([&loop] { loop.run(); });
   for (int i = 0; i < 3000 && done < 6; ++i) std::this_thread::sleep_for(10ms);
-  for (AsioLoop& loop : loops) loop.stop();
+  for (EpollLoop& loop : loops) loop.stop();
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(done, 6);
   EXPECT_EQ(most, 1);

@@ -7,7 +7,7 @@
 
 #include <thread>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/sim_loop.h"
 #include "async/task_group.h"
 #include "store/memory_store.h"
@@ -220,7 +220,7 @@ TEST_F(Desk, WhatOneLoopFindsOutTheOthersHear) {
 TEST(DeskOverThreads, ReachesEveryLoop) {
   SilentProvider azure("azure"), openai("openai");
   std::unique_ptr<Store> store = memory_store(Key256{});
-  AsioLoop loops[2];
+  EpollLoop loops[2];
   Router one(loops[0], three(azure, openai)), two(loops[1], three(azure, openai));
   WithdrawalDesk desk(*store, {&one, &two}, Log());
   std::atomic<bool> running{false}, cut{false}, done{false};
@@ -247,10 +247,10 @@ TEST(DeskOverThreads, ReachesEveryLoop) {
   on_one.spawn(order());
   on_two.spawn(attempt());
   std::vector<std::thread> threads;
-  for (AsioLoop& loop : loops) threads.emplace_back([&loop] { loop.run(); });
+  for (EpollLoop& loop : loops) threads.emplace_back([&loop] { loop.run(); });
   for (int i = 0; i < 1000 && !done; ++i) std::this_thread::sleep_for(10ms);
   std::this_thread::sleep_for(20ms);
-  for (AsioLoop& loop : loops) loop.stop();
+  for (EpollLoop& loop : loops) loop.stop();
   for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(done);
   EXPECT_TRUE(cut);

@@ -129,8 +129,9 @@ class BedrockSurface final : public Surface {
         .session_token = second == std::string::npos ? "" : set.substr(second + 1)};
     const std::string& region = account_.options.aws_region;
     const SigV4Scope scope{.region = region.empty() ? credential_part(authorization, 2) : region, .service = "bedrock"};
+    const auto fields = request.headers.pairs();
     const SigV4Request signed_request{
-        .method = request.method, .target = request.target, .headers = request.headers.fields(), .body = request.body};
+        .method = request.method, .target = request.target, .headers = fields, .body = request.body};
     const Result<void> verified = verify_v4(signed_request, keys, scope, now);
     if (verified.ok()) return std::nullopt;
     const Error& error = verified.error();

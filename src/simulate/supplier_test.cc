@@ -4,9 +4,9 @@
 
 #include <map>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "async/task_group.h"
-#include "http/asio_network.h"
+#include "http/socket_network.h"
 #include "simulate/scripted_model.h"
 #include "simulate/testing/bench.h"
 #include "wire/sse.h"
@@ -322,7 +322,7 @@ TEST(Supplier, IsContinuedAcrossManyCuts) {
   EXPECT_GT(bench.stats().faults, 5);
 }
 
-Task<void> serve_and_ask(AsioLoop& loop, Network& network, std::vector<Reply>& replies) {
+Task<void> serve_and_ask(EpollLoop& loop, Network& network, std::vector<Reply>& replies) {
   SimulatedSupplier supplier(loop, {.tokens_per_second = 500}, Log());
   HttpServer server(loop, *network.listen({"127.0.0.1", 0}, nullptr, false), supplier, HttpServerLimits{}, Log());
   server.start();
@@ -341,9 +341,9 @@ Task<void> serve_and_ask(AsioLoop& loop, Network& network, std::vector<Reply>& r
 TEST(Supplier, IsTheSameOnSockets) {
   std::vector<Reply> replies;
   {
-    AsioLoop loop;
+    EpollLoop loop;
     auto resolver = thread_runner("resolver");
-    auto network = asio_network(loop, *resolver);
+    auto network = socket_network(loop, *resolver);
     TaskGroup group(loop);
     group.spawn(serve_and_ask(loop, *network, replies));
     loop.run();

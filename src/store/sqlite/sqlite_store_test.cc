@@ -14,7 +14,7 @@
 #include <map>
 #include <thread>
 
-#include "async/asio_loop.h"
+#include "async/epoll_loop.h"
 #include "store/sqlite/mem_vfs.h"
 #include "store/testing/store_contract.h"
 
@@ -78,7 +78,7 @@ class FileHost final : public StoreHost {
     done.set_value();
   }
   TempFolder folder_;
-  AsioLoop loop_;
+  EpollLoop loop_;
   std::thread thread_;
   std::unique_ptr<JobRunner> writer_ = thread_runner("writer"), reader_ = thread_runner("reader");
   std::unique_ptr<Store> store_;
