@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: seam bench-faults help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy fmt floors clean
+.PHONY: seam bench-faults help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy bench-pairs fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -88,8 +88,12 @@ bench-faults: release    ## how many clients get the whole answer through Perdur
 	bench/peers
 	python3 bench/faults.py $(ARGS)
 
+bench-pairs: release    ## what translating costs beside relaying, for each pair of dialects: ARGS=--write
+	cmake --build build/release -j $(JOBS) --target fixed_upstream load
+	python3 bench/pairs.py $(ARGS)
+
 fmt:          ## format the sources
-	git ls-files 'src/*.h' 'src/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i
+	git ls-files 'src/*.h' 'src/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.h' 'bench/*.cc' | xargs clang-format-19 -i
 
 clean:        ## remove what was built
 	rm -rf build

@@ -5,6 +5,9 @@
 //   load rate PORT CONNECTIONS PER_SECOND SECONDS KEY requests at an absolute rate; latency counts from the due moment
 //   load streams PORT STREAMS COUNT MS SECONDS LATE KEY  streams of COUNT chunks every MS ms, begun anew until SECONDS;
 //                                                     chunks older than LATE microseconds are counted
+//   load ask PORT CONNECTIONS DIALECT MODEL STREAM BYTES SECONDS KEY  requests in DIALECT (chat, responses, messages)
+//   for
+//                                                     MODEL with a context of BYTES, streamed where STREAM is 1
 //   load idle PORT CONNECTIONS KEY                    one request on each, then silence until standard input ends
 //
 // KEY is the bearer token, "-" for none. Words like "name: value" behind it are more headers.
@@ -13,6 +16,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -47,6 +51,34 @@ std::string request_bytes(const std::string& model, bool stream, const std::stri
   std::string body = R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + text +
                      R"("}],"stream":)" + (stream ? "true" : "false") + "}";
   return "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+         (key == "-" ? std::string() : "Authorization: Bearer " + key + "\r\n") + more +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+// A conversation of `bytes` in any client's dialect, in turns of about 2 KB; nothing of it is to be stored.
+std::string ask_bytes(const std::string& dialect, const std::string& model, bool stream, size_t bytes,
+                      const std::string& key, const std::string& more) {
+  size_t turns = std::max<size_t>(1, bytes / 2000) | 1;
+  std::string list = "[";
+  for (size_t i = 0; i < turns; ++i) {
+    std::string text;
+    while (text.size() < bytes / turns) text += "Tell me of the ships that passed the lighthouse. ";
+    list += std::string(i > 0 ? "," : "") + R"({"role":")" + (i % 2 == 0 ? "user" : "assistant") + R"(","content":")" +
+            text + R"("})";
+  }
+  list += "]";
+  std::string body = R"({"model":")" + model + R"(","stream":)" + (stream ? "true" : "false");
+  std::string path = "/v1/chat/completions";
+  if (dialect == "responses") {
+    path = "/v1/responses";
+    body += R"(,"store":false,"input":)" + list + "}";
+  } else if (dialect == "messages") {
+    path = "/v1/messages";
+    body += R"(,"max_tokens":4096,"messages":)" + list + "}";
+  } else {
+    body += R"(,"messages":)" + list + "}";
+  }
+  return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
          (key == "-" ? std::string() : "Authorization: Bearer " + key + "\r\n") + more +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
@@ -154,8 +186,13 @@ class Load {
     connection.body.clear();
     connection.scanned = 0;
     connection.chunks = 0;
-    if (::write(connection.socket, request_.data(), request_.size()) != static_cast<ssize_t>(request_.size()))
-      fail("a request was not taken at once");
+    for (size_t at = 0; at < request_.size();) {
+      ssize_t n = ::send(connection.socket, request_.data() + at, request_.size() - at, MSG_NOSIGNAL);
+      if (n < 0 && errno != EAGAIN) fail(std::string("send: ") + std::strerror(errno));
+      if (n > 0) at += static_cast<size_t>(n);
+      pollfd room{connection.socket, POLLOUT, 0};
+      if (at < request_.size()) ::poll(&room, 1, 1000);
+    }
   }
 
   // Waits at most `wait_ns` and calls `body(connection, whole)` for each connection that brought bytes.
@@ -285,6 +322,30 @@ void streams(Load& load, int64_t count, double seconds, double late_us) {
       percentile(ages, 0.99), percentile(ages, 0.999), percentile(ages, 1.0));
 }
 
+// Whole answers only; streams by the event that ends them.
+void ask(Load& load, const std::string& dialect, bool stream, double seconds) {
+  std::string_view mark = !stream                  ? "}"
+                          : dialect == "chat"      ? "data: [DONE]"
+                          : dialect == "responses" ? "event: response.completed"
+                                                   : "event: message_stop";
+  std::vector<int64_t> latencies;
+  int64_t began = now_ns(), end = began + static_cast<int64_t>(seconds * 1e9);
+  for (Connection& connection : load.connections()) load.send(connection, now_ns());
+  size_t busy = load.connections().size();
+  while (busy > 0)
+    load.turn(1'000'000'000, [&](Connection& connection, bool whole) {
+      if (!whole) return;
+      if (connection.body.rfind(mark) == std::string::npos) fail("an answer has no ending: " + connection.body);
+      int64_t now = now_ns();
+      latencies.push_back(now - connection.due);
+      if (now < end)
+        load.send(connection, now);
+      else
+        --busy;
+    });
+  print_requests(latencies, began);
+}
+
 void idle(Load& load) {
   // A few at a time: this is about connections, not about a burst of requests.
   for (Connection& connection : load.connections()) {
@@ -319,6 +380,12 @@ int main(int argc, char** argv) {
   if (words[0] == "streams" && words.size() == 8) {
     Load load(port, connections, request_bytes("stream-" + words[3] + "-" + words[4], true, key, more));
     streams(load, static_cast<int64_t>(number(3)), number(5), number(6));
+    return 0;
+  }
+  if (words[0] == "ask" && words.size() == 9) {
+    bool stream = words[5] == "1";
+    Load load(port, connections, ask_bytes(words[3], words[4], stream, static_cast<size_t>(number(6)), key, more));
+    ask(load, words[3], stream, number(7));
     return 0;
   }
   Load load(port, connections, request_bytes("fixed", false, key, more));
