@@ -57,6 +57,7 @@ class Run {
         co_return co_await give_up(failed ? *failed : interrupted());
       }
       ask.tried = tried_;
+      ask.goes_on = builder_.anything_visible();
       Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(ask, deadline_, stop_.cancel);
       if (!begun.ok() && stop_.cancel.requested()) co_return co_await stopped();
       if (!begun.ok()) co_return co_await give_up(failed ? *failed : begun.error());

@@ -15,10 +15,10 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(200);  // at what nobo
 struct Rank {
   int effort = 0;
   uint8_t tier = 0;
-  bool must_wait = false, not_sticky = true, last_resort = false;
+  bool must_wait = false, in_words = false, not_sticky = true, last_resort = false;
   int priority = 0;
   double score = 0;
-  auto tie() const { return std::tie(effort, tier, must_wait, last_resort, priority, score); }
+  auto tie() const { return std::tie(effort, tier, must_wait, in_words, last_resort, priority, score); }
 };
 
 Why lacking(CapabilitySet missing) {
@@ -131,6 +131,7 @@ Decision choose(const Plan& plan, const PlacementAsk& ask, const Surroundings& s
     Rank rank{.effort = (before != nullptr ? before->failures : 0) + (candidate.tier > 0 ? kStandInEffort : 0),
               .tier = candidate.tier,
               .must_wait = !d.slots->free(),
+              .in_words = ask.goes_on && d.deployment.capabilities[Capability::kPrefill] != Known::kYes,
               .not_sticky = candidate.deployment != s.sticky,
               .last_resort = d.deployment.weight == 0,
               .priority = s.workload.policy == RoutingPolicy::kPriority ? d.deployment.priority : 0,
@@ -150,7 +151,7 @@ Decision choose(const Plan& plan, const PlacementAsk& ask, const Surroundings& s
     }
     // What the session is used to goes before what is only cheaper, quicker or the dice's choice.
     auto before_sticky = [](const Rank& r) {
-      return std::tie(r.effort, r.tier, r.must_wait, r.last_resort, r.priority);
+      return std::tie(r.effort, r.tier, r.must_wait, r.in_words, r.last_resort, r.priority);
     };
     if (before_sticky(rank) == before_sticky(best) && rank.not_sticky != best.not_sticky) {
       if (!rank.not_sticky) place_it(weight);

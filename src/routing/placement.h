@@ -46,6 +46,7 @@ struct PlacementAsk {
   Needs needs;
   std::span<const Tried> tried;
   std::string_view author;  // set: only deployments of this logical model (one_author)
+  bool goes_on = false;     // with an answer of which something was shown: who takes a prefill goes before who is asked in words
 };
 
 // Why a candidate does not serve, in the order in which it is found out.

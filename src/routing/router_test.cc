@@ -188,6 +188,18 @@ TEST(Router, LeastLatencyFindsOutAndThenKeepsToTheQuickest) {
   for (size_t i = 3; i < seen.size(); ++i) EXPECT_EQ(seen[i], "m@b");
 }
 
+TEST(Router, AnAnswerThatGoesOnGoesToWhoTakesAPrefillIfItsPriorityIsLower) {
+  Bench bench;
+  bench.deployments[1].capabilities[Capability::kPrefill] = Known::kYes;
+  EXPECT_EQ(bench.where(), "m@a");
+  bench.ask.goes_on = true;
+  EXPECT_EQ(bench.where(), "m@b");
+  // Whoever has failed this answer comes later all the same.
+  std::vector<Tried> tried{{.deployment = 1, .failures = 1}};
+  bench.ask.tried = tried;
+  EXPECT_EQ(bench.where(), "m@a");
+}
+
 TEST(Router, LeastLoadedSpreadsByWeight) {
   Bench b;
   b.workload().policy = RoutingPolicy::kLeastLoaded;
