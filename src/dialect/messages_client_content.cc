@@ -228,7 +228,7 @@ class Content {
 // Reads the messages. What is wrong with calls and their results is said as the API says it.
 class Messages {
  public:
-  explicit Messages(NotHere& not_here) : content_(not_here), not_here_(not_here) {}
+  Messages(NotHere& not_here, bool continues) : content_(not_here), not_here_(not_here), calls_before_(continues) {}
 
   Result<std::vector<Item>> read(const std::vector<json::Value>& messages) {
     for (size_t i = 0; i < messages.size(); ++i) TRY_VOID(message(messages[i], i, i + 1 == messages.size()));
@@ -259,6 +259,7 @@ class Messages {
     }
     if (assistant != assistant_) {
       if (assistant) TRY_VOID(answered());
+      if (assistant) calls_before_ = false;
       assistant_ = assistant;
     }
     at_ = path;
@@ -326,6 +327,10 @@ class Messages {
   Result<void> result(json::Value value, const std::string& path) {
     TRY(auto item, content_.result(value, path));
     const auto open = std::ranges::find(open_, item.call_id, &Open::id);
+    if (open == open_.end() && calls_before_ && closed_.insert(item.call_id).second) {
+      items_.push_back(std::move(item));
+      return {};
+    }
     if (open == open_.end()) {
       if (closed_.contains(item.call_id)) {
         return invalid(path, "invalid_value",
@@ -381,6 +386,7 @@ class Messages {
   std::set<std::string> ids_;
   std::string at_;
   bool assistant_ = false;
+  bool calls_before_;  // what stands before the first message may have made calls
 };
 
 }  // namespace
@@ -392,18 +398,20 @@ std::string parse_cache_control(RequestReader& in) {
   std::string type, ttl = "5m";
   mark.text("type", type, {.required = true, .one_of = {"ephemeral"}});
   mark.text("ttl", ttl, {.one_of = {"5m", "1h"}});
+  std::string scope;
+  mark.text("scope", scope);  // with whom a cache is shared: what is sent is one installation's anyway
   if (auto read = mark.finish(); !read) in.fail(std::move(read).error());
   return ttl;
 }
 
-Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& not_here) {
+Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& not_here, bool continues) {
   if (messages.absent()) return missing("messages");
   if (!messages.is_array()) {
     return invalid("messages", "invalid_type",
                    say("Invalid type for 'messages': expected an array, got {}.", json::name_of(messages.type())));
   }
   if (messages.size() == 0) return invalid("messages", "empty_array", "at least one message is required");
-  return Messages(not_here).read(messages.elements());
+  return Messages(not_here, continues).read(messages.elements());
 }
 
 Result<Item> parse_system_blocks(json::Value blocks, const std::string& where, NotHere& not_here) {

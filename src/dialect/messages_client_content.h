@@ -32,7 +32,8 @@ class NotHere {
 // "cache_control" of the object that `in` reads: its time to live, or empty.
 std::string parse_cache_control(RequestReader& in);
 
-Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& not_here);
+// `continues`: behind others that are not here, so that results may be of calls that those made.
+Result<std::vector<Item>> parse_messages_items(json::Value messages, NotHere& not_here, bool continues = false);
 // The blocks of a system prompt, at `where`, as one message.
 Result<Item> parse_system_blocks(json::Value blocks, const std::string& where, NotHere& not_here);
 

@@ -44,7 +44,7 @@ constexpr std::pair<std::string_view, std::string_view> kFields[] = {
     {"stop", "stop_sequences"},
     {"instructions", "system"},
     {"parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
-    {"previous_response_id", "messages"},
+    {"previous_response_id", "thread.previous_message_id"},
 };
 
 // "messages[2].content[0]" -> "messages.2.content.0".
@@ -60,6 +60,13 @@ std::string field_of(std::string_view param) {
   }
   if (out.starts_with("tools.") && out.ends_with(".parameters")) out.replace(out.size() - 10, 10, "input_schema");
   return out;
+}
+
+// By these clients know that a thread is not there to be continued, and send the whole conversation again.
+std::string_view thread_code(std::string_view reason) {
+  if (reason == "previous_response_not_found") return "thread_not_found";
+  if (reason == "previous_response_in_progress") return "thread_continue_in_flight";
+  return {};
 }
 
 void write_model(json::Writer& out, const MessagesModel& model) {
@@ -92,7 +99,10 @@ std::string render_messages_error(const Error& error, int status, std::string_vi
   const std::string field = field_of(error.param);
   json::Writer out;
   out.begin_object().field("type", "error").key("error").begin_object().field("type", type_of(status));
-  out.field("message", field.empty() ? error.message : field + ": " + error.message).end_object().key("request_id");
+  out.field("message", field.empty() ? error.message : field + ": " + error.message);
+  if (const std::string_view code = thread_code(error.reason); !code.empty())
+    out.key("details").begin_object().field("error_code", code).end_object();
+  out.end_object().key("request_id");
   request_id.empty() ? out.null() : out.string(request_id);
   return out.end_object().take();
 }

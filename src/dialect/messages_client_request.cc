@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dialect/messages_client_content.h"
+#include "dialect/messages_render.h"
 #include "dialect/say.h"
 
 namespace perdure {
@@ -22,7 +23,10 @@ class Body {
 
   Result<ParsedRequest> read() {
     in_.text("model", request_.model, {.required = true, .length_max = 256, .not_empty = true});
-    if (!counting_) limits();
+    if (!counting_) {
+      limits();
+      thread();
+    }
     system();
     messages();
     tools();
@@ -68,9 +72,33 @@ class Body {
     }
   }
 
+  // {"type":"create"}: what is said is kept; {"type":"continue",...}: it goes on from what was. The system prompt and
+  // the tools are then those that the thread was created with.
+  void thread() {
+    const json::Value value = in_.object("thread");
+    if (value.missing() || in_.failed()) return;
+    RequestReader in(value, "thread");
+    std::string type, previous;
+    in.text("type", type, {.required = true, .one_of = {"create", "continue"}});
+    if (type == "continue") {
+      in.text("previous_message_id", previous, {.required = true, .length_max = 256, .not_empty = true});
+      request_.previous_response_id = response_id_of_message(previous).value;
+    }
+    request_.store = true;
+    if (auto read = not_here_.finish(in); !read) in_.fail(std::move(read).error());
+  }
+
+  bool continues() const { return !request_.previous_response_id.empty(); }
+
+  void kept_by_the_thread(std::string_view name) {
+    in_.fail(
+        invalid(std::string(name), "invalid_value", "a thread keeps what it was created with: it is not given again"));
+  }
+
   void system() {
     const json::Value value = in_.any("system");
     if (value.absent() || in_.failed()) return;
+    if (continues()) return kept_by_the_thread("system");
     if (value.is_string()) {
       if (longer_than(value.text(), kTextMax)) {
         return in_.fail(invalid("system", "string_above_max_length",
@@ -90,13 +118,14 @@ class Body {
   void messages() {
     const json::Value value = in_.any("messages");
     if (in_.failed()) return;
-    auto items = take(parse_messages_items(value, not_here_));
+    auto items = take(parse_messages_items(value, not_here_, continues()));
     if (!items) return;
     for (Item& item : *items) request_.input.push_back(std::move(item));
   }
 
   void tools() {
     const auto elements = in_.array("tools").elements();
+    if (continues() && !elements.empty()) return kept_by_the_thread("tools");
     for (size_t i = 0; i < elements.size() && !in_.failed(); ++i) {
       auto tool = take(parse_tool(elements[i], in_.param("tools", i)));
       if (!tool) return;
@@ -155,9 +184,10 @@ class Body {
       in.text("name", choice.function, {.required = true, .length_max = kToolNameMax});
     if (choice.mode != Mode::kNone) in.boolean("disable_parallel_tool_use", one_at_a_time);
     if (one_at_a_time.value_or(false)) request_.parallel_tool_calls = false;
-    if (!in.failed() && request_.tools.empty())
+    // Those of a thread are known to it.
+    if (!in.failed() && request_.tools.empty() && !continues())
       in.fail(invalid("tool_choice", "invalid_value", "tool_choice may only be specified while providing tools."));
-    if (!in.failed() && choice.mode == Mode::kFunction && !has_tool(choice.function)) {
+    if (!in.failed() && choice.mode == Mode::kFunction && !continues() && !has_tool(choice.function)) {
       in.fail(invalid("tool_choice.name", "invalid_value",
                       say("Tool {} not found in provided tools", quoted(choice.function))));
     }
@@ -252,6 +282,7 @@ class Body {
     for (std::string_view name : {"container", "inference_geo", "user_profile_id"}) {
       if (!in_.any(name).absent()) not_here_.refuse(in_, std::string(name), quoted(name));
     }
+    if (!counting_) in_.object("diagnostics");  // a report of what is cached: there is none to make
     if (in_.array("mcp_servers").size() != 0) in_.fail(not_supported("mcp_servers", "'mcp_servers'"));
     if (const json::Value managed = in_.object("context_management"); !clears_nothing(managed["edits"]))
       not_here_.refuse(in_, "context_management", "'context_management'");

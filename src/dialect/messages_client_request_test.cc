@@ -468,5 +468,28 @@ TEST(MessagesClientRequest, CountingNeedsNoLimit) {
             "max_tokens");
 }
 
+TEST(MessagesClientRequest, AThreadIsKeptAndContinued) {
+  const Request created = ok(R"("system":"s","thread":{"type":"create"})");
+  EXPECT_TRUE(created.store);
+  EXPECT_EQ(created.previous_response_id, "");
+  const std::string results =
+      R"("messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"18"}]}])";
+  const std::string goes_on = R"("thread":{"type":"continue","previous_message_id":"msg_12"})";
+  const Request continued = ok(goes_on + "," + results + R"(,"tool_choice":{"type":"tool","name":"f"})");
+  EXPECT_TRUE(continued.store);
+  EXPECT_EQ(continued.previous_response_id, "resp_12");
+  ASSERT_EQ(continued.input.size(), 1u);
+  EXPECT_EQ(continued.input[0].call_id, "t1");
+  EXPECT_EQ(wrong(results), "messages[0].content[0]") << "without a thread there is no such call";
+  EXPECT_EQ(wrong(goes_on + R"(,"system":"s")"), "system") << "the thread has one";
+  EXPECT_EQ(wrong(goes_on + R"(,"tools":[{"name":"f","input_schema":{"type":"object"}}])"), "tools");
+  EXPECT_EQ(wrong(R"("thread":{"type":"fork"})"), "thread.type");
+  EXPECT_EQ(wrong(R"("thread":{"type":"continue"})"), "thread.previous_message_id");
+  EXPECT_EQ(wrong(goes_on + R"(,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},)"
+                            R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t1"}]}])"),
+            "messages[2].content[0]")
+      << "what was said since made no call";
+}
+
 }  // namespace
 }  // namespace perdure

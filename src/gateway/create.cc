@@ -46,7 +46,7 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
     case ClientDialect::kChat:
       return root["store"].boolean().value_or(false) == false;
     case ClientDialect::kMessages:
-      return root.raw().find("\"pd1.") == std::string_view::npos;
+      return root["thread"].absent() && root.raw().find("\"pd1.") == std::string_view::npos;
   }
   return false;
 }
@@ -110,6 +110,23 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
   co_return co_await relay(x, std::move(turn));
 }
 
+// What a thread of the Messages API was created with.
+Task<Result<void>> Gateway::inherit(CreateCall& call) {
+  const std::string& id = call.request.previous_response_id;
+  Result<Response> previous = co_await responses_.get(call.tenant, ResponseId(id));
+  if (!previous.ok() && previous.error().code == Code::kNotFound)
+    co_return Error{Code::kNotFound, "there is no message with this id that could be continued", "previous_response_id",
+                    "previous_response_not_found"};
+  if (!previous.ok()) co_return std::move(previous).error();
+  call.request.instructions = previous->request.instructions;
+  call.request.tools = previous->request.tools;
+  const ToolChoice& choice = call.request.tool_choice;
+  if (choice.mode == ToolChoice::Mode::kFunction &&
+      std::ranges::find(call.request.tools, choice.function, &Tool::name) == call.request.tools.end())
+    co_return Error{Code::kInvalid, "the thread has no tool of this name", "tool_choice.name", "invalid_value"};
+  co_return Result<void>();
+}
+
 Task<void> Gateway::create(Exchange& x) {
   if (Result<void> checked = check_headers(x); !checked.ok()) {
     co_await x.fail_as(checked.error().param.empty() ? 415 : 400, std::move(checked).error());
@@ -168,6 +185,13 @@ Task<void> Gateway::create(Exchange& x) {
          "Idempotency-Key needs a response that is stored: what is not stored cannot be given a second time",
          "Idempotency-Key"});
     co_return;
+  }
+  if (x.face->dialect() == ClientDialect::kMessages && !call.request.previous_response_id.empty()) {
+    Result<void> inherited = co_await inherit(call);
+    if (!inherited.ok()) {
+      co_await x.fail(std::move(inherited).error());
+      co_return;
+    }
   }
   Result<Created> created = co_await responses_.create(std::move(call));
   if (!created.ok()) {

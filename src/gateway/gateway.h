@@ -61,6 +61,7 @@ class Gateway final : public HttpHandler {
 
   // create.cc: any client's dialect
   Task<void> create(Exchange& x);
+  Task<Result<void>> inherit(CreateCall& call);
   Task<bool> relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent);
   // responses_routes.cc
   Task<void> fetch(Exchange& x);

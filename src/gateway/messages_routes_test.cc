@@ -55,6 +55,37 @@ TEST_F(MessagesRoutes, StreamsAndIsReadAgainWhereItIsStored) {
   EXPECT_THAT(get("/v1/x/responses/" + live.id() + "/stream?dialect=chat").body, HasSubstr("data: [DONE]"));
 }
 
+TEST_F(MessagesRoutes, AThreadGoesOnFromWhatItWasCreatedWith) {
+  const std::string tools = R"("tools":[{"name":"f","input_schema":{"type":"object"}}],)";
+  Answer first = ask_for("one", R"("system":"s",)" + tools + R"("thread":{"type":"create"})");
+  ASSERT_EQ(first.status, 200) << first.body;
+  const auto goes_on = [](const Answer& from) {
+    return R"("thread":{"type":"continue","previous_message_id":")" + std::string(from.json().root()["id"].text()) +
+           R"("})";
+  };
+  Answer second = ask_for("two", goes_on(first));
+  ASSERT_EQ(second.status, 200) << second.body;
+  Answer third = ask_for("three", goes_on(second));
+  ASSERT_EQ(third.status, 200) << third.body;
+  std::string heard;
+  const auto asked = json::Document::parse(supplier.bodies.back());
+  for (json::Value message : asked->root()["messages"].elements())
+    heard.append(message["role"].text()).append(":").append(message["content"].text()).append(" ");
+  EXPECT_EQ(heard, "developer:s user:one assistant:one user:two assistant:two user:three ");
+  EXPECT_EQ(asked->root()["tools"].at(0)["function"]["name"].text(), "f");
+}
+
+TEST_F(MessagesRoutes, AThreadThatIsNotThereIsSaidSoThatClientsSendAllAgain) {
+  Answer lost = ask_for("one", R"("thread":{"type":"continue","previous_message_id":"msg_0123"})");
+  EXPECT_EQ(lost.status, 404);
+  EXPECT_EQ(lost.error("type"), "not_found_error");
+  EXPECT_EQ(lost.json().root()["error"]["details"]["error_code"].text(), "thread_not_found");
+  Answer unstored = ask_for("one");
+  Answer after = ask_for("two", R"("thread":{"type":"continue","previous_message_id":")" +
+                                    std::string(unstored.json().root()["id"].text()) + R"("})");
+  EXPECT_EQ(after.json().root()["error"]["details"]["error_code"].text(), "thread_not_found") << after.body;
+}
+
 TEST_F(MessagesRoutes, ErrorsHaveAnthropicsForm) {
   struct Case {
     std::string body;

@@ -167,7 +167,8 @@ Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(CreateCall& call,
   }
   prepared.input_from = prepared.context.size();
   prepared.context.insert(prepared.context.end(), call.request.input.begin(), call.request.input.end());
-  const Item* orphan = call.request.dialect == ClientDialect::kResponses ? orphaned_result(prepared.context) : nullptr;
+  const bool checked = call.request.dialect == ClientDialect::kResponses || origin;
+  const Item* orphan = checked ? orphaned_result(prepared.context) : nullptr;
   if (orphan != nullptr)
     co_return Error{Code::kInvalid, "No tool call found for function call output with call_id " + orphan->call_id + ".",
                     "input", "tool_call_not_found"};
