@@ -131,7 +131,7 @@ class ModelFields {
   // Beside a toolChoice, which says what is forced, the maker's field must not say its type again.
   Result<void> write_one_call_at_a_time() {
     if (ask_.request.parallel_tool_calls.value_or(true) || !tools_.any) return {};
-    if (!is_claude(family_)) return left_out_.refuse("parallel_tool_calls", "a wish for one tool call at a time");
+    if (!is_claude(family_)) return {};  // there is no word for it; what is shown of an answer keeps to it
     out_.key("tool_choice").begin_object();
     if (!tools_.forced) out_.field("type", "auto");
     out_.field("disable_parallel_tool_use", true).end_object();

@@ -83,9 +83,6 @@ class Body {
     TRY_VOID(refuse_names(ask_, left_out_));
     if (!request_.verbosity.empty() && request_.verbosity != "medium")
       TRY_VOID(left_out_.refuse("text.verbosity", "a verbosity"));
-    if (!request_.tools.empty() && request_.parallel_tool_calls == false) {
-      TRY_VOID(left_out_.refuse("parallel_tool_calls", "a wish for one tool call at a time"));
-    }
     return {};
   }
 

@@ -262,6 +262,8 @@ Result<std::vector<Delta>> AnswerBuilder::complete() {
     emit(out, Delta::item_begin(std::move(begun)));
     emit(out, Delta::append(held.arguments.empty() ? "{}" : held.arguments));
     emit(out, Delta::item_end(ItemStatus::kCompleted));
+    // Held to here, since not every supplier can be told; the model may call again when it has the output.
+    if (request_.parallel_tool_calls == false) break;
   }
   return out;
 }

@@ -151,6 +151,25 @@ TEST(Generation, AToolGroupThatIsOutNeedsNoFurtherAttempt) {
   EXPECT_EQ(b.provider.calls(), 0u);
 }
 
+TEST(Generation, OneCallAtATimeHoldsWhateverTheSupplierMakesOfIt) {
+  for (std::optional<bool> parallel : {std::optional<bool>(), std::optional(true), std::optional(false)}) {
+    Bench b;
+    b.request.tools = {{.name = "f"}, {.name = "g"}};
+    b.request.parallel_tool_calls = parallel;
+    b.script = [](const ScriptedCall&) {
+      ScriptedAnswer answer;
+      for (int i = 0; i < 2; ++i)
+        answer.pieces.push_back(
+            {.kind = Piece::Kind::kToolCall, .index = i, .call_id = i ? "d" : "c", .name = i ? "g" : "f"});
+      answer.pieces.push_back(finish_piece());
+      return answer;
+    };
+    EXPECT_EQ(b.go()->status, ResponseStatus::kCompleted);
+    ASSERT_EQ(b.sink.answer.items().size(), parallel == false ? 1u : 2u);
+    EXPECT_EQ(b.sink.answer.items()[0].name, "f");
+  }
+}
+
 TEST(Backoff, GrowsWithJitterUpToItsMost) {
   SeededRandom random(1);
   for (int64_t n = 1; n < 40; ++n) {
