@@ -40,6 +40,7 @@ Result<Part> parse_part(json::Value value, const std::string& path, bool assista
   std::string type;
   in.text("type", type, {.required = true});
   if (in.failed()) return in.finish().error();
+  if (assistant) in.ignore("role");  // of its message, again: an agents framework keeps both in one
   Part part{.kind = assistant ? PartKind::kOutputText : PartKind::kInputText};
   if (type == "text") {
     in.text("text", part.text, {.required = true});
@@ -108,6 +109,7 @@ Result<Item> parse_call(json::Value value, const std::string& path) {
   RequestReader inner(function, path + ".function");
   inner.text("name", call.name, {.required = true, .length_max = kNameMax, .name = true});
   inner.text("arguments", call.arguments, {.required = true});
+  inner.ignore("parsed_arguments");  // an SDK's reading of them
   TRY_VOID(inner.finish());
   return call;
 }
@@ -162,6 +164,7 @@ class Reader {
       item.content.push_back({.kind = PartKind::kRefusal, .text = std::move(refusal)});
     in.text("reasoning_content", reasoning);
     in.array("annotations");  // marks for readers, not for the model
+    in.ignore("parsed");      // an SDK's reading of the content
     in.refuse("audio");
     in.refuse("function_call");
     std::vector<Item> calls;

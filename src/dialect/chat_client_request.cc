@@ -40,7 +40,7 @@ class Body {
              {.one_of = {"none", "minimal", "low", "medium", "high", "xhigh", "max"}});
     in_.text("verbosity", r.verbosity, {.one_of = {"low", "medium", "high"}});
     in_.boolean("parallel_tool_calls", r.parallel_tool_calls);
-    in_.text("service_tier", r.service_tier, {.one_of = {"auto", "default", "flex", "scale", "priority"}});
+    in_.text("service_tier", r.service_tier, {.one_of = {"auto", "default", "flex", "scale", "priority", "fast"}});
     in_.text("user", r.user, {.length_max = 512});
     in_.text("safety_identifier", r.safety_identifier, {.length_max = kNameMax});
     in_.text("prompt_cache_key", r.prompt_cache_key, {.length_max = kNameMax});

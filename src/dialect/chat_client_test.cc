@@ -470,5 +470,18 @@ TEST(ChatRender, IdsMapBothWays) {
   EXPECT_EQ(response_id_of_chat("resp_1").value, "resp_1");
 }
 
+TEST(ChatClientRequest, TakesWhatFrameworksLeaveInMessages) {
+  auto document = json::Document::parse(R"({"model":"m","messages":[{"role":"user","content":"x"},
+      {"role":"assistant","content":null,"refusal":null,"parsed":null,"tool_calls":[{"id":"c","type":"function","index":0,
+       "function":{"name":"f","arguments":"{}","parsed_arguments":{}}}]},
+      {"role":"tool","tool_call_id":"c","name":"f","content":"1"},
+      {"role":"assistant","content":[{"type":"text","text":"y","role":"assistant"}],"annotations":[],"parsed":{"a":1}},
+      {"role":"user","content":"z"}]})");
+  ASSERT_TRUE(document.ok());
+  auto read = parse_chat_request(document->root());
+  ASSERT_TRUE(read.ok()) << read.error().param;
+  EXPECT_EQ(read->request.input.size(), 5u);
+}
+
 }  // namespace
 }  // namespace perdure

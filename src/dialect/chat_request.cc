@@ -4,6 +4,7 @@
 
 #include "dialect/chat_messages.h"
 #include "dialect/chat_upstream.h"
+#include "dialect/effort.h"
 #include "dialect/say.h"
 #include "dialect/upstream_error.h"
 
@@ -82,7 +83,7 @@ void write_sampling(Writer& out, const UpstreamAsk& ask, const ChatVariant& vari
     out.end_array();
   }
   if (request.seed) out.field("seed", *request.seed);
-  if (!request.reasoning_effort.empty()) out.field("reasoning_effort", request.reasoning_effort);
+  if (const std::string_view effort = effort_of(request); !effort.empty()) out.field("reasoning_effort", effort);
   if (!request.verbosity.empty()) out.field("verbosity", request.verbosity);
 }
 
@@ -90,8 +91,6 @@ Result<void> check(const UpstreamAsk& ask, const ChatVariant& variant, LeftOut& 
   const Request& request = ask.request;
   TRY_VOID(refuse_logprobs(request, left_out));
   if (request.top_k && !variant.top_k) TRY_VOID(left_out.refuse("top_k"));
-  if (request.reasoning_tokens_max.value_or(0) > 0)
-    TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
   // "auto" takes what there is, be it nothing.
   if (request.reasoning_summary == "concise" || request.reasoning_summary == "detailed")
     TRY_VOID(left_out.refuse("reasoning.summary", "a wish for a summary of this kind"));

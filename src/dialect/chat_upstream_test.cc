@@ -288,11 +288,11 @@ TEST(ChatRequest, LenientRequestsNameWhatTheyLose) {
   request.input = {call("a"), picture, files};
   auto message = write_chat_request({.request = request, .context = request.input, .model = "u"}, ChatVariant{});
   ASSERT_TRUE(message.ok()) << message.error().message;
-  EXPECT_EQ(
-      message->dropped,
-      (std::vector<std::string>{"top_logprobs", "top_k", "reasoning_tokens_max", "reasoning.summary",
-                                "input[1].output[1]", "input[2].content[0].file_url", "input[2].content[1].file_id"}));
+  EXPECT_EQ(message->dropped,
+            (std::vector<std::string>{"top_logprobs", "top_k", "reasoning.summary", "input[1].output[1]",
+                                      "input[2].content[0].file_url", "input[2].content[1].file_id"}));
   EXPECT_NE(message->body.find("[" + turn("null", kCallA) + "," + answer("a", "1") + "]"), std::string::npos);
+  EXPECT_NE(message->body.find(R"("reasoning_effort":"low")"), std::string::npos) << "the word nearest to the limit";
 }
 
 TEST(ChatRequest, NamesOfParticipantsAndFailuresOfTools) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "dialect/messages_schema.h"
 #include "dialect/say.h"
 #include "dialect/upstream_error.h"
 
@@ -92,7 +93,10 @@ class Body {
     if (tool.parameters.empty()) {
       out.raw(kNothing);
     } else {
-      TRY(const json::Document schema, json::Document::parse(tool.parameters));
+      TRY(json::Document schema, json::Document::parse(tool.parameters));
+      if (tool.strict.value_or(false) && variant_.strict_tools) {
+        TRY(schema, json::Document::parse(messages_schema(schema.root())));
+      }
       const json::Value type = schema.root()["type"];
       if (!type.missing() && type.text() != "object")
         return unsayable(say("tools[{}].parameters", index), "parameters that are not an object");
@@ -183,7 +187,8 @@ class Body {
       if (!variant_.structured_output) {
         TRY_VOID(left_out_.refuse("text.format", "a schema for its answer"));
       } else {
-        schema = format.schema.empty() ? "{}" : format.schema;
+        TRY(const json::Document given, json::Document::parse(format.schema.empty() ? "{}" : format.schema));
+        schema = messages_schema(given.root());
         if (format.description) {
           TRY(const json::Document document, json::Document::parse(schema));
           schema = with_member(document.root().raw(), document.root(), "description", *format.description);

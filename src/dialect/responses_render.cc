@@ -141,7 +141,8 @@ void write_response(json::Writer& out, const Response& response) {
   if (status == ResponseStatus::kFailed && response.ended) {
     const auto& code = response.ended->error_code;
     out.begin_object().field("code", code.empty() ? "server_error" : std::string_view(code));
-    out.field("message", response.ended->error_message).end_object();
+    // Some clients do not read an error without a type.
+    out.field("message", response.ended->error_message).field("type", "server_error").end_object();
   } else {
     out.null();
   }

@@ -192,7 +192,7 @@ TEST(WriteResponse, SaysHowItEnded) {
         R"({"input_tokens":10,"input_tokens_details":{"cached_tokens":2},"output_tokens":30,"output_tokens_details":{"reasoning_tokens":4},"total_tokens":40})");
   }
   const json::Document failed = parse(rendered(whole_story(ResponseStatus::kFailed).response()));
-  EXPECT_EQ(failed.root()["error"].raw(), R"({"code":"server_error","message":"It broke."})");
+  EXPECT_EQ(failed.root()["error"].raw(), R"({"code":"server_error","message":"It broke.","type":"server_error"})");
   EXPECT_TRUE(failed.root()["completed_at"].null());
   const json::Document incomplete = parse(rendered(whole_story(ResponseStatus::kIncomplete).response()));
   EXPECT_EQ(incomplete.root()["incomplete_details"].raw(), R"({"reason":"interrupted"})");

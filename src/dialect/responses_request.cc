@@ -144,6 +144,11 @@ Result<void> parse_reasoning_options(json::Value value, Request& request) {
   RequestReader in(value, "reasoning");
   in.text("effort", request.reasoning_effort, {.one_of = {"none", "minimal", "low", "medium", "high", "xhigh", "max"}});
   in.text("summary", request.reasoning_summary, {.one_of = {"concise", "detailed", "auto"}});
+  // Suppliers are shown all the reasoning that is theirs, whatever turn it is from.
+  std::string context, mode;
+  in.text("context", context, {.one_of = {"auto", "current_turn", "all_turns"}});
+  if (in.text("mode", mode) && mode != "standard")
+    in.fail(not_supported("reasoning.mode", "a mode of reasoning other than 'standard'"));
   return in.finish();
 }
 
@@ -281,7 +286,8 @@ Result<Request> parse_responses_request(json::Value body, ResponsesRules rules) 
   in.integer("top_logprobs", request.top_logprobs, 0, 20);
   in.boolean("parallel_tool_calls", request.parallel_tool_calls);
   in.text("truncation", request.truncation, {.one_of = {"auto", "disabled"}});
-  in.text("service_tier", request.service_tier, {.one_of = {"auto", "default", "flex", "priority"}});
+  in.text("service_tier", request.service_tier,
+          {.one_of = {"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"}});
   in.text("user", request.user, {.length_max = 512});
   in.text("safety_identifier", request.safety_identifier, {.length_max = kNameMax});
   in.text("prompt_cache_key", request.prompt_cache_key, {.length_max = kNameMax});

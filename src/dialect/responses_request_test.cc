@@ -112,6 +112,16 @@ TEST(ResponsesRequest, ReadsEveryFormOfToolChoice) {
       std::vector<std::string>{"f"});
 }
 
+TEST(ResponsesRequest, WhatReasoningIsShownAgainIsNoMatterHere) {
+  for (const char* words : {"auto", "current_turn", "all_turns"})
+    EXPECT_TRUE(parse_responses_request(json::Document::parse(R"({"model":"m","input":"x","reasoning":{"context":")" +
+                                                              std::string(words) + R"(","mode":"standard"}})")
+                                            ->root())
+                    .ok());
+  auto pro = json::Document::parse(R"({"model":"m","input":"x","reasoning":{"mode":"pro"}})");
+  EXPECT_EQ(parse_responses_request(pro->root()).error().param, "reasoning.mode");
+}
+
 TEST(ResponsesRequest, AContinuationNeedsNoInput) {
   auto request = parse(R"({"model":"m","previous_response_id":"resp_1"})");
   ASSERT_TRUE(request.ok()) << request.error().message;
@@ -167,7 +177,7 @@ TEST(ResponsesRequest, NamesTheFieldThatIsWrong) {
       {with("\"metadata\":{" + seventeen + "}"), "metadata", "object_above_max_properties"},
       {with(R"("metadata":{"a":1})"), "metadata.a", "invalid_type"},
       {with(R"("reasoning":{"effort":"huge"})"), "reasoning.effort", "invalid_value"},
-      {with(R"("reasoning":{"mode":"x"})"), "reasoning.mode", "unknown_parameter"},
+      {with(R"("reasoning":{"budget":1})"), "reasoning.budget", "unknown_parameter"},
       {with(R"("stream_options":{"include_obfuscation":true})"), "stream_options.include_obfuscation",
        "unsupported_parameter"},
       {with(R"("text":{"format":{"type":"xml"}})"), "text.format.type", "invalid_value"},

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "dialect/effort.h"
 #include "dialect/left_out.h"
 #include "dialect/responses_upstream.h"
 #include "dialect/say.h"
@@ -268,9 +269,10 @@ void write_text_options(Writer& out, const Request& request) {
 void write_reasoning_options(Writer& out, const Request& request, bool encrypted) {
   // "none" is what not asking for a summary means.
   const bool summary = !request.reasoning_summary.empty() && request.reasoning_summary != "none";
-  if (!request.reasoning_effort.empty() || summary) {
+  const std::string_view effort = effort_of(request);
+  if (!effort.empty() || summary) {
     out.key("reasoning").begin_object();
-    if (!request.reasoning_effort.empty()) out.field("effort", request.reasoning_effort);
+    if (!effort.empty()) out.field("effort", effort);
     if (summary) out.field("summary", request.reasoning_summary);
     out.end_object();
   }
@@ -298,8 +300,6 @@ Result<void> write_sampling(Writer& out, const UpstreamAsk& ask, const Responses
   if (!request.stop.empty()) TRY_VOID(left_out.refuse("stop", "stop sequences"));
   if (request.seed) TRY_VOID(left_out.refuse("seed"));
   if (request.top_k) TRY_VOID(left_out.refuse("top_k"));
-  if (request.reasoning_tokens_max.value_or(0) > 0)
-    TRY_VOID(left_out.refuse("reasoning_tokens_max", "a limit to reasoning in tokens"));
   return {};
 }
 

@@ -204,12 +204,24 @@ TEST(ResponsesUpstream, T37TheClientsOwnBeginningIsRefusedByName) {
   EXPECT_EQ(write({user("u"), begun}, request).error().param, "input[1]");
 }
 
+TEST(ResponsesUpstream, ALimitToReasoningBecomesAnEffort) {
+  const std::pair<int64_t, std::string_view> cases[] = {
+      {1024, "low"}, {2048, "low"}, {8192, "medium"}, {31999, "high"}};
+  for (const auto& [tokens, effort] : cases) {
+    Request request{.model = "m", .reasoning_tokens_max = tokens};
+    EXPECT_NE(write({user("u")}, request)->body.find(R"("reasoning":{"effort":")" + std::string(effort)),
+              std::string::npos)
+        << tokens;
+  }
+  Request both{.model = "m", .reasoning_effort = "xhigh", .reasoning_tokens_max = 1024};
+  EXPECT_NE(write({user("u")}, both)->body.find(R"("effort":"xhigh")"), std::string::npos);
+}
+
 TEST(ResponsesUpstream, WhatCannotBeSaidIsNamed) {
   const std::pair<std::string_view, std::function<void(Request&)>> cases[] = {
       {"stop", [](Request& r) { r.stop = {"x"}; }},
       {"seed", [](Request& r) { r.seed = 1; }},
       {"top_k", [](Request& r) { r.top_k = 1; }},
-      {"reasoning_tokens_max", [](Request& r) { r.reasoning_tokens_max = 1024; }},
       {"presence_penalty", [](Request& r) { r.presence_penalty = 1; }},
       {"frequency_penalty", [](Request& r) { r.frequency_penalty = 1; }},
       {"top_logprobs", [](Request& r) { r.top_logprobs = 1; }},

@@ -65,7 +65,11 @@ void read_content(Reader& in, Value content, Message& message, const std::string
     if (!in.object(part, param)) break;
     const std::string type = in.text(part["type"], param + ".type");
     if (type == "text") {
-      in.only(part, {"type", "text"}, param);
+      // The service takes no notice of what frameworks leave in there.
+      if (role == Role::kAssistant)
+        in.only(part, {"type", "text", "role", "refusal"}, param);
+      else
+        in.only(part, {"type", "text"}, param);
       message.add_text(in.text(part["text"], param + ".text"));
     } else if (type == "refusal" && role == Role::kAssistant) {
       in.only(part, {"type", "refusal"}, param);
@@ -107,7 +111,7 @@ std::vector<ToolCall> read_calls(Reader& in, Value value, const std::string& pat
     const std::string type = in.text(one["type"], param + ".type");
     if (type != "function") in.wrong_value(type, "'function'", param + ".type");
     if (!in.object(one["function"], param + ".function")) break;
-    in.only(one["function"], {"name", "arguments"}, param + ".function");
+    in.only(one["function"], {"name", "arguments", "parsed_arguments"}, param + ".function");
     calls.push_back({in.text(one["id"], param + ".id"), in.text(one["function"]["name"], param + ".function.name"),
                      in.text(one["function"]["arguments"], param + ".function.arguments")});
   }
@@ -127,11 +131,11 @@ Message read_message(Reader& in, Value value, const std::string& path) {
   const Value content = value["content"];
   switch (message.role) {
     case Role::kTool:
-      in.only(value, {"role", "content", "tool_call_id"}, path);
+      in.only(value, {"role", "content", "tool_call_id", "name"}, path);
       message.call_id = in.text(value["tool_call_id"], path + ".tool_call_id");
       break;
     case Role::kAssistant:
-      in.only(value, {"role", "content", "name", "tool_calls", "refusal", "audio"}, path);
+      in.only(value, {"role", "content", "name", "tool_calls", "refusal", "audio", "parsed"}, path);
       message.calls = read_calls(in, value["tool_calls"], path + ".tool_calls");
       in.optional_text(value["refusal"], path + ".refusal");
       break;

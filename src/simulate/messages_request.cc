@@ -71,8 +71,17 @@ class Parser {
       in_.only(root,
                {"model", "messages", "max_tokens", "system", "tools", "tool_choice", "thinking", "temperature", "top_k",
                 "top_p", "stop_sequences", "stream", "metadata", "service_tier", "container", "inference_geo",
-                "output_config", "cache_control"},
+                "output_config", "cache_control", "context_management"},
                "");
+    edits(root["context_management"]);
+  }
+
+  // Of thinking that is kept anyway; others are not simulated.
+  void edits(Value managed) {
+    if (managed.absent() || !in_.object(managed, "context_management")) return;
+    in_.only(managed, {"edits"}, "context_management");
+    for (const Value edit : managed["edits"].elements())
+      in_.one_of(edit["type"], {"clear_thinking_20251015"}, "context_management.edits.type");
   }
 
   void limits(Value root) {

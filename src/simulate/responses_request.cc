@@ -415,7 +415,9 @@ class Parser {
   void reasoning_item(Value value, const std::string& path) {
     in_.only(value, {"type", "id", "summary", "encrypted_content", "content", "status"}, path);
     without_following_item();
-    const std::string id = in_.text(value["id"], in_.in(path, "id"));
+    // Its own agent sends reasoning back without its id, and the service takes it.
+    const bool named = !value["id"].absent();
+    const std::string id = named ? in_.text(value["id"], in_.in(path, "id")) : "rs_unnamed";
     if (!in_.failed() && !id.starts_with("rs_") && !kept_)
       in_.fail("Invalid '" + path + ".id': '" + id + "'. Expected an ID that begins with 'rs'.", in_.in(path, "id"),
                "invalid_value");
