@@ -1,24 +1,17 @@
-// One call of Chat Completions with the official Node SDK: node chat.mjs CALL '{"baseURL": ..., ...}' prints JSON. Run by
-// test_chat.py from the folder where node_modules is.
-import {createRequire} from "node:module";
-import {pathToFileURL} from "node:url";
-import path from "node:path";
+// Chat Completions with the official Node SDK: calls of test_chat.py, see calls.mjs.
+import {packaged, serve} from "./calls.mjs";
 
-const require = createRequire(pathToFileURL(path.join(process.cwd(), "client.cjs")));
-const OpenAI = require("openai").default ?? require("openai");
-
-const [call, text] = process.argv.slice(2);
-const {baseURL, id, body, headers, upTo, query} = JSON.parse(text);
-const client = new OpenAI({baseURL, apiKey: "unused", maxRetries: 0});
+const OpenAI = packaged("openai").default ?? packaged("openai");
+const at = (baseURL) => new OpenAI({baseURL, apiKey: "unused", maxRetries: 0}).chat.completions;
 
 const calls = {
-  create: async () => {
-    const {data, response} = await client.chat.completions.create(body, {headers}).withResponse();
+  create: async ({baseURL, body, headers}) => {
+    const {data, response} = await at(baseURL).create(body, {headers}).withResponse();
     return {completion: data, id: response.headers.get("x-perdure-response-id"),
             dropped: response.headers.get("x-perdure-dropped")};
   },
-  stream: async () => {
-    const {data, response} = await client.chat.completions.create({...body, stream: true}, {headers}).withResponse();
+  stream: async ({baseURL, body, headers, upTo}) => {
+    const {data, response} = await at(baseURL).create({...body, stream: true}, {headers}).withResponse();
     const frames = [];
     for await (const frame of data) {
       frames.push(frame);
@@ -26,26 +19,22 @@ const calls = {
     }
     return {frames, id: response.headers.get("x-perdure-response-id")};
   },
-  put_together: async () => client.chat.completions.stream(body).finalChatCompletion(),
-  retrieve: async () => client.chat.completions.retrieve(id),
-  list: async () => {
+  put_together: async ({baseURL, body}) => at(baseURL).stream(body).finalChatCompletion(),
+  retrieve: async ({baseURL, id}) => at(baseURL).retrieve(id),
+  list: async ({baseURL, query}) => {
     const found = [];
-    for await (const one of client.chat.completions.list(query)) found.push(one.id);
+    for await (const one of at(baseURL).list(query)) found.push(one.id);
     return {found};
   },
-  messages: async () => {
+  messages: async ({baseURL, id}) => {
     const found = [];
-    for await (const one of client.chat.completions.messages.list(id)) found.push(one);
+    for await (const one of at(baseURL).messages.list(id)) found.push(one);
     return {found};
   },
-  update: async () => client.chat.completions.update(id, body),
-  delete: async () => client.chat.completions.delete(id),
+  update: async ({baseURL, id, body}) => at(baseURL).update(id, body),
+  delete: async ({baseURL, id}) => at(baseURL).delete(id),
 };
 
-try {
-  console.log(JSON.stringify(await calls[call]()));
-} catch (error) {
-  if (!(error instanceof OpenAI.APIError)) throw error;
-  console.log(JSON.stringify({failed: error.constructor.name, status: error.status ?? null, code: error.code ?? null,
-                              param: error.param ?? null}));
-}
+await serve(calls, (error) => error instanceof OpenAI.APIError
+  ? {failed: error.constructor.name, status: error.status ?? null, code: error.code ?? null, param: error.param ?? null}
+  : undefined);

@@ -78,7 +78,7 @@ class Python:
 
 class Node:
     def __init__(self, deployment):
-        self.call = lambda name, **arguments: deployment.node(name, script=SCRIPT, **arguments)
+        self.call = lambda name, **arguments: deployment.node(name, script_path=SCRIPT, **arguments)
 
     def create(self, body, headers=None):
         return self.call("create", body=body, headers=headers or {})

@@ -1,8 +1,7 @@
-"""One server, one simulated supplier, a provider for each upstream dialect and way to prove who is calling: text, stream,
-tools, structured output, images and a conversation through each of them, with the official OpenAI SDK."""
+"""One server, one simulated supplier, a provider for each upstream dialect and way to prove who is calling (conftest.py): what
+moves between them, and how they are set up. Every client through each of them: test_frameworks.py."""
 import base64
 import json
-import struct
 import zlib
 
 import httpx
@@ -10,67 +9,17 @@ import openai
 import pytest
 
 import processes
+from conftest import PROVIDERS, pixel
 
-KEY, AWS_ID, AWS_SECRET, REGION = "the-suppliers-key", "AKIAEXAMPLE", "a/secret+key=", "eu-central-1"
-# By its name a dialect knows what a model takes; where nothing is said, the newest is taken for granted.
-UPSTREAM = {"messages": "claude-sonnet-4-5", "gemini": "gemini-3-pro-preview"}
-PROVIDERS = ["chat", "responses", "messages", "converse", "converse-bearer", "gemini", "azure", "azure-v1"]
-CONFIG = """
-providers:
-  - {{name: chat, base_url: '{url}/v1', api_key: env:KEY}}
-  - {{name: responses, base_url: '{url}/v1', dialect: responses, api_key: env:KEY}}
-  - {{name: messages, supplier: anthropic, base_url: '{url}/v1', api_key: env:KEY}}
-  - {{name: converse, supplier: bedrock, base_url: '{url}', aws: {{region: {region}, access_key: env:ID, secret_key: env:SECRET}}}}
-  - {{name: converse-bearer, base_url: '{url}', dialect: converse, aws: {{bearer: env:KEY}}}}
-  - {{name: gemini, supplier: google, base_url: '{url}/v1beta', api_key: env:KEY}}
-  - name: azure
-    base_url: '{url}'
-    api_key: env:KEY
-    azure: {{style: deployments, api_version: '2024-10-21'}}
-  - {{name: azure-v1, base_url: '{url}/openai/v1', dialect: responses, auth: azure, api_key: env:KEY}}
-models:
-"""
 WEATHER = {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"],
            "additionalProperties": False}
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
           "required": ["name", "age"], "additionalProperties": False}
 
 
-def png(red, green, blue):
-    """A picture of one pixel."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(bytes([0, red, green, blue]))) + chunk(b"IEND", b""))
-
-
 @pytest.fixture(scope="module")
-def supplier(tmp_path_factory):
-    process = processes.simulate(tmp_path_factory.mktemp("dialects") / "simulate.log", "--model", "*", "--api-key", KEY,
-                                 "--aws-key", f"{AWS_ID}:{AWS_SECRET}", "--aws-region", REGION)
-    yield process
-    assert process.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def server(supplier, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dialects-server")
-    text = CONFIG.format(url=supplier.url, region=REGION)
-    for provider in PROVIDERS:
-        text += f"  - {{name: {provider}, provider: {provider}, upstream_model: {UPSTREAM.get(provider, 'simulated-1')}}}\n"
-    (folder / "perdure.yaml").write_text(text)
-    process = processes.serve(folder / "data", folder / "serve.log", None, "--config", folder / "perdure.yaml",
-                              env={"KEY": KEY, "ID": AWS_ID, "SECRET": AWS_SECRET})
-    yield process
-    assert process.stop() == 0
-    log = process.output()
-    for secret in (KEY, AWS_SECRET):
-        assert secret.encode() not in log
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key="unused", max_retries=0)
+def client(everywhere):
+    return openai.OpenAI(base_url=everywhere.url + "/v1", api_key="unused", max_retries=0)
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -130,7 +79,7 @@ def test_structured_output(client, model):
 
 
 def test_image_arrives(client, model):
-    data = png(200, 10, 10)
+    data = pixel(200, 10, 10)
     answer = client.responses.create(model=model, input=[{"role": "user", "content": [
         {"type": "input_text", "text": "What is this?"},
         {"type": "input_image", "image_url": "data:image/png;base64," + base64.b64encode(data).decode()}]}])
@@ -160,13 +109,13 @@ def test_a_conversation_wanders_through_all(client):
         previous = answer.id
 
 
-def test_models_are_listed(client, server):
-    assert {model.id for model in client.models.list()} == set(PROVIDERS)
+def test_models_are_listed(client):
+    assert {model.id for model in client.models.list()} >= set(PROVIDERS)
 
 
-def test_a_refused_credential_is_no_secret(supplier, tmp_path):
+def test_a_refused_credential_is_no_secret(all_dialects, tmp_path):
     (tmp_path / "perdure.yaml").write_text(
-        f"providers: [{{name: a, supplier: anthropic, base_url: '{supplier.url}/v1', api_key: env:KEY}}]\n")
+        f"providers: [{{name: a, supplier: anthropic, base_url: '{all_dialects.url}/v1', api_key: env:KEY}}]\n")
     server = processes.serve(tmp_path / "data", tmp_path / "serve.log", None, "--config", tmp_path / "perdure.yaml",
                              env={"KEY": "a-key-that-is-wrong"})
     try:

@@ -4,13 +4,17 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_openai_client(shared):
-    example = ROOT / "examples" / "openai-client"
+@pytest.mark.parametrize("name, script", [("openai-client", "client.py"), ("anthropic-client", "client.py"),
+                                          ("agents-sdk", "agent.py")], ids=lambda word: word)
+def test_example(shared, name, script):
+    example = ROOT / "examples" / name
     env = os.environ | {"PERDURE_URL": shared.url.removesuffix("/v1"), "PERDURE_MODEL": "simulated-1"}
-    done = subprocess.run([sys.executable, example / "client.py"], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, example / script], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (example / "expected-output.txt").read_text()
 

@@ -1,9 +1,11 @@
-"""One conversation, cut by SIGKILL, on a real model (examples/local-model)."""
+"""A real model (examples/local-model): it answers in every API that clients speak, and a conversation with it is cut by SIGKILL."""
 import subprocess
 
+import anthropic
 import pytest
 
 import processes
+from conftest import Deployment
 
 EXAMPLE = processes.ROOT / "examples/local-model"
 
@@ -18,7 +20,53 @@ def model(logs):
     process.stop()
 
 
-def test_real_model(deploy, model):
+@pytest.fixture(scope="module")
+def served(model, tmp_path_factory):
+    deployment = Deployment(tmp_path_factory.mktemp("real"), model)
+    yield deployment
+    assert deployment.server.stop() == 0
+
+
+NAME, ASKED = "gemma-3-270m", "What is the capital of France? Answer in one short sentence."
+
+
+def test_responses(served):
+    client = served.client()
+    answer = client.responses.create(model=NAME, input=ASKED, temperature=0)
+    assert answer.status == "completed" and "Paris" in answer.output_text and answer.usage.output_tokens > 0
+    with client.responses.stream(model=NAME, input=ASKED, temperature=0) as stream:
+        pieces = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+    assert len(pieces) > 1 and "".join(pieces) == final.output_text == answer.output_text
+    with client.responses.connect() as connection:
+        connection.send({"type": "response.create", "model": NAME, "input": ASKED, "temperature": 0, "store": False})
+        for event in connection:
+            if event.type in ("response.completed", "response.failed", "error"):
+                break
+    assert event.response.output[0].content[0].text == answer.output_text
+
+
+@pytest.mark.parametrize("store", [False, True], ids=["relayed", "stored"])
+def test_chat_completions(served, store):
+    asked = {"model": NAME, "messages": [{"role": "user", "content": ASKED}], "temperature": 0, "store": store}
+    client = served.client().chat.completions
+    answer = client.create(**asked).choices[0]
+    assert "Paris" in answer.message.content and answer.finish_reason == "stop"
+    pieces = [chunk.choices[0].delta.content or "" for chunk in client.create(**asked, stream=True) if chunk.choices]
+    assert len(pieces) > 1 and "".join(pieces) == answer.message.content
+
+
+def test_messages(served):
+    client = anthropic.Anthropic(base_url=served.server.url, api_key="unused", max_retries=0).messages
+    asked = {"model": NAME, "max_tokens": 64, "messages": [{"role": "user", "content": ASKED}], "extra_body": {"temperature": 0}}
+    answer = client.create(**asked)
+    assert "Paris" in answer.content[0].text and answer.stop_reason == "end_turn" and answer.usage.output_tokens > 0
+    with client.stream(**asked) as stream:
+        pieces = list(stream.text_stream)
+    assert len(pieces) > 1 and "".join(pieces) == answer.content[0].text
+
+
+def test_killed_and_continued(deploy, model):
     deployment = deploy(model)
     client = deployment.client()
     first = client.responses.create(model="gemma-3-270m", input="What is the capital of France?", temperature=0)

@@ -62,6 +62,19 @@ class Python:
     def delete(self, id):
         return self._guard(lambda: {"result": self.client.responses.delete(id)})
 
+    def socket(self, turns):
+        told = []
+        with self.client.responses.connect() as connection:
+            for turn in turns:
+                follows = {"previous_response_id": told[-1][-1]["response"]["id"]} if turn.get("follows") else {}
+                connection.send({"type": "response.create", **{k: v for k, v in turn.items() if k != "follows"}, **follows})
+                told.append([])
+                for event in connection:
+                    told[-1].append(event.to_dict())
+                    if event.type in ("response.completed", "response.failed", "error"):
+                        break
+        return {"told": told}
+
 
 class Node:
     def __init__(self, deployment):
@@ -85,6 +98,9 @@ class Node:
 
     def delete(self, id):
         return self.deployment.node("delete", id=id)
+
+    def socket(self, turns):
+        return self.deployment.node("socket", turns=turns)
 
 
 @pytest.fixture(params=[Python, Node], ids=["python", "node"])
@@ -256,6 +272,19 @@ def test_not_stored(sdk, shared):
     made = sdk(shared).create(ask("Say exactly: for your eyes only", store=False))
     assert made["output_text"] == "for your eyes only"
     assert sdk(shared).retrieve(made["response"]["id"])["status"] == 404
+
+
+@pytest.mark.parametrize("store", [True, False], ids=["stored", "unstored"])
+def test_socket(sdk, shared, store):
+    told = sdk(shared).socket([ask("Remember the code word: cobalt. Reply with OK.", store=store),
+                               ask("What is the code word? Reply with only the code word.", store=store, follows=True)])["told"]
+    for events in told:
+        assert numbers(events) == list(range(len(events)))
+        assert events[0]["type"] == "response.created" and events[-1]["type"] == "response.completed"
+    assert deltas(told[1]) == "cobalt"
+    id = told[1][-1]["response"]["id"]
+    fetched = sdk(shared).retrieve(id)
+    assert fetched["output"] == told[1][-1]["response"]["output"] if store else fetched["status"] == 404
 
 
 def test_errors(sdk, shared):
