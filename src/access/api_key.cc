@@ -21,6 +21,15 @@ constexpr std::pair<Scope, std::string_view> kScopes[] = {
 constexpr std::pair<std::string_view, std::vector<std::string> Permits::*> kPermits[] = {
     {"models", &Permits::models}, {"parties", &Permits::parties}, {"regions", &Permits::regions}};
 constexpr size_t kPermitsMax = 1000;
+constexpr size_t kBudgetsMax = 8;
+
+// A key's budgets are its own, and go by its name.
+void make_own(std::vector<Budget>& budgets, const ApiKey& key) {
+  for (Budget& budget : budgets) {
+    budget.name = key.name.empty() ? key.id.value : key.name;
+    budget.per = Budget::Per::kKey;
+  }
+}
 
 std::string base64url(std::string_view bytes) {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -126,6 +135,11 @@ std::string write_keys(const std::vector<ApiKey>& keys) {
       for (const std::string& each : key.permits.*list) out.string(each);
       out.end_array();
     }
+    if (!key.budgets.empty()) {
+      out.key("budgets").begin_array();
+      for (const Budget& budget : key.budgets) out.string(to_string(budget));
+      out.end_array();
+    }
     out.field("sha256", to_hex({reinterpret_cast<const char*>(key.hash.data()), key.hash.size()})).end_object();
   }
   out.end_array().end_object();
@@ -167,6 +181,15 @@ Result<std::vector<ApiKey>> read_keys(std::string text) {
                   std::ranges::none_of(key.permits.*list, [](const std::string& each) { return each.empty(); });
       if (!good) return Error{Code::kCorrupt, place + "." + std::string(name) + ": not a list of names"};
     }
+    if (json::Value budgets = value["budgets"]; !budgets.absent()) {
+      for (json::Value each : budgets.elements()) {
+        Result<Budget> budget = parse_budget(each.text());
+        if (!budget.ok()) return Error{Code::kCorrupt, place + ".budgets: " + budget.error().message};
+        key.budgets.push_back(*std::move(budget));
+      }
+      if (key.budgets.empty()) return Error{Code::kCorrupt, place + ".budgets: not a list of budgets"};
+      make_own(key.budgets, key);
+    }
     keys.push_back(std::move(key));
   }
   return keys;
@@ -192,7 +215,9 @@ Result<std::vector<ApiKey>> KeyFile::list() const {
 }
 
 Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
-                                      Permits permits) {
+                                      Permits permits, std::vector<Budget> budgets) {
+  if (budgets.size() > kBudgetsMax)
+    return Error{Code::kInvalid, "a key has at most " + std::to_string(kBudgetsMax) + " budgets"};
   for (auto [what, list] : kPermits) {
     bool good =
         (permits.*list).size() <= kPermitsMax && std::ranges::all_of(permits.*list, [](const std::string& each) {
@@ -215,7 +240,9 @@ Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes 
               .created = now,
               .revoked = {},
               .hash = sha256(made.secret),
-              .permits = std::move(permits)};
+              .permits = std::move(permits),
+              .budgets = std::move(budgets)};
+  make_own(made.key.budgets, made.key);
   keys.push_back(made.key);
   TRY_VOID(write_durably(path_, write_keys(keys)));
   return made;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/budget.h"
 #include "access/permits.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -40,6 +41,7 @@ struct ApiKey {
   std::optional<WallTime> revoked;
   Hash256 hash{};  // SHA-256 of the key
   Permits permits = {};
+  std::vector<Budget> budgets = {};  // its own; named after it
 };
 
 // kInvalid: a tenant is 1 to 64 letters, digits, '.', '_' or '-'.
@@ -62,7 +64,7 @@ class KeyFile {
     std::string secret;  // "pdk_" and 43 characters; shown once
   };
   Result<Made> create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
-                      Permits permits = {});
+                      Permits permits = {}, std::vector<Budget> budgets = {});
   // By id, or by name when only one unrevoked key has it. Revoking again changes nothing.
   Result<ApiKey> revoke(std::string_view id_or_name, WallTime now);
 

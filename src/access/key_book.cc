@@ -61,6 +61,19 @@ const Permits* KeyBook::permits(const KeyId& id) {
   return permits.unlimited() ? nullptr : &permits;
 }
 
+const std::vector<Budget>* KeyBook::budgets(const KeyId& id) {
+  if (id.empty()) return nullptr;
+  refresh();
+  auto found = by_id_.find(id);
+  if (found == by_id_.end() || keys_[found->second].budgets.empty()) return nullptr;
+  return &keys_[found->second].budgets;
+}
+
+const std::vector<ApiKey>& KeyBook::keys() {
+  refresh();
+  return keys_;
+}
+
 Result<Caller> KeyBook::identify(std::string_view token) {
   if (!has_keys()) return Caller{TenantId("default"), KeyId(), Scopes::all()};
   if (token.empty())

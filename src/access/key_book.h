@@ -31,6 +31,9 @@ class KeyBook {
   // What the key may use, as keys.json says now; null: everything. A key that was revoked keeps its limits for what it
   // has begun; one that is gone may use nothing any more. Valid until the next call of any of these.
   const Permits* permits(const KeyId& id);
+  // Its own budgets, likewise; null: none.
+  const std::vector<Budget>* budgets(const KeyId& id);
+  const std::vector<ApiKey>& keys();
 
  private:
   struct Stamp {  // of the file as it was read

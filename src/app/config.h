@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "access/budget.h"
 #include "app/catalogue_file.h"
 #include "app/provider_config.h"
 #include "app/routing_config.h"
@@ -37,6 +38,7 @@ struct Config {
   std::vector<ProviderConfig> providers;
   std::vector<ModelConfig> models;
   RoutingConfig routing;
+  std::vector<Budget> budgets;
   std::vector<std::string> found;  // where the providers come from, a line each, for the user
 };
 

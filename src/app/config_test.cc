@@ -118,7 +118,7 @@ models:
           R"(f:2:8: cores: must be a whole number from 1 to 256, not "many")",
           "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, "
           "drain, reasoning_events, "
-          "encryption, catalogue, providers, models, routing, workloads",
+          "encryption, catalogue, providers, models, routing, workloads, budgets",
           R"(f:4:8: drain: "30" is not a duration: write a whole number and ms, s, m, h or d, like 30s)",
           R"(f:6:10: log.level: must be debug, info, warn or error, not "loud")",
           R"(f:8:15: limits.body_bytes: "64MB" is not a size: write a whole number and B, KiB, MiB or GiB, like 64MiB)",

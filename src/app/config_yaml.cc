@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/budget_yaml.h"
 #include "app/config.h"
 #include "app/provider_yaml.h"
 #include "app/routing_yaml.h"
@@ -154,6 +155,9 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
     for (const ProviderConfig& provider : config.providers) config.models.push_back({"*", provider.name, ""});
   read_routing(YamlFields(problems, fields.take("routing"), "routing"), config.routing);
   read_workloads(problems, fields.take("workloads"), routing_names(config), config.routing);
+  std::set<std::string> workloads;
+  for (const Workload& workload : config.routing.workloads) workloads.insert(workload.name);
+  config.budgets = read_budgets(problems, fields.take("budgets"), workloads);
   fields.finish();
 }
 

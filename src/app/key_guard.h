@@ -1,20 +1,49 @@
 #pragma once
-// KeyGuard: what the API key of a request may use, asked at every placement. Budgets are to join here. Lives on one
-// Loop.
+// KeyGuard: what the API key of a request may use and spend, asked at every placement. Lives on one Loop; the book is
+// all loops'.
 
 #include "access/key_book.h"
+#include "access/spending.h"
+#include "routing/charge.h"
 #include "routing/placement.h"
 
 namespace perdure {
 
 class KeyGuard final : public PlacementGuard {
  public:
-  explicit KeyGuard(KeyBook& keys) : keys_(keys) {}
+  KeyGuard(KeyBook& keys, SpendingBook& spending, const Clock& clock)
+      : keys_(keys), spending_(spending), clock_(clock) {}
   const Permits* permits(const Traffic& traffic) override { return keys_.permits(traffic.key); }
-  Result<void> may_spend(const Traffic&, const Deployment&, const Needs&) override { return {}; }
+  Result<void> may_spend(const SpendAsk& ask) override {
+    const std::vector<Budget>* own = keys_.budgets(ask.traffic.key);
+    if (!spending_.limits(own)) return {};
+    Spender spender = spender_of(ask);
+    return named(spending_.check({spender, own, expected(ask), clock_.wall()}), ask);
+  }
+  Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) override {
+    Spender spender = spender_of(ask);
+    return named(spending_.take({spender, keys_.budgets(ask.traffic.key), expected(ask), clock_.wall()}), ask);
+  }
 
  private:
+  static Spender spender_of(const SpendAsk& ask) {
+    return {ask.traffic.tenant, ask.traffic.key, std::string(ask.workload)};
+  }
+  static std::optional<Money> expected(const SpendAsk& ask) {
+    return expected_money(expected_use(ask.needs), ask.deployment.price ? &*ask.deployment.price : nullptr);
+  }
+  // The book does not know deployments.
+  template <class T>
+  static Result<T> named(Result<T> said, const SpendAsk& ask) {
+    if (said.ok() || said.error().reason != "budget_price_unknown") return said;
+    Error error = std::move(said).error();
+    error.message += " of the deployment \"" + ask.deployment.name + "\"";
+    return error;
+  }
+
   KeyBook& keys_;
+  SpendingBook& spending_;
+  const Clock& clock_;
 };
 
 }  // namespace perdure

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
       cli::withdraw_command(),
       cli::restore_command(),
       cli::deployments_command(),
+      cli::spending_command(),
       check_config_command(),
       cli::catalogue_command(),
       cli::simulate_command(),

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "access/spending_keeper.h"
 #include "app/deployments.h"
 #include "app/key_guard.h"
 #include "app/keys.h"
@@ -68,8 +69,11 @@ struct Server::Impl {
   std::unique_ptr<JobRunner> writer, reader;
   std::unique_ptr<Store> store;
   SlotBook slots;
+  SpendingBook spending;
   std::vector<std::unique_ptr<Core>> cores;
   std::unique_ptr<WithdrawalDesk> desk;
+  std::unique_ptr<SpendingKeeper> keeper;
+  std::unique_ptr<TaskGroup> background;
   std::unique_ptr<Responses> responses;
   std::optional<Key256> master;
   Key256 head{};
@@ -157,11 +161,11 @@ struct Server::Impl {
       providers.push_back(core.providers.back().provider.get());
       credentials.push_back(core.providers.back().credential.get());
     }
-    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers), config.routing.workloads,
-                                           config.routing.options, &slots, log);
+    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers),
+                                           config.routing.workloads, config.routing.options, &slots, log);
     core.models = std::make_unique<ModelList>(config, std::move(credentials), *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
-    core.guard = std::make_unique<KeyGuard>(*core.keys);
+    core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop);
     core.router->set_guard(core.guard.get());
   }
 
@@ -179,6 +183,9 @@ struct Server::Impl {
     }
     desk = std::make_unique<WithdrawalDesk>(*store, routers, log);
     CO_TRY_VOID(co_await desk->load());
+    spending.set_budgets(config.budgets);
+    keeper = std::make_unique<SpendingKeeper>(*store, spending, cores[0]->loop, log);
+    CO_TRY_VOID(co_await keeper->load());
     responses = std::make_unique<Responses>(Responses::Options{.store = *store,
                                                                .lease = lease,
                                                                .master = master,
@@ -196,7 +203,8 @@ struct Server::Impl {
           GatewayOptions{.reasoning_events = config.reasoning_events,
                          .router = core.router.get(),
                          .generation = &config.session.generation,
-                         .desk = desk.get()},
+                         .desk = desk.get(),
+                         .spending = &spending},
           log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {
@@ -204,6 +212,8 @@ struct Server::Impl {
         co_return true;
       });
     }
+    background = std::make_unique<TaskGroup>(cores[0]->loop);
+    background->spawn(keeper->run());
     readiness = Readiness::kReady;
     log.info("server.ready", {{"port", config.listen.port},
                               {"cores", cores.size()},
@@ -238,6 +248,8 @@ struct Server::Impl {
     for (auto& core : cores) stopping.spawn(stop_core(*core, replies));
     if (responses) co_await responses->stop(drain);
     co_await stopping.join();
+    if (keeper) keeper->stop();
+    if (background) co_await background->join();
     log.info("server.stopped");
   }
 
@@ -305,6 +317,8 @@ struct Server::Impl {
       core->gateway.reset();
     }
     responses.reset();
+    background.reset();
+    keeper.reset();
     desk.reset();
     stop_asked.reset();
     store.reset();

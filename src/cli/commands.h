@@ -29,6 +29,7 @@ Command catalogue_command();
 Command withdraw_command();
 Command restore_command();
 Command deployments_command();
+Command spending_command();
 Command simulate_command();
 Command version_command();
 

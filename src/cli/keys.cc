@@ -27,6 +27,11 @@ void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) 
     for (const std::string& each : *list) out.string(each);
     out.end_array();
   }
+  if (!key.budgets.empty()) {
+    out.key("budgets").begin_array();
+    for (const Budget& budget : key.budgets) out.string(to_string(budget));
+    out.end_array();
+  }
   if (!secret.empty()) out.field("key", secret);
   out.end_object();
 }
@@ -41,6 +46,12 @@ std::vector<std::string> names_in(std::string_view text) {
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return out;
+}
+
+std::string shown_budgets(const std::vector<Budget>& budgets) {
+  std::string out;
+  for (const Budget& budget : budgets) out += (out.empty() ? "" : ", ") + to_string(budget);
+  return out.empty() ? "-" : out;
 }
 
 std::string shown_permits(const Permits& permits) {
@@ -67,8 +78,15 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
   Permits permits{.models = names_in(options.get("models")),
                   .parties = names_in(options.get("parties")),
                   .regions = names_in(options.get("regions"))};
-  Result<KeyFile::Made> made =
-      file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random(), std::move(permits));
+  std::vector<Budget> budgets;
+  for (const auto& [option, value] : options.given) {
+    if (option != "budget") continue;
+    Result<Budget> budget = parse_budget(value);
+    if (!budget.ok()) return complain_usage("--budget: " + budget.error().message, "keys");
+    budgets.push_back(*std::move(budget));
+  }
+  Result<KeyFile::Made> made = file.create(options.get("name"), *tenant, *scopes, system_clock().wall(),
+                                           system_random(), std::move(permits), std::move(budgets));
   if (!made.ok()) return complain(made.error());
   if (options.has("json")) {
     json::Writer out;
@@ -93,10 +111,11 @@ int list(KeyFile& file, const Options& options) {
     print(out.text() + "\n");
     return kOk;
   }
-  Table table({"ID", "NAME", "TENANT", "SCOPES", "MAY USE", "CREATED", "REVOKED"});
+  Table table({"ID", "NAME", "TENANT", "SCOPES", "MAY USE", "MAY SPEND", "CREATED", "REVOKED"});
   for (const ApiKey& key : *keys)
     table.row({key.id.value, key.name, key.tenant.value, key.scopes.to_string(), shown_permits(key.permits),
-               show_time(unix_seconds(key.created)), key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
+               shown_budgets(key.budgets), show_time(unix_seconds(key.created)),
+               key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
   print(keys->empty() ? "no keys: every caller on this machine is tenant \"default\"\n" : table.text());
   return kOk;
 }
@@ -140,6 +159,8 @@ Command keys_command(DataFolder data_folder) {
                   {"models", "LIST", "create: only these models, as clients name them (default all)"},
                   {"parties", "LIST", "create: only deployments of these parties (default all)"},
                   {"regions", "LIST", "create: only deployments in these regions (default all)"},
+                  {"budget", "AMOUNT",
+                   "create: what it may spend, like \"10 USD/month\"; several times: all of them hold"},
                   {"data", "DIR", "the server's data folder"},
                   {"config", "FILE", "the server's configuration, which names the data folder"},
                   {"json", "", "as JSON"}},
@@ -147,6 +168,7 @@ Command keys_command(DataFolder data_folder) {
           "  perdure keys create --name \"web app\" --tenant shop\n"
           "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
           "  perdure keys create --name intern --models small --regions eu\n"
+          "  perdure keys create --name trial --budget \"10 USD/month\" --budget \"1 USD/day\"\n"
           "  perdure keys list\n"
           "  perdure keys revoke key_0123456789abcdef\n"
           "\n"

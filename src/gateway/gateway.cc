@@ -124,6 +124,7 @@ const Route Route::kAll[] = {
     {"GET", "/v1/x/withdrawals", kRead, &Gateway::list_withdrawals},
     {"DELETE", "/v1/x/withdrawals/{id}", kOperate, &Gateway::restore},
     {"GET", "/v1/x/deployments", kRead, &Gateway::list_deployments},
+    {"GET", "/v1/x/spending", kRead, &Gateway::show_spending},
     {"GET", "/healthz", kNoKey, &Gateway::healthz},
     {"GET", "/readyz", kNoKey, &Gateway::readyz},
     {"GET", "/metrics", kRead, &Gateway::show_metrics},

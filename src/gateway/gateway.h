@@ -23,6 +23,7 @@
 
 namespace perdure {
 
+class SpendingBook;
 class WithdrawalDesk;
 
 enum class Readiness { kStarting, kReady, kDraining };
@@ -36,6 +37,7 @@ struct GatewayOptions {
   Router* router = nullptr;                        // of this Loop, for relaying; null: nothing is relayed
   const GenerationLimits* generation = nullptr;    // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
+  SpendingBook* spending = nullptr;                // what was spent; null: nobody counts
 };
 
 // The names that GET /v1/models lists; may ask suppliers.
@@ -105,6 +107,8 @@ class Gateway final : public HttpHandler {
   Task<void> healthz(Exchange& x);
   Task<void> readyz(Exchange& x);
   Task<void> show_metrics(Exchange& x);
+  // spending_routes.cc
+  Task<void> show_spending(Exchange& x);
   // routing_routes.cc
   Task<void> withdraw(Exchange& x);
   Task<void> list_withdrawals(Exchange& x);

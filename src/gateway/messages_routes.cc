@@ -43,6 +43,7 @@ Task<Result<int64_t>> Gateway::count_input(Exchange& x, const Request& request, 
     Result<int64_t> counted = co_await lease.provider().count(std::move(call), deadline, lease.cancel());
     Result<void> outcome;
     if (!counted.ok()) outcome = counted.error();
+    (void)lease.settle({});  // counting costs nothing
     lease.ended(outcome);
     co_return counted;
   }

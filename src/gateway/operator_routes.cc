@@ -77,6 +77,7 @@ void write_placement(json::Writer& out, const Placement& placement) {
         .field("upstream_status", ended.upstream_status)
         .field("error", ended.error)
         .field("trimmed_bytes", ended.trimmed_bytes);
+    if (!ended.seam.empty()) out.field("seam", ended.seam);
     write_usage(out, ended.usage);
     write_attempt_cost(out, account_cost(placement));
   } else {

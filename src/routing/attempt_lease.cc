@@ -5,7 +5,7 @@
 namespace perdure {
 
 AttemptLease::AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
-                           const Plan& plan, const Workload& workload)
+                           const Plan& plan, const Workload& workload, std::unique_ptr<SpendingBook::Hold> hold)
     : router_(router),
       number_(decision.placed.deployment),
       placed_(decision.placed),
@@ -14,6 +14,7 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
       logical_model_(plan.model_of(placed_.tier, ask.model)),
       workload_(workload.name),
       price_(router.deployments_[number_].price),
+      hold_(std::move(hold)),
       began_(router.loop_.now()),
       cancel_(router.loop_),
       client_hook_(&client, [this] { cancel_.request(); }) {
@@ -69,7 +70,18 @@ AttemptCost AttemptLease::settle(AttemptUse use) {
   CHECK(!settled_, "an attempt is settled once");
   settled_ = true;
   if (!dispatched_) use = {};
-  return cost_of(use, expected_use(needs_), price_.get());
+  AttemptCost cost = cost_of(use, expected_use(needs_), price_.get());
+  pay(cost);
+  return cost;
+}
+
+void AttemptLease::pay(const AttemptCost& cost) {
+  if (!hold_) return;
+  Result<Money> weight = weight_of(cost);
+  if (cost.unknown != "not_served")
+    hold_->settle(weight.ok() ? std::optional<Money>(*weight) : std::nullopt, !cost.amount.empty(),
+                  router_.loop_.wall());
+  hold_.reset();
 }
 
 void AttemptLease::cut() {
@@ -81,6 +93,8 @@ void AttemptLease::cut() {
 Fault AttemptLease::ended(const Result<void>& outcome) {
   CHECK(!done_, "an attempt ends once");
   done_ = true;
+  if (!settled_ && dispatched_) pay(expected_cost());
+  hold_.reset();
   RoutedDeployment& d = router_deployment();
   // What somebody here has stopped is nobody's fault, whatever the attempt says of it.
   Fault fault = outcome.ok() || cancel_.requested() ? Fault::kNone : fault_of(outcome.error());

@@ -53,10 +53,11 @@ class AttemptLease {
  private:
   friend class Router;
   AttemptLease(Router& router, Cancellation& client, const PlacementAsk& ask, const Decision& decision,
-               const Plan& plan, const Workload& workload);
+               const Plan& plan, const Workload& workload, std::unique_ptr<SpendingBook::Hold> hold);
   RoutedDeployment& router_deployment() const;
   void cut();
   void leave();
+  void pay(const AttemptCost& cost);
 
   Router& router_;
   uint32_t number_;
@@ -65,6 +66,7 @@ class AttemptLease {
   Needs needs_;
   std::string model_, logical_model_, reason_, workload_;
   std::shared_ptr<const Price> price_;
+  std::unique_ptr<SpendingBook::Hold> hold_;  // of the budgets; null: settled, or nobody counts
   Instant began_;
   bool probe_ = false, credential_probe_ = false;
   bool dispatched_ = false, first_ = true, withdrawn_ = false, done_ = false, settled_ = false;

@@ -27,6 +27,14 @@ ExpectedUse expected_use(const Needs& needs) {
           needs.output_tokens > 0 ? std::min(needs.output_tokens, kExpectedOutputTokens) : kExpectedOutputTokens};
 }
 
+std::optional<Money> expected_money(const ExpectedUse& expected, const Price* price) {
+  if (price == nullptr) return std::nullopt;
+  Result<Cost> money =
+      cost({.input_tokens = expected.input_tokens, .output_tokens = expected.output_tokens, .known = true}, *price);
+  if (!money.ok()) return std::nullopt;
+  return money->amount;
+}
+
 AttemptCost expected_cost(const ExpectedUse& expected, const Price* price) {
   AttemptCost out{.unknown = "running"};
   if (price == nullptr) return out;

@@ -25,6 +25,7 @@ struct ExpectedUse {
   int64_t input_tokens = 0, output_tokens = 0;
 };
 ExpectedUse expected_use(const Needs& needs);
+std::optional<Money> expected_money(const ExpectedUse& expected, const Price* price);  // nothing: no price is known
 
 // `unknown` is "running". `price` null: none is known.
 AttemptCost expected_cost(const ExpectedUse& expected, const Price* price);

@@ -66,7 +66,7 @@ Verdict judge(const RoutedDeployment& d, const Plan& plan, const Candidate& cand
   if (d.health.resting(s.now)) return {Why::kResting, d.health.rest_until()};
   if (!s.slot_held && !d.slots->has_room()) return {Why::kFull, s.now + kLookAgain};
   if (s.guard != nullptr) {
-    Result<void> spend = s.guard->may_spend(ask.traffic, deployment, ask.needs);
+    Result<void> spend = s.guard->may_spend({ask.traffic, s.workload.name, deployment, ask.needs});
     if (!spend.ok()) {
       Instant at = Instant::max();
       if (spend.error().retry_after_ms >= 0) at = s.now + std::chrono::milliseconds(spend.error().retry_after_ms);

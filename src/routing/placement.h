@@ -4,11 +4,13 @@
 // healthy, with capacity and budget); among those the workload's policy ranks.
 
 #include <array>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "access/permits.h"
+#include "access/spending.h"
 #include "base/ids.h"
 #include "routing/needs.h"
 #include "routing/workload.h"
@@ -22,6 +24,14 @@ struct Traffic {
   uint64_t session = 0;  // for stickiness; 0: none
 };
 
+// An attempt that is about to be placed, for whoever counts money.
+struct SpendAsk {
+  const Traffic& traffic;
+  std::string_view workload;
+  const Deployment& deployment;
+  const Needs& needs;
+};
+
 // What other modules say of a placement from moment to moment. Called on the Router's Loop, for every decision: quick.
 class PlacementGuard {
  public:
@@ -29,7 +39,9 @@ class PlacementGuard {
   // Null: everything. Valid until the Loop gets its turn again.
   virtual const Permits* permits(const Traffic& traffic) = 0;
   // Whether there is budget for an attempt there. kOverloaded or kDenied say why not, in words for the client.
-  virtual Result<void> may_spend(const Traffic& traffic, const Deployment& deployment, const Needs& needs) = 0;
+  virtual Result<void> may_spend(const SpendAsk& ask) = 0;
+  // The same, and what the attempt is expected to cost is held until it ends. Null: nobody counts.
+  virtual Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) = 0;
 };
 
 // A deployment that has failed the answer in question before.

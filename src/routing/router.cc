@@ -274,14 +274,19 @@ std::string Router::reason_of(const Decision& decision, const Plan& plan) const 
 
 // --- attempts
 
-std::unique_ptr<AttemptLease> Router::start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
-                                            size_t workload, Cancellation& client) {
+Result<std::unique_ptr<AttemptLease>> Router::start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
+                                                    size_t workload, Cancellation& client) {
   uint32_t number = decision.placed.deployment;
+  std::unique_ptr<SpendingBook::Hold> hold;
+  if (guard_ != nullptr) {
+    TRY(hold, guard_->hold({ask.traffic, workloads_[workload].name, deployments_[number].deployment, ask.needs}));
+  }
   for (const Tried& each : ask.tried)
     if (each.deployment == number && each.failures > 0) retries_[workload].take();
   if (ask.traffic.session != 0)
     sticky_.put(mixed(ask.traffic.session, std::hash<std::string_view>{}(ask.model)), number, loop_.now());
-  return std::unique_ptr<AttemptLease>(new AttemptLease(*this, client, ask, decision, plan, workloads_[workload]));
+  return std::unique_ptr<AttemptLease>(
+      new AttemptLease(*this, client, ask, decision, plan, workloads_[workload], std::move(hold)));
 }
 
 Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& ask, Deadline deadline,
@@ -308,14 +313,22 @@ Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& as
         decision.placed.deployment = queued_at;
         decision.placed.tier = there.placed.tier;
         decision.placed.must_wait = true;
-        std::unique_ptr<AttemptLease> lease = start(ask, decision, *plan, workload, client);
-        ticket->taken();
-        co_return std::move(lease);
+        Result<std::unique_ptr<AttemptLease>> lease = start(ask, decision, *plan, workload, client);
+        if (lease.ok()) {
+          ticket->taken();
+          co_return std::move(lease);
+        }
+        ticket.reset();
+        (void)co_await changed->wait({std::min(give_up.at, loop_.now() + kLookAgain)});
+        continue;
       }
     }
     Instant wake = give_up.at;
     if (decision.found() && !decision.placed.must_wait && deployments_[chosen].slots->take()) {
-      co_return start(ask, decision, *plan, workload, client);
+      Result<std::unique_ptr<AttemptLease>> lease = start(ask, decision, *plan, workload, client);
+      if (lease.ok()) co_return std::move(lease);
+      deployments_[chosen].slots->give_back();
+      wake = std::min(wake, loop_.now() + kLookAgain);
     } else if (!decision.found() && !ticket) {
       if (decision.wait_until > give_up.at || loop_.now() >= give_up.at) co_return error_of(ask, decision);
       wake = std::min(wake, decision.wait_until);

@@ -100,8 +100,9 @@ class Router {
   Error error_of(const PlacementAsk& ask, const Decision& decision) const;
   std::string reason_of(const Decision& decision, const Plan& plan) const;
   Result<const Plan*> plan_of(const PlacementAsk& ask, size_t workload) const;
-  std::unique_ptr<AttemptLease> start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
-                                      size_t workload, Cancellation& client);
+  // kOverloaded: the budget had room when it was decided, and somebody on another loop was quicker.
+  Result<std::unique_ptr<AttemptLease>> start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
+                                              size_t workload, Cancellation& client);
   void credential_is_refused(uint32_t provider, int status);
   void credential_is_good(uint32_t provider);
   void noticed(uint32_t deployment, Health::Change change, Fault fault);

@@ -32,10 +32,19 @@ struct Guard final : PlacementGuard {
   std::optional<Permits> permits_of_all;
   std::optional<Error> budget;
   const Permits* permits(const Traffic&) override { return permits_of_all ? &*permits_of_all : nullptr; }
-  Result<void> may_spend(const Traffic&, const Deployment&, const Needs&) override {
+  Result<void> may_spend(const SpendAsk&) override {
     if (budget) return *budget;
     return {};
   }
+  SpendingBook* book = nullptr;
+  Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) override {
+    if (book == nullptr) return std::unique_ptr<SpendingBook::Hold>();
+    const Price* price = ask.deployment.price ? &*ask.deployment.price : nullptr;
+    return book->take({.spender = {ask.traffic.tenant, ask.traffic.key, std::string(ask.workload)},
+                       .expected = expected_money(expected_use(ask.needs), price),
+                       .now = wall});
+  }
+  WallTime wall{};
 };
 
 struct Bench {

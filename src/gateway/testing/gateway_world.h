@@ -9,6 +9,7 @@
 
 #include <filesystem>
 
+#include "access/spending.h"
 #include "dialect/chat_upstream.h"
 #include "dialect/messages_upstream.h"
 #include "gateway/gateway.h"
@@ -118,6 +119,7 @@ class GatewayWorld : public testing::Test {
   SimCable cable{loop, 3};
   SimNetwork there{cable}, here{cable};
   WrittenSupplier supplier{loop, chat_upstream({})}, anthropic{loop, messages_upstream()};
+  SpendingBook spending;
   Router router{loop,
                 {Deployment::simple("m", supplier), priced("m2", supplier), Deployment::simple("claude", anthropic)}};
   std::unique_ptr<Store> store = memory_store(Key256{});
@@ -145,7 +147,7 @@ class GatewayWorld : public testing::Test {
     gateway = std::make_unique<Gateway>(
         loop, *responses, *keys, metrics,
         []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2", "claude"}; }, readiness,
-        GatewayOptions{.router = &router, .generation = &limits}, Log());
+        GatewayOptions{.router = &router, .generation = &limits, .spending = &spending}, Log());
     Result<std::unique_ptr<Listener>> listener = there.listen({"", 80}, nullptr, false);
     ASSERT_TRUE(listener.ok());
     server = std::make_unique<HttpServer>(loop, std::move(*listener), *gateway, HttpServerLimits{}, Log());
