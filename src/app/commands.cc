@@ -44,7 +44,10 @@ Result<LoadedConfig> load(const std::string& path) {
   return loaded;
 }
 
-// Loads the file and lays the command line and the environment over it; says every problem. Nothing: it was refused.
+}  // namespace
+
+std::optional<std::string> process_environment(const std::string& name) { return environment(name); }
+
 std::optional<Config> effective_config(const cli::Options& options, std::string_view command, int& exit) {
   std::string path = config_file(options);
   Result<LoadedConfig> loaded = load(path);
@@ -90,6 +93,8 @@ std::optional<Config> effective_config(const cli::Options& options, std::string_
   }
   return std::move(config);
 }
+
+namespace {
 
 int serve(const cli::Options& options) {
   if (!options.words.empty()) return cli::complain_usage("serve takes options only", "serve");

@@ -4,7 +4,8 @@
 
 namespace perdure {
 
-std::vector<Deployment> deployments_of(const Config& config, const std::vector<Provider*>& providers) {
+std::vector<Deployment> deployments_of(const Config& config, const std::vector<Provider*>& providers,
+                                       const Scorecards& scorecards) {
   std::vector<Deployment> out;
   for (const ModelConfig& model : config.models) {
     auto at = std::ranges::find(config.providers, model.provider, &ProviderConfig::name);
@@ -16,8 +17,8 @@ std::vector<Deployment> deployments_of(const Config& config, const std::vector<P
     deployment.account = at->account;
     std::string upstream = !model.upstream_model.empty() ? model.upstream_model : model.name == "*" ? "" : model.name;
     CapabilityEvidence evidence = config.catalogue->evidence(at->supplier, upstream);
-    evidence.owner = over(model.capabilities, evidence.owner);
-    deployment.capabilities = evidence.merged();
+    if (const Scorecard* card = scorecards.find(*at, upstream)) evidence.measured = card->measured;
+    deployment.capabilities = over(model.capabilities, evidence.merged());
     if (!upstream.empty()) deployment.price = config.catalogue->price(at->supplier, upstream);
     auto same_name = [&](const Deployment& other) { return other.model == model.name; };
     lay_over(deployment, model, static_cast<int>(std::ranges::count_if(out, same_name)));

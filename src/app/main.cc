@@ -1,6 +1,7 @@
 // The list of what the program is made of.
 
 #include "app/commands.h"
+#include "app/probe_command.h"
 #include "cli/commands.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
       cli::restore_command(),
       cli::deployments_command(),
       cli::spending_command(),
+      probe_command(),
       check_config_command(),
       cli::catalogue_command(),
       cli::simulate_command(),

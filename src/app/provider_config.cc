@@ -348,6 +348,11 @@ std::string_view name_of(WireDialect dialect) {
 
 std::string_view name_of(AuthKind auth) { return word_of(std::span<const Name<AuthKind>>(kAuthKindNames), auth); }
 
+const std::array<Name<ChatPrefill>, 4> kChatPrefillNames = {{{ChatPrefill::kNone, "none"},
+                                                             {ChatPrefill::kPlain, "plain"},
+                                                             {ChatPrefill::kContinueFinal, "continue_final_message"},
+                                                             {ChatPrefill::kPrefixOfMessage, "prefix"}}};
+
 ChatVariant chat_variant_of(const Supplier* supplier) {
   ChatVariant out;
   if (supplier == nullptr) {

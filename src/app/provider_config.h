@@ -110,7 +110,8 @@ ProviderConfig complete(ProviderWish wish, const Catalogue& catalogue, const Env
 // What a supplier's chat endpoint wants; null: one that nothing is known of.
 ChatVariant chat_variant_of(const Supplier* supplier);
 
-std::string_view name_of(WireDialect dialect);  // "chat"
-std::string_view name_of(AuthKind auth);        // "bearer"
+std::string_view name_of(WireDialect dialect);                    // "chat"
+extern const std::array<Name<ChatPrefill>, 4> kChatPrefillNames;  // "none", "plain", ...
+std::string_view name_of(AuthKind auth);                          // "bearer"
 
 }  // namespace perdure

@@ -17,10 +17,6 @@ auto word_in(const std::array<Name<E>, N>& names) {
 
 constexpr std::array<Name<AzureSurface>, 2> kAzureStyles = {
     {{AzureSurface::kV1, "v1"}, {AzureSurface::kDeployments, "deployments"}}};
-constexpr std::array<Name<ChatPrefill>, 4> kPrefills = {{{ChatPrefill::kNone, "none"},
-                                                         {ChatPrefill::kPlain, "plain"},
-                                                         {ChatPrefill::kContinueFinal, "continue_final_message"},
-                                                         {ChatPrefill::kPrefixOfMessage, "prefix"}}};
 constexpr std::array<Name<ConverseFamily>, 8> kFamilies = {{{ConverseFamily::kByName, "by_name"},
                                                             {ConverseFamily::kClaude, "claude"},
                                                             {ConverseFamily::kClaudeBudget, "claude_budget"},
@@ -148,7 +144,7 @@ class ProviderReader {
         fields.boolean("developer_role", chat.developer_role);
         fields.boolean("stream_usage", chat.stream_usage);
         std::optional<ChatPrefill> prefill;
-        if (fields.parsed("prefill", prefill, word_in(kPrefills))) chat.prefill = *prefill;
+        if (fields.parsed("prefill", prefill, word_in(kChatPrefillNames))) chat.prefill = *prefill;
         fields.boolean("top_k", chat.top_k);
         fields.boolean("cache_marks", chat.cache_marks);
         fields.text("reasoning_field", chat.reasoning_field);

@@ -70,6 +70,7 @@ struct Server::Impl {
   std::unique_ptr<Store> store;
   SlotBook slots;
   SpendingBook spending;
+  Scorecards scorecards;
   std::vector<std::unique_ptr<Core>> cores;
   std::unique_ptr<WithdrawalDesk> desk;
   std::unique_ptr<SpendingKeeper> keeper;
@@ -92,6 +93,9 @@ struct Server::Impl {
     std::filesystem::create_directories(config.data, error);
     if (error) return Error{Code::kUnavailable, "cannot make the data folder " + config.data + ": " + error.message()};
     ::chmod(config.data.c_str(), 0700);
+    scorecards = load_scorecards(config.data);
+    lay_over(config.providers, scorecards);
+    for (const std::string& problem : scorecards.problems) log.warn("scorecard.unreadable", {{"why", problem}});
     writer = thread_runner("store-writer");
     reader = thread_runner("store-reader");
     SqliteOptions options;
@@ -161,7 +165,7 @@ struct Server::Impl {
       providers.push_back(core.providers.back().provider.get());
       credentials.push_back(core.providers.back().credential.get());
     }
-    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers),
+    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers, scorecards),
                                            config.routing.workloads, config.routing.options, &slots, log);
     core.models = std::make_unique<ModelList>(config, std::move(credentials), *core.client, core.loop);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
