@@ -124,11 +124,11 @@ Result<std::vector<std::shared_ptr<SpendingBook::Account>>> SpendingBook::fittin
   auto fits = [&](Counted& counted) -> Result<void> {
     const Budget& budget = counted.budget;
     if (!concerns(budget, ask.spender)) return {};
-    std::string name = "the budget \"" + budget.name + "\" of " + to_string(budget);
+    auto name = [&] { return "the budget \"" + budget.name + "\" of " + to_string(budget); };
     if (!ask.expected || ask.expected->currency() != budget.amount.currency()) {
       if (budget.unpriced_allowed) return {};
       return Error{.code = Code::kDenied,
-                   .message = name + " cannot be kept there: no price in its currency is known",
+                   .message = name() + " cannot be kept there: no price in its currency is known",
                    .reason = "budget_price_unknown"};
     }
     std::shared_ptr<Account> sum = account(counted, subject_of(budget, ask.spender), today);
@@ -144,7 +144,7 @@ Result<std::vector<std::shared_ptr<SpendingBook::Account>>> SpendingBook::fittin
       int64_t wait = spent ? (budget.window.resets_at(today) - ask.now).count() : kLookAgainMs;
       std::string when = " at " + day_text(day_of(budget.window.resets_at(today))) + "T00:00:00Z";
       return Error{.code = Code::kOverloaded,
-                   .message = name + (spent ? (budget.window.kind == BudgetWindow::Kind::kDays
+                   .message = name() + (spent ? (budget.window.kind == BudgetWindow::Kind::kDays
                                                    ? " has no room for this request; some may be free" + when
                                                    : " has no room for this request; it begins anew" + when)
                                             : " is held by requests that are running"),

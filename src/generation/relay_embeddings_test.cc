@@ -96,6 +96,9 @@ struct EmbeddingsWorld : testing::Test {
 TEST_F(EmbeddingsWorld, ArePassedOnAndTheirUsageIsHeard) {
   Deployment deployment = Deployment::simple("m", *good);
   deployment.upstream_model = "up";
+  deployment.price.emplace();
+  deployment.price->rates.input = *Money::parse("0.0000001");
+  deployment.price->rates.output = Money();
   deploy({deployment});
   Out out = ask();
   ASSERT_TRUE(out.head.ok());
@@ -106,6 +109,7 @@ TEST_F(EmbeddingsWorld, ArePassedOnAndTheirUsageIsHeard) {
   EXPECT_TRUE(out.attempts[0].started.reason.starts_with("embeddings; "));
   EXPECT_EQ(out.attempts[0].ended.outcome, "completed");
   EXPECT_EQ(out.attempts[0].ended.usage, (Usage{.input_tokens = 9, .known = true}));
+  EXPECT_EQ(out.attempts[0].ended.cost.amount, "0.0000009");
 }
 
 TEST_F(EmbeddingsWorld, GoToAnotherDeploymentOfTheModel) {
