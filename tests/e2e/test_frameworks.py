@@ -213,3 +213,9 @@ def test_errors_name_the_field(everywhere, name):
         assert "temperature" in failed["said"], failed
     if "websocket" not in name:
         assert failed["status"] == 400, failed
+
+
+def test_pydantic_ai_in_the_background(everywhere):
+    """It asks for a background response and polls until there is an answer."""
+    client = CLIENTS["pydantic-ai responses"].make(everywhere.url + "/v1", NAMED["responses"], settings={"openai_background": True})
+    assert got(client.text("Say exactly: done behind the scenes"))["text"] == "done behind the scenes"
