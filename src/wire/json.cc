@@ -88,19 +88,29 @@ const char* plain_run(const char* p, const char* end) {
   return p;
 }
 
-// Whether all of it is ASCII that a string literal can hold as it is.
+// Whether eight bytes are ASCII that a string literal can hold as it is.
+bool plain_word(uint64_t word) {
+  const uint64_t quote = word ^ (kEach * '"'), backslash = word ^ (kEach * '\\');
+  return ((word | (word - kEach * 0x20) | ((quote - kEach) & ~quote) | ((backslash - kEach) & ~backslash)) &
+          (kEach * 0x80)) == 0;
+}
+
+// Whether all of it is.
 bool plain_ascii(std::string_view text) {
   const char* p = text.data();
-  const char* const end = p + text.size();
+  size_t left = text.size();
 #if defined(__SSE2__)
-  for (; end - p >= 16; p += 16)
+  for (; left >= 16; p += 16, left -= 16)
     if (Marks marks(p); (marks.not_plain | marks.not_ascii) != 0) return false;
 #endif
-  for (; p != end; ++p) {
-    const auto c = static_cast<unsigned char>(*p);
-    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') return false;
+  for (; left >= 8; p += 8, left -= 8) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+    if (!plain_word(word)) return false;
   }
-  return true;
+  uint64_t rest = kEach * 'a';
+  for (size_t i = 0; i < left; ++i) rest = rest << 8 | static_cast<unsigned char>(p[i]);
+  return plain_word(rest);
 }
 
 // How much of it is ASCII, in whole words.
