@@ -76,7 +76,8 @@ class Run {
       if (!started.ok()) co_return std::nullopt;
       prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes &&
                  std::ranges::find(no_prefill_, lease->number()) == no_prefill_.end();
-      builder_.begin_attempt(prefill_, language());
+      // Telling the language costs more than all the rest of a request: only where there is a seam to judge by it.
+      builder_.begin_attempt(prefill_, builder_.visible_text().empty() ? Language::kUnknown : language());
       Result<void> outcome = co_await attempt(*lease);
       Result<std::vector<Delta>> last = std::vector<Delta>();
       if (outcome.ok()) {
