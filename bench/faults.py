@@ -14,11 +14,13 @@ The last line sums up; --write puts the table into docs/benchmarks.md.
 """
 import argparse
 import http.client
+import http.server
 import json
 import pathlib
 import sys
 import tempfile
 import threading
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
@@ -38,6 +40,8 @@ FAULTS = [
     ("the stream ends without its ending", "end-after-tokens=20"),
     ("silence after 20 tokens", "stall-after-tokens=20"),
 ]
+# Whether the second supplier takes a prefill makes a difference only where something was shown.
+SCRIPT = [(title, fault, prefill) for prefill in (True, False) for title, fault in FAULTS[0 if prefill else 3:]]
 FROM, TO = "<!-- bench/faults.py writes from here -->", "<!-- to here faults -->"
 
 
@@ -52,36 +56,76 @@ class Gateway:
             process.stop()
 
 
-def perdure(folder, first, second):
+def perdure(folder, first, second, prefill):
     file = folder / "perdure.yaml"
     file.write_text(f"listen: 127.0.0.1:0\ndata: {folder / 'data'}\nlimits: {{stall_time: 3s}}\nrouting: {{stall_floor: 1s, failures: 1000, "
                     "error_percent: 100}\nproviders:\n"
-                    f"  - {{name: first, base_url: '{first}/v1', api_key: 'env:BENCH_KEY'}}\n  - {{name: second, base_url: '{second}/v1', api_key: 'env:BENCH_KEY'}}\n"
+                    f"  - {{name: first, base_url: '{first}/v1', api_key: 'env:BENCH_KEY'}}\n"
+                    f"  - {{name: second, base_url: '{second}/v1', api_key: 'env:BENCH_KEY', variant: {{prefill: {'plain' if prefill else 'none'}}}}}\n"
                     "models:\n  - {name: m, provider: first, upstream_model: simulated-1}\n"
-                    "  - {name: m, provider: second, upstream_model: simulated-1}\n")
+                    f"  - {{name: m, provider: second, upstream_model: simulated-1, capabilities: {{prefill: {str(prefill).lower()}}}}}\n")
     server = processes.Process([processes.BINARY, "serve", "--config", file], folder / "perdure.log", env={"BENCH_KEY": "none"})
     return Gateway("Perdure", server.port, [server])
 
 
-def litellm(folder, first, second):
+class PrefixTaker:
+    """Stands before a supplier and takes `"prefix": true` out of messages: LiteLLM says so, in Mistral's way, that the last message is a prefill, which the
+    simulated supplier takes without being told, and refuses the field."""
+
+    def __init__(self, upstream):
+        address = urllib.parse.urlsplit(upstream)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_POST(handler):
+                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+                for message in body.get("messages", []):
+                    message.pop("prefix", None)
+                there = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+                there.request("POST", handler.path, json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer none"})
+                reply = there.getresponse()
+                handler.send_response(reply.status)
+                handler.send_header("Content-Type", reply.headers.get("Content-Type", ""))
+                handler.end_headers()
+                for line in reply:
+                    handler.wfile.write(line)
+                there.close()
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+
+
+def litellm(folder, first, second, prefill):
     from proxy import free_port, wait_for
     file = folder / "litellm.yaml"
+    taker = PrefixTaker(second)
+    second = taker.url
     file.write_text(
         "model_list:\n"
         f"  - {{model_name: m, litellm_params: {{model: openai/simulated-1, api_key: none, api_base: '{first}/v1', stream_timeout: 3, timeout: 30}}}}\n"
-        f"  - {{model_name: m-second, litellm_params: {{model: openai/simulated-1, api_key: none, api_base: '{second}/v1'}}}}\n"
-        "router_settings: {fallbacks: [{m: [m-second]}], num_retries: 0, allowed_fails: 100000, disable_cooldowns: true}\n")
+        f"  - {{model_name: m-second, litellm_params: {{model: openai/simulated-1, api_key: none, api_base: '{second}/v1'}}, "
+        f"model_info: {{supports_assistant_prefill: {str(prefill).lower()}}}}}\n"
+        "router_settings: {fallbacks: [{m: [m-second]}], enable_mid_stream_fallback_continuation: true, num_retries: 0, allowed_fails: 100000, disable_cooldowns: true}\n")
     port = free_port()
     server = processes.Process([LITELLM, "--config", file, "--port", port, "--num_workers", "1"], folder / "litellm.log",
-                               env={"LITELLM_LOG": "ERROR", "NO_PROXY": "127.0.0.1"}, wait=False)
+                               env={"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                                    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}, wait=False)
     if not wait_for(port, 180):
         server.stop()
+        taker.stop()
         print("litellm: skipped, it did not start\n" + server.output()[-2000:].decode(errors="replace"))
         return None
-    return Gateway("LiteLLM", port, [server])
+    return Gateway("LiteLLM", port, [taker, server])
 
 
-def portkey(folder, first, second):
+def portkey(folder, first, second, _prefill):
     from proxy import free_port, wait_for
     port = free_port()
     server = processes.Process(["node", PORTKEY, f"--port={port}", "--headless"], folder / "portkey.log", wait=False)
@@ -129,18 +173,36 @@ def verdict(text, ending, expected):
     return "honest"
 
 
+def streams(make, folder, prefill):
+    """Whether a gateway passes an answer on at all where nothing fails."""
+    place = folder / "whole"
+    place.mkdir()
+    suppliers = [processes.simulate(place / f"{name}.log", "--seed", 1) for name in ("first", "second")]
+    gateway = None
+    try:
+        gateway = make(place, *(supplier.url for supplier in suppliers), prefill)
+        return gateway is not None and ask(gateway)[1] == "stop"
+    finally:
+        for each in (gateway, *suppliers):
+            if each is not None:
+                each.stop()
+
+
 def campaign(make, options, expected):
     rows = {}
-    for title, fault in FAULTS:
+    for title, fault, prefill in SCRIPT:
         counts = {"whole": 0, "honest": 0, "false": 0}
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             first = processes.simulate(folder / "first.log", "--seed", 1, "--fault", fault)
-            second = processes.simulate(folder / "second.log", "--seed", 1)
+            second = processes.simulate(folder / "second.log", "--seed", 1, "--prefill", "yes" if prefill else "no")
             gateway = None
             try:
-                gateway = make(folder, first.url, second.url)
+                gateway = make(folder, first.url, second.url, prefill)
                 if gateway is None:
+                    return None
+                if not rows and not streams(make, folder, prefill):
+                    print(f"{gateway.name}: skipped, it streams nothing here even from suppliers that are whole")
                     return None
                 lock = threading.Lock()
 
@@ -159,8 +221,8 @@ def campaign(make, options, expected):
                 for each in (gateway, first, second):
                     if each is not None:
                         each.stop()
-        rows[title] = counts
-        print(f"{gateway.name}: {title}: {counts}", flush=True)
+        rows[title, prefill] = counts
+        print(f"{gateway.name}: {title}, the second one {'takes' if prefill else 'takes no'} prefill: {counts}", flush=True)
     return rows
 
 
@@ -185,10 +247,10 @@ def main():
             print(f"{name}: skipped, bench/peers has not installed it")
     results = {name: campaign(make, options, expected) for name, make in makers.items()}
     results = {name: rows for name, rows in results.items() if rows is not None}
-    lines = ["| what the first supplier does | " + " | ".join(results) + " |", "| --- |" + " --- |" * len(results)]
-    for title, fault in FAULTS:
-        cells = [" / ".join(str(rows[title][kind]) for kind in ("whole", "honest", "false")) for rows in results.values()]
-        lines.append(f"| {title} (`{fault}`) | " + " | ".join(cells) + " |")
+    lines = ["| what the first supplier does | the second takes a prefill | " + " | ".join(results) + " |", "| --- | --- |" + " --- |" * len(results)]
+    for title, fault, prefill in SCRIPT:
+        cells = [" / ".join(str(rows[title, prefill][kind]) for kind in ("whole", "honest", "false")) for rows in results.values()]
+        lines.append(f"| {title} (`{fault}`) | {'yes' if prefill else 'no'} | " + " | ".join(cells) + " |")
     table = "\n".join(lines)
     print(table)
     if options.write:

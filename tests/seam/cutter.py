@@ -12,7 +12,7 @@ import urllib.parse
 class Cutter:
     def __init__(self, upstream):
         address = urllib.parse.urlsplit(upstream)
-        self.held = {}  # model name -> text that was let through, last request
+        self.held = {}  # model name -> text that was let through, of its first request since the last look
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -43,7 +43,7 @@ class Cutter:
                             text += delta["content"]
                     handler.wfile.write(line)
                     handler.wfile.flush()
-                self.held[name] = text
+                self.held.setdefault(name, text)
                 upstream.close()
                 handler.close_connection = True
 

@@ -145,8 +145,8 @@ def run(options):
                                                      prompt.get("language"), prompt.get("keys", ()))
                                 counts[(first, second, how, "all")] += 1
                                 counts[(first, second, how, "good")] += not found
-                                if found == ["ended"] and status in ("completed", "max_output_tokens"):
-                                    found = ["lost"]  # an ending that was made up
+                                if found == ["ended"] and status == "completed":
+                                    found = ["stopped"]  # the second model had no more to say
                                 for fault in found:
                                     counts[(first, second, how, fault)] += 1
                                 wrong += "lost" in found
