@@ -149,7 +149,7 @@ Task<void> Gateway::create(Exchange& x) {
   if (!key->empty()) body_hash = sha256(x.request.body);
 
   CreateCall call;
-  bool stream_wanted = false, background = false, stored = true;
+  bool stream_wanted = false, background = false;
   {
     Result<json::Document> document = json::Document::parse(std::move(x.request.body));
     if (!document.ok()) {
@@ -176,15 +176,7 @@ Task<void> Gateway::create(Exchange& x) {
     call.references = std::move(parsed->references);
     // Messages has no field of its own to ask for storage.
     if (*kept) call.request.store = true;
-    stream_wanted = call.request.stream, background = call.request.background,
-    stored = call.request.store || background;
-  }
-  if (!stored && !call.idempotency_key.empty()) {
-    co_await x.fail(
-        {Code::kInvalid,
-         "Idempotency-Key needs a response that is stored: what is not stored cannot be given a second time",
-         "Idempotency-Key"});
-    co_return;
+    stream_wanted = call.request.stream, background = call.request.background;
   }
   if (x.face->dialect() == ClientDialect::kMessages && !call.request.previous_response_id.empty()) {
     Result<void> inherited = co_await inherit(call);
@@ -195,10 +187,13 @@ Task<void> Gateway::create(Exchange& x) {
   }
   Result<Created> created = co_await responses_.create(std::move(call));
   if (!created.ok()) {
+    // Clients try a 409 again by themselves; here that would never help.
+    if (created.error().param == "Idempotency-Key") x.reply.headers.set("x-should-retry", "false");
     co_await x.fail(std::move(created).error());
     co_return;
   }
   ResponseId id = created->id;
+  const bool stored = created->stored;
   x.about(id);
   if (stream_wanted) {
     co_await stream(x, id, -1, stored, true);

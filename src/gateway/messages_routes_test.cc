@@ -86,6 +86,20 @@ TEST_F(MessagesRoutes, AThreadThatIsNotThereIsSaidSoThatClientsSendAllAgain) {
   EXPECT_EQ(after.json().root()["error"]["details"]["error_code"].text(), "thread_not_found") << after.body;
 }
 
+TEST_F(MessagesRoutes, ARepeatedKeyIsTheSameMessage) {
+  for (std::string fields : {R"("stream":false)", R"("stream":true)"}) {
+    for (Fields headers : {Fields{}, Fields{{"x-perdure-store", "1"}}}) {
+      headers.emplace_back("Idempotency-Key", fields + std::to_string(headers.size()));
+      supplier.bodies.clear();
+      Answer first = ask_for("one", fields, headers), second = ask_for("one", fields, headers);
+      EXPECT_EQ(first.status, 200) << first.body;
+      EXPECT_EQ(second.body, first.body);
+      EXPECT_EQ(supplier.bodies.size(), 1u);
+      EXPECT_EQ(ask_for("two", fields, headers).json().root()["error"]["type"].text(), "invalid_request_error");
+    }
+  }
+}
+
 TEST_F(MessagesRoutes, ErrorsHaveAnthropicsForm) {
   struct Case {
     std::string body;

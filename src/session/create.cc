@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/planted.h"
+#include "session/claim.h"
 #include "session/host.h"
 #include "session/keys_of.h"
 #include "session/window.h"
@@ -30,18 +31,6 @@ std::string_view id_prefix(ItemKind kind) {
       return "cmp_";
   }
   return "item_";
-}
-
-IndexKey idempotency_key(const CreateCall& call) {
-  return {call.tenant, IndexKind::kIdempotency, call.route + "/" + call.idempotency_key};
-}
-
-// What an idempotency entry remembers of the request: bound to the response, so that it tells nothing once that is
-// gone.
-std::string fingerprint(const CreateCall& call, const ResponseId& id) {
-  std::string_view body(reinterpret_cast<const char*>(call.body_hash.data()), call.body_hash.size());
-  Hash256 hash = sha256(id.value + std::string(body));
-  return to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
 Error still_in_progress() {
@@ -194,7 +183,7 @@ Task<Result<std::vector<Item>>> ResponsesHost::context_of(TenantId tenant, Reque
 
 Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<IndexEntry> origin) {
   if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
-  if (runs_.size() >= limits_.runs_max)
+  if (runs_.size() - shelf_.size() >= limits_.runs_max)
     co_return Error{Code::kOverloaded, "too many responses are being made", "", "server_overloaded"};
   // What is compacted is read out to a model, piece by piece: it needs to be able to nothing but that.
   const Needs needs = call.compact ? Needs{} : needs_of(call.request, call.request.input);
@@ -213,22 +202,48 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
 }
 
 Task<Result<Created>> ResponsesHost::find_repeated(const CreateCall& call) {
-  CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(idempotency_key(call)));
+  CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(claim_key(call)));
   if (!entry) co_return Created{};
-  size_t space = entry->value.find(' ');
-  ResponseId id(entry->value.substr(space + 1));
-  if (entry->value.substr(0, space) != fingerprint(call, id))
+  Claim claim = Claim::decode(entry->value);
+  if (claim != claim_of(call, claim.response, claim.stored))
     co_return Error{Code::kConflict, "this Idempotency-Key was used before with another request", "Idempotency-Key",
                     "idempotency_key_reused"};
-  co_return Created{std::move(id), true};
+  co_return Created{std::move(claim.response), true, claim.stored};
+}
+
+// Takes the key for a response that is not stored, durably: whoever repeats the request is told, after a crash too.
+// kConflict: it is taken.
+Task<Result<void>> ResponsesHost::claim(const CreateCall& call, const ResponseId& id) {
+  IndexKey key = claim_key(call);
+  SessionId holder = claims_session(call.tenant);
+  std::string value = claim_of(call, id, false).encode();
+  WallTime now = loop_.wall();
+  Batch batch;
+  batch.session = holder;
+  batch.put.push_back({key, {holder, 0, value}, true});
+  batch.timers.push_back({claim_timer(key), now + limits_.claim_kept});
+  for (int attempt = 0;; ++attempt) {
+    Result<Committed> done = co_await store_.commit(lease_, Batch(batch));
+    if (done.ok()) co_return Result<void>();
+    Error error = std::move(done).error();
+    if (error.code == Code::kUnknown) {
+      CO_TRY(std::optional<IndexEntry> entry, co_await store_.find(key));
+      if (!entry) co_return Error{Code::kUnavailable, "the store did not commit"};
+      if (entry->value == value) co_return Result<void>();
+      co_return Error{Code::kConflict, "the key exists", "", "index_exists"};
+    }
+    // The tenant's first such claim makes the session that they hang on; another may have been quicker.
+    bool other_holder = error.code == Code::kNotFound || (batch.create && error.reason == "session_exists");
+    if (!other_holder || attempt == 3) co_return error;
+    if (batch.create)
+      batch.create.reset();
+    else
+      batch.create = SessionRow{.id = holder, .tenant = call.tenant, .created = now, .expires = WallTime::max()};
+  }
 }
 
 Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optional<IndexEntry> origin) {
   bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
-  if (keyed) {
-    CO_TRY(Created repeated, co_await find_repeated(call));
-    if (repeated.repeated) co_return repeated;
-  }
   for (int attempt = 0; attempt < 3; ++attempt) {
     CO_TRY(Prepared prepared, co_await prepare(call, origin));
     if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
@@ -260,10 +275,9 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     if (!prepared.seed.empty()) records.push_back({.time = now, .body = ItemsAdded{std::move(prepared.seed)}});
     uint64_t first = row.head + 1 + records.size();
     IndexValue value{call.request.model, std::string(name_of(ResponseStatus::kInProgress)), now, 0,
-                     keyed ? idempotency_key(call).key : std::string()};
+                     keyed ? claim_key(call).key : std::string()};
     batch.put.push_back({response_key(call.tenant, id), {row.id, first, value.encode()}, true});
-    if (keyed)
-      batch.put.push_back({idempotency_key(call), {row.id, first, fingerprint(call, id) + " " + id.value}, true});
+    if (keyed) batch.put.push_back({claim_key(call), {row.id, first, claim_of(call, id, true).encode()}, true});
     if (Retention kept = retention_of(call.request); kept.count() > 0) {
       // Counted from the end where it is short: end_batch() moves it.
       if (!call.request.store) kept += std::chrono::duration_cast<Retention>(limits_.generation.total_time);
@@ -327,19 +341,33 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
       .seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
   run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
   CO_TRY_VOID(run->begin_with(created));
-  keep(run, id);
+  keep(run, id);  // before the claim: who finds that finds this
+  if (keyed) {
+    Result<void> claimed = co_await claim(call, id);
+    if (!claimed.ok()) {
+      forget(id);
+      if (claimed.error().reason != "index_exists") co_return std::move(claimed).error();
+      CO_TRY(Created repeated, co_await find_repeated(call));
+      if (!repeated.repeated)
+        co_return Error{Code::kConflict, "this Idempotency-Key is being forgotten", "Idempotency-Key"};
+      co_return repeated;
+    }
+  }
   if (!call.generate) {
     run->put(
+  const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
+  if (keyed) run->keep_all();
         {.time = created.time, .body = ResponseEnded{.status = ResponseStatus::kCompleted, .usage = {.known = true}}});
     run->finish();
-    co_return Created{id, false};
+    if (keyed) shelve(*run);
+    co_return Created{id, false, false};
   }
   group_.spawn(drive(run, {.context = std::move(prepared.context),
                            .input_from = prepared.input_from,
                            .previous_tokens = prepared.previous_tokens,
                            .compact = call.compact,
                            .traceparent = call.traceparent}));
-  co_return Created{id, false};
+  co_return Created{id, false, false};
 }
 
 }  // namespace perdure

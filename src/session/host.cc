@@ -10,6 +10,18 @@ namespace perdure {
 namespace {
 
 constexpr size_t kPageBytes = 1 << 20;
+constexpr Duration kReadersPause = std::chrono::minutes(1);  // a write to a client takes no longer
+
+// A reader of a run, from when it asks until it has got something.
+struct Reading {
+  Run& run;
+  Loop& loop;
+  Reading(Run& r, Loop& l) : run(r), loop(l) { ++run.reading; }
+  ~Reading() {
+    --run.reading;
+    run.read_at = loop.now();
+  }
+};
 
 Error no_such_response(const ResponseId& id) {
   return {Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
@@ -28,6 +40,7 @@ ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, Rout
       count_(count),
       keys_(options.master, options.store, loop.random()),
       turnstiles_(loop),
+      shelf_(options.limits.shelf),
       group_(loop) {}
 
 SessionId ResponsesHost::session_id_of_this_home() {
@@ -43,7 +56,7 @@ ResponsesHost::RunPtr ResponsesHost::find(const TenantId& tenant, const Response
 void ResponsesHost::keep(RunPtr run, ResponseId id) {
   if (run->stored()) by_session_[run->journal()->row().id] = run;
   runs_.emplace(std::move(id), std::move(run));
-  running_.store(runs_.size(), std::memory_order_relaxed);
+  count_running();
 }
 
 void ResponsesHost::forget(const ResponseId& id) {
@@ -52,7 +65,36 @@ void ResponsesHost::forget(const ResponseId& id) {
   found->second->turn.release();
   if (found->second->stored()) by_session_.erase(found->second->journal()->row().id);
   runs_.erase(found);
-  running_.store(runs_.size(), std::memory_order_relaxed);
+  count_running();
+}
+
+// An answer that is not stored and may be asked for again. What a run holds of it: request and answer, as records and
+// folded.
+void ResponsesHost::shelve(const Run& run) {
+  size_t bytes = 2 * run.window_bytes() + 3 * encode_payload(*run.visible_from(1).front()).size();
+  let_go(shelf_.put(run.id(), bytes, loop_.now()));
+  count_running();
+}
+
+// Forgets them, those that are being read apart: whoever reads them does, or a later call.
+void ResponsesHost::let_go(const std::vector<ResponseId>& ids) {
+  for (const ResponseId& id : ids) {
+    auto found = runs_.find(id);
+    if (found == runs_.end()) continue;
+    Run& run = *found->second;
+    run.given_up = true;
+    if (run.reading > 0 || (run.read_at != Instant::min() && loop_.now() - run.read_at < kReadersPause))
+      still_read_.push_back(id);
+    else
+      forget(id);
+  }
+}
+
+Task<bool> ResponsesHost::tidy_shelf() {
+  let_go(std::exchange(still_read_, {}));
+  let_go(shelf_.due(loop_.now()));
+  count_running();
+  co_return true;
 }
 
 // Whose request it is, for routing. What shares a supplier's prompt cache shares a number: what the client says belongs
@@ -106,7 +148,10 @@ Task<void> ResponsesHost::drive(RunPtr run, Making making) {
   run->turn.release();
   run->finish();
   co_await keep_account(*run);
-  if (run->stored()) forget(id);
+  if (run->stored() || (run->keeps_all() && !run->ended()))
+    forget(id);
+  else if (run->keeps_all())
+    shelve(*run);
 }
 
 // What a run that is not stored has cost goes into the ledger.
@@ -236,6 +281,7 @@ Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId 
     run->taken(first - 1);
     for (;;) {
       out.records = run->visible_from(first);
+    Reading reading(*run, loop_);
       if (!out.records.empty()) co_return out;
       if (first <= run->visible_seq()) break;  // older than the window: the journal has it
       if (run->ended()) {
@@ -296,6 +342,7 @@ Task<bool> ResponsesHost::abandon(TenantId tenant, ResponseId id) {
   run->cancel().request();
   forget(id);
   co_return true;
+  if (run->keeps_all() && !run->given_up) co_return true;  // its client may come back for it
 }
 
 Task<bool> ResponsesHost::has_run(TenantId tenant, ResponseId id) { co_return find(tenant, id) != nullptr; }

@@ -82,6 +82,14 @@ class ResponsesHost {
   Task<bool> abandon(TenantId tenant, ResponseId id);
   Task<Result<bool>> remove(TenantId tenant, ResponseId id);
   Task<bool> stop(Deadline deadline);
+  Task<bool> set_limits(SessionLimits limits) {
+    limits_ = limits;
+    co_return true;
+  }
+  // What the idempotency key was used for before; `repeated` is false where it was not. Any loop's host will do.
+  Task<Result<Created>> find_repeated(const CreateCall& call);
+  // Lets go of answers that nobody can ask for again.
+  Task<bool> tidy_shelf();
   // Whether this host has the run; the face asks for responses that are not stored.
   Task<bool> has_run(TenantId tenant, ResponseId id);
   void spawn(Task<void> task) { group_.spawn(std::move(task)); }
@@ -109,7 +117,7 @@ class ResponsesHost {
   Task<Result<IndexEntry>> when_ended(const TenantId& tenant, const ResponseId& id, IndexEntry entry);
   Task<Result<Created>> create_stored(CreateCall call, std::optional<IndexEntry> origin);
   Task<Result<Created>> create_unstored(CreateCall call, std::optional<IndexEntry> origin);
-  Task<Result<Created>> find_repeated(const CreateCall& call);
+  Task<Result<void>> claim(const CreateCall& call, const ResponseId& id);
   // conversations.cc: a conversation whose turn is taken, so that it may be written
   Task<Result<OpenConversation>> open_conversation(TenantId tenant, ConversationId id);
   Task<Result<Conversation>> conversation_of(ConversationId id, const IndexEntry& entry, const SessionRow& row);
@@ -120,6 +128,9 @@ class ResponsesHost {
   Task<void> keep_account(const Run& run);
   void keep(RunPtr run, ResponseId id);
   void forget(const ResponseId& id);
+  void shelve(const Run& run);
+  void let_go(const std::vector<ResponseId>& ids);
+  void count_running() { running_.store(runs_.size() - shelf_.size(), std::memory_order_relaxed); }
   Batch end_batch(const Run& run, const ResponseEnded& ended, const ResponseId& id, uint64_t first) const;
   // removal.cc
   Task<Result<Scrubbed>> scrub(SessionRow row, ResponseId removed, std::string removed_item);
@@ -140,6 +151,8 @@ class ResponsesHost {
   Turnstiles turnstiles_;
   std::unordered_map<ResponseId, RunPtr> runs_;
   std::unordered_map<SessionId, RunPtr> by_session_;
+  Shelf shelf_;  // of runs_, those that have ended and are kept for repeats
+  std::vector<ResponseId> still_read_;  // no longer on the shelf, but somebody is reading them
   bool stopping_ = false;
   std::atomic<size_t> running_{0};
   TaskGroup group_;

@@ -1,10 +1,12 @@
 #include "session/responses.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/planted.h"
 #include "dialect/responses_render.h"
+#include "session/claim.h"
 #include "session/conversations.h"
 #include "session/host.h"
 #include "session/keys_of.h"
@@ -116,8 +118,16 @@ Task<void> Responses::recover_later(SessionId session) {
 Task<Result<size_t>> Responses::expire(WallTime now) {
   CO_TRY(std::vector<TimerRow> due, co_await options_.store.due(now, 256));
   size_t expired = 0;
+  std::map<SessionId, Batch> claims;
   for (const TimerRow& timer : due) {
     CO_TRY(std::optional<SessionRow> row, co_await options_.store.session(timer.session));
+    if (std::optional<std::string> claimed = claim_of_timer(timer.id); row && claimed) {
+      Batch& batch = claims[timer.session];
+      batch.session = timer.session;
+      batch.remove.push_back({row->tenant, IndexKind::kIdempotency, *std::move(claimed)});
+      batch.remove_timers.push_back(timer.id);
+      continue;
+    }
     if (row && row->legal_hold) {  // looked at again later, so that held ones do not stand in the way of others
       Batch batch;
       batch.session = timer.session;
@@ -128,6 +138,9 @@ Task<Result<size_t>> Responses::expire(WallTime now) {
     Result<void> removed = co_await remove(row->tenant, ResponseId(timer.id));
     if (removed.ok()) ++expired;
   }
+  for (auto& [session, batch] : claims) {
+    CO_TRY([[maybe_unused]] Committed done, co_await options_.store.commit(options_.lease, std::move(batch)));
+  }
   co_return expired;
 }
 
@@ -137,6 +150,10 @@ Task<void> Responses::expire_by_itself() {
     Result<size_t> expired = co_await expire(loop.wall());
     if (!expired.ok()) options_.log.warn("expiry.failed", {{"class", to_string(expired.error().code)}});
     if (expired.ok() && *expired > 0) options_.log.info("responses.expired", {{"responses", *expired}});
+    for (const auto& host : hosts_) {
+      ResponsesHost* each = host.get();
+      (void)co_await call_on(each->loop(), [each] { return each->tidy_shelf(); });
+    }
     (void)co_await stopping_.wait(deadline_in(loop, kExpiryInterval));
   }
 }
@@ -169,6 +186,26 @@ Task<Result<void>> Responses::put_in_place(TenantId tenant, std::vector<ItemRefe
 }
 
 Task<Result<Created>> Responses::create(CreateCall call) {
+  TenantId tenant = call.tenant;
+  Result<Created> created = co_await find_or_create(std::move(call));
+  if (!created.ok() || !created->repeated || created->stored) co_return created;
+  for (const auto& host : hosts_) {
+    ResponsesHost* candidate = host.get();
+    bool there = co_await call_on(candidate->loop(), [&] { return candidate->has_run(tenant, created->id); });
+    if (there) co_return created;
+  }
+  co_return Error{Code::kConflict,
+                  "a request with this Idempotency-Key was made before and is not made twice; its answer was not "
+                  "stored and is not here any more. Use a new key to have it made again",
+                  "Idempotency-Key", "idempotency_answer_gone"};
+}
+
+Task<Result<Created>> Responses::find_or_create(CreateCall call) {
+  // First of all: what else would stand in a new request's way does not stand in a repeat's.
+  if (!call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency)) {
+    CO_TRY(Created repeated, co_await here().find_repeated(call));
+    if (repeated.repeated) co_return repeated;
+  }
   CO_TRY_VOID(co_await put_in_place(call.tenant, std::exchange(call.references, {}), call.request.input));
   std::optional<IndexEntry> origin;
   ResponsesHost* host = nullptr;
@@ -284,6 +321,13 @@ Task<void> Responses::stop(Deadline deadline) {
     group.spawn(stop_one(each, deadline));
   }
   co_await group.join();
+}
+
+Task<void> Responses::set_limits(SessionLimits limits) {
+  for (const auto& host : hosts_) {
+    ResponsesHost* each = host.get();
+    (void)co_await call_on(each->loop(), [&] { return each->set_limits(limits); });
+  }
 }
 
 Task<void> Responses::account(std::vector<LedgerEntry> entries) {

@@ -13,6 +13,7 @@
 #include "dialect/responses_request.h"
 #include "session/key_ring.h"
 #include "session/run.h"
+#include "session/shelf.h"
 
 namespace perdure {
 
@@ -27,6 +28,10 @@ struct SessionLimits {
   // Who wants to go on from a response that is being made, or from a conversation that is busy, waits in line.
   size_t waiting_max = 16;  // for each of them; beyond, and after waiting_time: kConflict
   Duration waiting_time = std::chrono::seconds(30);
+  // A create with an idempotency key whose response is not stored: what a repeat can still be given, and how long the
+  // key is known. After the one and before the other a repeat is refused (idempotency_answer_gone).
+  ShelfLimits shelf;
+  std::chrono::milliseconds claim_kept = std::chrono::hours(24);
 };
 
 // A previous response that only the caller remembers: it was not stored. Where the journal's part of its history ends,
@@ -56,6 +61,7 @@ inline bool is_journaled(const Request& request) { return request.store || reque
 struct Created {
   ResponseId id;
   bool repeated = false;  // the idempotency key was seen before: this is that response
+  bool stored = true;
 };
 
 struct ResponseSummary {
@@ -100,7 +106,9 @@ class Responses {
   Task<Result<size_t>> recover();
 
   // Stored: returns when the response is durable and running. Not stored (request.store false): running, seen by
-  // follow() only.
+  // follow() only. With an idempotency key that was used before: that response, from its start; kConflict
+  // idempotency_key_reused: by another request; idempotency_answer_gone: the answer was not stored and this process
+  // does not have it (any more).
   Task<Result<Created>> create(CreateCall call);
   Task<Result<Response>> get(TenantId tenant, ResponseId id);
   // `stream`: the dialect that it is told in; null: OpenAI Responses.
@@ -127,6 +135,9 @@ class Responses {
   // Entries of the ledger for attempts that no response of here made. A failure is logged: there is nobody to tell.
   Task<void> account(std::vector<LedgerEntry> entries);
 
+  // For what begins from now on; some of them at once.
+  Task<void> set_limits(SessionLimits limits);
+
   size_t bytes_held() const;  // in windows for readers; exact only on a single loop
   size_t running() const;     // over all loops; approximate while they run
 
@@ -142,6 +153,7 @@ class Responses {
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
   Task<Result<void>> put_in_place(TenantId tenant, std::vector<ItemReference> references, std::vector<Item>& input);
+  Task<Result<Created>> find_or_create(CreateCall call);
   Task<void> expire_by_itself();
   Task<void> recover_later(SessionId session);
   Options options_;

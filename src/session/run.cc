@@ -161,7 +161,7 @@ Task<Result<void>> Run::attempt_ended(AttemptEnded attempt) {
 Task<Result<void>> Run::deltas(std::vector<Delta> deltas) {
   if (broken_) co_return *broken_;
   put({.time = loop_.wall(), .body = Deltas{std::move(deltas)}});
-  while (!broken_ && !cancel_.requested() &&
+  while (!broken_ && !cancel_.requested() && !keeps_all_ &&
          (stored() ? pending_bytes_ > limits_.pending_bytes_max : window_bytes_ > limits_.window_bytes_max))
     (void)co_await changed_.wait(deadline_in(loop_, std::chrono::seconds(1)));
   if (broken_) co_return *broken_;
@@ -250,7 +250,7 @@ std::vector<SharedRecord> Run::visible_from(uint64_t first) const {
 }
 
 void Run::taken(uint64_t seq) {
-  if (stored()) return;
+  if (stored() || keeps_all_) return;
   while (!window_.empty() && window_.front()->seq <= seq) {
     window_bytes_ -= weight(*window_.front());
     window_.pop_front();

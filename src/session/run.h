@@ -2,7 +2,7 @@
 // Run: one response while it is being made. It is generation's sink: what generation hands over waits in `pending`, is
 // committed to the session's journal (everything that gathered while the previous commit ran, as one), and only then
 // becomes visible to readers. A Run of a response that is not stored has no journal; its records become visible at once
-// and wait for their one reader.
+// and wait for their one reader, or are kept for as many as may come (keep_all).
 //
 // Bounds: pending bytes (then generation waits, and with it the supplier); the window of records kept for readers of a
 // stored run (older ones are read from the journal); unread bytes of an unstored run (then generation waits for its
@@ -80,6 +80,10 @@ class Run final : public GenerationSink {
   const Response& response() const { return response_; }  // fold of the visible records
   const TenantId& tenant() const { return tenant_; }
   bool stored() const { return journal_ != nullptr; }
+  // Unstored, before its beginning is brought in: nothing is let go, so that it can be read again from its start. What
+  // it holds is bounded by what an answer may be, and it does not wait for a reader.
+  void keep_all() { keeps_all_ = true; }
+  bool keeps_all() const { return keeps_all_; }
   Journal* journal() { return journal_.get(); }
   bool ended() const { return is_terminal(response_.status); }
   bool broken() const { return broken_.has_value(); }
@@ -87,11 +91,14 @@ class Run final : public GenerationSink {
   size_t window_bytes() const { return window_bytes_; }
 
   Cancellation& cancel() { return cancel_; }
-  Turn turn;                // the right to write the session, as long as the run goes on
-  size_t waiting = 0;       // who wants to go on from the response and waits for its end
-  std::string idempotency;  // key of the response's idempotency entry; empty: none
-  bool halt = false;        // set before cancel: the server is stopping, leave the response unfinished
-  bool done = false;        // see finish()
+  Turn turn;                         // the right to write the session, as long as the run goes on
+  size_t reading = 0;                // who waits for records at this moment
+  Instant read_at = Instant::min();  // when somebody last took some
+  bool given_up = false;             // kept for repeats until now; the one who still reads it ends it
+  size_t waiting = 0;                // who wants to go on from the response and waits for its end
+  std::string idempotency;           // key of the response's idempotency entry; empty: none
+  bool halt = false;                 // set before cancel: the server is stopping, leave the response unfinished
+  bool done = false;                 // see finish()
   // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
   std::vector<LedgerEntry> ledger() const { return ledger_; }
 
@@ -109,7 +116,7 @@ class Run final : public GenerationSink {
   AttemptStarted attempt_;
   Instant attempt_began_{};
   std::vector<LedgerEntry> ledger_;
-  bool begun_ = false;
+  bool begun_ = false, keeps_all_ = false;
   std::unique_ptr<Journal> journal_;
   RunLimits limits_;
   Log log_;
