@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -30,12 +31,34 @@ class ThreadRunner final : public JobRunner {
     }
     changed_.notify_one();
   }
+  void submit_at(Instant at, std::move_only_function<void()> job) override {
+    {
+      std::lock_guard lock(mutex_);
+      later_.emplace(at, std::move(job));
+    }
+    changed_.notify_one();
+  }
 
  private:
+  // Until there is a job, or none will come any more.
+  void wait(std::unique_lock<std::mutex>& lock) {
+    while (jobs_.empty() && !stopping_) {
+      if (later_.empty()) {
+        changed_.wait(lock);
+        continue;
+      }
+      auto next = later_.begin();
+      std::chrono::steady_clock::time_point due(next->first.time_since_epoch());
+      if (changed_.wait_until(lock, due) == std::cv_status::no_timeout || later_.empty()) continue;
+      next = later_.begin();  // an earlier one may have come meanwhile
+      jobs_.push_back(std::move(next->second));
+      later_.erase(next);
+    }
+  }
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      wait(lock);
       if (jobs_.empty()) return;
       auto job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -47,6 +70,7 @@ class ThreadRunner final : public JobRunner {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::move_only_function<void()>> jobs_;
+  std::multimap<Instant, std::move_only_function<void()>> later_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,18 +1,34 @@
 #include "async/sim_loop.h"
 
+#include <map>
+
 namespace perdure {
 namespace {
 
 class SimRunner final : public JobRunner {
  public:
   SimRunner(SimLoop& loop, Duration latency_max)
-      : loop_(loop), latency_max_(latency_max), timer_(loop, &SimRunner::fire, this) {}
+      : loop_(loop),
+        latency_max_(latency_max),
+        timer_(loop, &SimRunner::fire, this),
+        later_timer_(loop, &SimRunner::come_due, this) {}
   void submit(std::move_only_function<void()> job) override {
     jobs_.push_back(std::move(job));
     if (!timer_.armed() && !running_) arm();
   }
+  void submit_at(Instant at, std::move_only_function<void()> job) override {
+    later_.emplace(at, std::move(job));
+    later_timer_.arm(later_.begin()->first);
+  }
 
  private:
+  static void come_due(void* context) {
+    auto* self = static_cast<SimRunner*>(context);
+    auto job = std::move(self->later_.begin()->second);
+    self->later_.erase(self->later_.begin());
+    if (!self->later_.empty()) self->later_timer_.arm(self->later_.begin()->first);
+    self->submit(std::move(job));
+  }
   void arm() {
     auto delay = Duration(static_cast<int64_t>(loop_.random().below(static_cast<uint64_t>(latency_max_.count()) + 1)));
     timer_.arm(loop_.now() + delay);
@@ -28,7 +44,8 @@ class SimRunner final : public JobRunner {
   }
   SimLoop& loop_;
   Duration latency_max_;
-  Timer timer_;
+  Timer timer_, later_timer_;
+  std::multimap<Instant, std::move_only_function<void()>> later_;
   bool running_ = false;
   std::deque<std::move_only_function<void()>> jobs_;
 };

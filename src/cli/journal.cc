@@ -21,6 +21,7 @@ int report(const VerifyReport& found, bool as_json) {
     json::Writer out;
     out.begin_object()
         .field("holds", found.holds())
+        .field("totals_compared", found.totals_compared)
         .field("sessions", static_cast<int64_t>(found.sessions))
         .field("records", static_cast<int64_t>(found.records))
         .field("erased_records", static_cast<int64_t>(found.erased_records))
@@ -37,7 +38,7 @@ int report(const VerifyReport& found, bool as_json) {
       print("and " + std::to_string(found.problem_count - found.problems.size()) + " more\n");
     print("journal verify: " + std::to_string(found.sessions) + " sessions, " + std::to_string(found.records) +
           " records (" + std::to_string(found.erased_records) + " erased), " + std::to_string(found.problem_count) +
-          " problems\n");
+          " problems" + (found.totals_compared ? "" : "; totals not compared: it was written meanwhile") + "\n");
   }
   return found.holds() ? kOk : kProblems;
 }
@@ -69,7 +70,7 @@ Command journal_command(OpenStore open_store) {
           "\n"
           "Reads all records, recomputes every hash chain and the total over all sessions. It finds altered bytes,\n"
           "exchanged, missing and added records, and missing sessions. It does not find that the whole file is an\n"
-          "older copy. Exit code 6: there are problems.\n",
+          "older copy. Beside a running server it checks one moment of the store. Exit code 6: there are problems.\n",
       .run = run};
 }
 

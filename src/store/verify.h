@@ -15,7 +15,9 @@ namespace perdure {
 
 struct VerifyReport {
   uint64_t sessions = 0, records = 0, erased_records = 0, forks = 0;
-  bool totals_compared = false;  // false: the store was written meanwhile, so a missing session would not be noticed
+  // False: the store was written meanwhile, so a missing session would not be noticed. Does not happen where the store
+  // is read at one moment (SqliteOptions::one_moment).
+  bool totals_compared = false;
   uint64_t problem_count = 0;
   std::vector<std::string> problems;  // the first kProblemsMax of them
   static constexpr size_t kProblemsMax = 100;

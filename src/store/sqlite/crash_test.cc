@@ -326,6 +326,29 @@ TEST_F(Faults, AFailingSyncEndsTheProcess) {
   EXPECT_TRUE(process.store != nullptr) << process.failure;
 }
 
+// Lines that no commit takes along are on the disk a flush interval later, though nobody calls the store any more.
+TEST_F(Faults, ALedgerLineOutlivesAPowerLossAfterTheFlushInterval) {
+  for (auto [idle, kept] : {std::pair(0ms, false), std::pair(300ms, true)}) {
+    MemVfs disk("idle");
+    {
+      Process process(loop, disk);
+      ASSERT_TRUE(loop.run(process.store->acquire(1)).ok());  // synced just now, so that the line need not be
+      uint64_t synced = disk.syncs();
+      ASSERT_TRUE(loop.run(process.store->append_ledger({{0, TenantId("acme"), WallTime{}, "line"}})).ok());
+      loop.run_until([] { return false; }, idle == 0ms ? 20ms : Duration(idle));
+      EXPECT_EQ(disk.syncs() > synced, kept);
+      disk.power_cut_after(0);
+    }
+    if (!kept) continue;  // whether an unsynced line is lost is up to the disk
+    disk.crash(random);
+    Process process(loop, disk);
+    ASSERT_TRUE(process.store != nullptr) << process.failure;
+    EXPECT_EQ(loop.run(process.store->ledger(0, 10))->size(), 1u);
+    EXPECT_EQ(loop.run(process.store->summary())->sessions, 0u);
+  }
+  loop.run_until_idle();  // and then it rests
+}
+
 TEST_F(Faults, NothingReachesTheDiskAfterAPowerCut) {
   {
     Process process(loop, vfs);

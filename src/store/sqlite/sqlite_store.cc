@@ -70,6 +70,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // With a VFS of one's own there is no shared memory: reads and writes then take turns on one connection.
   bool shares_connection() const { return !options_.vfs.empty() && !options_.read_only; }
   void schedule_writer();
+  void sync_ledger_in_time(Instant due);
   void write_job();
   void acknowledge(std::vector<std::shared_ptr<Queued>> group);
   template <class T>
@@ -90,11 +91,13 @@ class Core : public std::enable_shared_from_this<Core> {
   std::unique_ptr<Connection> write_connection_;
   std::unique_ptr<Writer> writer_;
   Instant unsynced_since_ = Instant::max();  // ledger lines that no sync covers yet
+  bool sync_planned_ = false;                // at a time, whatever else happens
   Instant last_sync_{};
 
   std::mutex reader_mutex_;
   std::unique_ptr<Connection> read_connection_;
   std::unique_ptr<Reads> reads_;
+  bool moment_held_ = false;       // read_only, one_moment: a read transaction stays open
   int64_t followed_version_ = -1;  // read_only: which state of the file heads_ and the totals were folded from
   StoreSummary followed_totals_;
   bool followed_key_matches_ = false;
@@ -188,6 +191,21 @@ void Core::schedule_writer() {  // under queue_mutex_
   writer_runner_.submit([self = shared_from_this()] { self->write_job(); });
 }
 
+// An idle store gets no other call that would take them along.
+void Core::sync_ledger_in_time(Instant due) {  // under writer_mutex_
+  if (std::exchange(sync_planned_, true)) return;
+  writer_runner_.submit_at(due, [weak = weak_from_this()] {
+    std::shared_ptr<Core> self = weak.lock();
+    if (!self) return;
+    {
+      std::lock_guard lock(self->writer_mutex_);
+      self->sync_planned_ = false;
+    }
+    std::lock_guard lock(self->queue_mutex_);
+    self->schedule_writer();
+  });
+}
+
 // One group: everything that has queued up while the group before was being committed, up to the limits.
 void Core::write_job() {
   std::unique_lock writing(writer_mutex_);
@@ -232,6 +250,7 @@ void Core::write_job() {
   }
   Instant ledger_due = unsynced_since_ == Instant::max() ? Instant::max() : unsynced_since_ + kLedgerSyncAfter;
   maintain_at_ = std::min(writer_->flush_due(), ledger_due).time_since_epoch().count();
+  if (ledger_due != Instant::max() && verdict == Writer::Verdict::kCommitted) sync_ledger_in_time(ledger_due);
 
   if (verdict == Writer::Verdict::kCommitted) {
     std::lock_guard lock(heads_mutex_);
@@ -321,12 +340,15 @@ std::optional<Result<T>> Core::run_query(std::move_only_function<Result<T>(const
   if (!options_.read_only) return query(View{*this, *reads_});
   // Another process may be writing: rows, log and heads must be of one moment.
   auto at_one_moment = [&]() -> Result<T> {
-    TRY_VOID(read_connection_->execute("BEGIN"));
-    TRY_VOID(follow_file());
+    if (!moment_held_) {
+      TRY_VOID(read_connection_->execute("BEGIN"));
+      TRY_VOID(follow_file());
+    }
+    moment_held_ = options_.one_moment;
     return query(View{*this, *reads_});
   };
   Result<T> out = at_one_moment();
-  read_connection_->roll_back();
+  if (!moment_held_) read_connection_->roll_back();
   return out;
 }
 

@@ -18,6 +18,9 @@ struct SqliteOptions {
   std::string path;                 // the database file; its folder must exist
   std::string vfs = {};             // name of a registered sqlite3_vfs; empty: the system's
   bool read_only = false;           // offline commands: every write is kDenied, no lock is taken
+  // read_only: everything that is read is of the moment of the first read, whatever another process writes meanwhile.
+  // Until the store is closed that process cannot shorten its log file beyond that moment.
+  bool one_moment = false;
   Key256 head_key{};                // keys the set hash of heads (StoreSummary)
   size_t group_records_max = 1024;  // one sync carries at most so many records
   size_t group_bytes_max = 8 << 20;
