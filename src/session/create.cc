@@ -304,8 +304,12 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored
     // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
     bool certain = fresh && !keyed && call.generate;
+    run->set_pace(&pace_);
     if (certain) group_.spawn(drive(run, std::move(making)));
-    Result<void> durable = co_await run->commit_first(std::move(records), std::move(batch));
+    Deadline hold{Instant::min()};
+    // Who asks for a response in the background waits for the commit alone.
+    if (certain && !call.request.background) hold.at = loop_.now() + pace_.hold();
+    Result<void> durable = co_await run->commit_first(std::move(records), std::move(batch), hold);
     if (durable.ok()) {
       if (!call.generate) {
         run->finish();
@@ -340,6 +344,8 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   Record created{
       .seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
   run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
+  const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
+  if (keyed) run->keep_all();
   CO_TRY_VOID(run->begin_with(created));
   keep(run, id);  // before the claim: who finds that finds this
   if (keyed) {
@@ -355,8 +361,6 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   }
   if (!call.generate) {
     run->put(
-  const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
-  if (keyed) run->keep_all();
         {.time = created.time, .body = ResponseEnded{.status = ResponseStatus::kCompleted, .usage = {.known = true}}});
     run->finish();
     if (keyed) shelve(*run);

@@ -134,6 +134,8 @@ Task<void> ResponsesHost::drive(RunPtr run, Making making) {
   TaskGroup commits(loop_);
   commits.spawn(run->commit_loop());
   ResponseId id = run->id();
+  const bool fresh = run->stored() && run->journal()->head() == 0;
+  Instant began = loop_.now();
   std::optional<ResponseEnded> ended = co_await make(*run, std::move(making));
   if (ended && !run->broken()) {
     Record record{.time = loop_.wall(), .body = *ended};
@@ -143,6 +145,7 @@ Task<void> ResponsesHost::drive(RunPtr run, Making making) {
       run->put(std::move(record));
     }
   }
+  if (fresh) pace_.answered(loop_.now() - began);
   run->stop_commits();
   co_await commits.join();
   run->turn.release();
@@ -278,10 +281,10 @@ Task<Result<Response>> ResponsesHost::get(TenantId tenant, ResponseId id, IndexE
 Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline) {
   VisibleRecords out;
   if (RunPtr run = find(tenant, id)) {
+    Reading reading(*run, loop_);
     run->taken(first - 1);
     for (;;) {
       out.records = run->visible_from(first);
-    Reading reading(*run, loop_);
       if (!out.records.empty()) co_return out;
       if (first <= run->visible_seq()) break;  // older than the window: the journal has it
       if (run->ended()) {
@@ -339,10 +342,10 @@ Task<Result<Response>> ResponsesHost::cancel(TenantId tenant, ResponseId id) {
 Task<bool> ResponsesHost::abandon(TenantId tenant, ResponseId id) {
   RunPtr run = find(tenant, id);
   if (!run || run->stored()) co_return false;
+  if (run->keeps_all() && !run->given_up) co_return true;  // its client may come back for it
   run->cancel().request();
   forget(id);
   co_return true;
-  if (run->keeps_all() && !run->given_up) co_return true;  // its client may come back for it
 }
 
 Task<bool> ResponsesHost::has_run(TenantId tenant, ResponseId id) { co_return find(tenant, id) != nullptr; }

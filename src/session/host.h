@@ -152,6 +152,7 @@ class ResponsesHost {
   std::unordered_map<ResponseId, RunPtr> runs_;
   std::unordered_map<SessionId, RunPtr> by_session_;
   Shelf shelf_;  // of runs_, those that have ended and are kept for repeats
+  CommitPace pace_;
   std::vector<ResponseId> still_read_;  // no longer on the shelf, but somebody is reading them
   bool stopping_ = false;
   std::atomic<size_t> running_{0};

@@ -1,5 +1,7 @@
 #include "session/run.h"
 
+#include <algorithm>
+
 #include "session/ledger_line.h"
 
 #include "base/planted.h"
@@ -20,7 +22,14 @@ void merge(Batch& into, Batch&& from) {
   if (from.unfinished) into.unfinished = from.unfinished;
   if (from.expires) into.expires = from.expires;
   if (from.create) into.create = std::move(from.create);
-  std::move(from.put.begin(), from.put.end(), std::back_inserter(into.put));
+  for (IndexPut& put : from.put) {
+    // Of two for one key the later counts; whether there may be one before belongs to the first.
+    auto same = std::ranges::find(into.put, put.key, &IndexPut::key);
+    if (same == into.put.end())
+      into.put.push_back(std::move(put));
+    else
+      same->entry = std::move(put.entry);
+  }
   std::move(from.remove.begin(), from.remove.end(), std::back_inserter(into.remove));
   std::move(from.timers.begin(), from.timers.end(), std::back_inserter(into.timers));
   std::move(from.remove_timers.begin(), from.remove_timers.end(), std::back_inserter(into.remove_timers));
@@ -68,14 +77,30 @@ void Run::finish() {
   wake();
 }
 
-Task<Result<void>> Run::commit_first(std::vector<Record> records, Batch batch) {
+Task<Result<void>> Run::append(std::vector<Record>& records, Batch batch) {
+  Instant began = loop_.now();
+  Result<void> appended = co_await journal_->append(records, std::move(batch));
+  if (pace_ != nullptr && appended.ok()) pace_->committed(loop_.now() - began);
+  co_return appended;
+}
+
+Task<Result<void>> Run::commit_first(std::vector<Record> records, Batch batch, Deadline hold) {
+  while (!stopping_ && !cancel_.requested() && loop_.now() < hold.at)
+    if (!co_await work_.wait(hold)) break;
+  committing_ = true;
+  std::move(pending_.begin(), pending_.end(), std::back_inserter(records));
+  for (Batch& part : together_) merge(batch, std::move(part));
+  pending_.clear();
+  together_.clear();
+  pending_bytes_ = 0;
   if (records.back().kind() == RecordKind::kResponseEnded) close_index(batch, journal_->head() + records.size());
-  Result<void> done = co_await journal_->append(records, std::move(batch));
-  if (!done.ok()) {
-    broken_ = done.error();
+  Result<void> appended = co_await append(records, std::move(batch));
+  committing_ = false;
+  if (!appended.ok()) {
+    broken_ = appended.error();
     wake();
     work_.notify_all();
-    co_return std::move(done).error();
+    co_return std::move(appended).error();
   }
   for (Record& record : records) show(std::move(record));
   begin();
@@ -195,15 +220,15 @@ Task<void> Run::commit_loop() {
       for (const Batch& part : together) merge(batch, Batch(part));
       // Only here is it known at which seq the ending will stand.
       if (records.back().kind() == RecordKind::kResponseEnded) close_index(batch, journal_->head() + records.size());
-      Result<void> done = co_await journal_->append(records, std::move(batch));
-      if (done.ok()) break;
-      Code code = done.error().code;
+      Result<void> appended = co_await append(records, std::move(batch));
+      if (appended.ok()) break;
+      Code code = appended.error().code;
       bool again = code == Code::kUnavailable || code == Code::kOverloaded || code == Code::kDeadline;
       if (!again || (halt && stopping_)) {
-        log_.error(
-            "session.broken",
-            {{"session", journal_->row().id.to_string()}, {"class", to_string(code)}, {"why", done.error().message}});
-        broken_ = std::move(done).error();
+        log_.error("session.broken", {{"session", journal_->row().id.to_string()},
+                                      {"class", to_string(code)},
+                                      {"why", appended.error().message}});
+        broken_ = std::move(appended).error();
         committing_ = false;
         wake();
         co_return;

@@ -17,6 +17,7 @@
 #include "generation/generation.h"
 #include "model/response.h"
 #include "session/journal.h"
+#include "session/pace.h"
 #include "session/turnstile.h"
 
 namespace perdure {
@@ -44,9 +45,10 @@ class Run final : public GenerationSink {
   uint64_t first_seq() const { return first_seq_; }
   SessionId session() const { return journal_ ? journal_->row().id : SessionId{}; }
 
-  // Commits the first records with their batch. What was put meanwhile waits behind them. On failure the run is broken.
-  // The response begins at first_seq; what stands before it is where its session starts from.
-  Task<Result<void>> commit_first(std::vector<Record> records, Batch batch);
+  // Commits the first records with their batch, and with them what was put by then; what is put later waits behind
+  // them. It begins when the answer is all there, at `hold` at the latest. On failure the run is broken. The response
+  // begins at first_seq; what stands before it is where its session starts from.
+  Task<Result<void>> commit_first(std::vector<Record> records, Batch batch, Deadline hold = {Instant::min()});
   // Instead of commit_first(), when recovery has brought in durable records: commits may begin.
   void begin();
   bool begun() const { return begun_; }
@@ -69,21 +71,24 @@ class Run final : public GenerationSink {
   // What is put now will be committed. No longer so once the answer has ended.
   bool accepts() const { return stored() && !stopping_ && !broken_; }
 
+  // How long its commits take is told there; outlives the run.
+  void set_pace(CommitPace* pace) { pace_ = pace; }
+
   // Records from `first` on that are visible now: a shared piece of the window; empty when there are none yet or
   // `first` is before the window (then window_first() > first and the journal has them).
   std::vector<SharedRecord> visible_from(uint64_t first) const;
   uint64_t window_first() const { return window_.empty() ? visible_seq_ + 1 : window_.front()->seq; }
   uint64_t visible_seq() const { return visible_seq_; }
   void taken(uint64_t seq);  // unstored: the reader has everything up to `seq`
+  // Unstored, before its beginning is brought in: nothing is let go, so that it can be read again from its start. What
+  // it holds is bounded by what an answer may be, and it does not wait for a reader.
+  void keep_all() { keeps_all_ = true; }
+  bool keeps_all() const { return keeps_all_; }
   Notifier& changed() { return changed_; }
 
   const Response& response() const { return response_; }  // fold of the visible records
   const TenantId& tenant() const { return tenant_; }
   bool stored() const { return journal_ != nullptr; }
-  // Unstored, before its beginning is brought in: nothing is let go, so that it can be read again from its start. What
-  // it holds is bounded by what an answer may be, and it does not wait for a reader.
-  void keep_all() { keeps_all_ = true; }
-  bool keeps_all() const { return keeps_all_; }
   Journal* journal() { return journal_.get(); }
   bool ended() const { return is_terminal(response_.status); }
   bool broken() const { return broken_.has_value(); }
@@ -103,6 +108,7 @@ class Run final : public GenerationSink {
   std::vector<LedgerEntry> ledger() const { return ledger_; }
 
  private:
+  Task<Result<void>> append(std::vector<Record>& records, Batch batch);
   void show(Record record);
   void wake();
   LedgerEntry account(const AttemptEnded& attempt) const;
@@ -118,6 +124,7 @@ class Run final : public GenerationSink {
   std::vector<LedgerEntry> ledger_;
   bool begun_ = false, keeps_all_ = false;
   std::unique_ptr<Journal> journal_;
+  CommitPace* pace_ = nullptr;
   RunLimits limits_;
   Log log_;
   std::vector<Record> pending_;
