@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: seam bench-faults help bootstrap build test check asan tsan release fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy bench-pairs fmt floors clean
+.PHONY: seam bench-faults help bootstrap build test check asan tsan release mutations fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy bench-pairs fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -38,6 +38,10 @@ check: floors test asan sim cut withdraw crash judges accept e2e    ## everythin
 
 floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
+
+mutations: build/asan/build.ninja    ## inputs made of each fuzzer's corpus by chance, under asan, 8 s each: bounded, not guided
+	cmake --build build/asan -j $(JOBS) --target fuzzers
+	ctest --test-dir build/asan --output-on-failure -L mutations -j $(JOBS)
 
 fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
 	cmake --build build/fuzz -j $(JOBS) --target fuzzers
