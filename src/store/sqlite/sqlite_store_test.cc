@@ -185,6 +185,31 @@ TEST_F(File, ReadersFromOutsideFollowARunningStore) {
   EXPECT_EQ(host.run((*offline)->session(writing.id))->value().head, 5u);
 }
 
+// Beside a writer that never rests: what is verified is of one moment, totals included.
+TEST_F(File, AReaderOfOneMomentSeesNothingOfWhatComesAfter) {
+  Lease lease = take();
+  std::vector<Writing> writings;
+  for (int i = 0; i < 5; ++i) writings.push_back(write(lease, 3));
+  for (bool one_moment : {false, true}) {
+    auto outside = SqliteStore::open(
+        {.path = host.path(), .read_only = true, .one_moment = one_moment, .head_key = StoreHost::head_key()}, *writer,
+        *reader, system_clock(), Log());
+    ASSERT_TRUE(outside.ok()) << outside.error().message;
+    KeyOf key_of = [&](const SessionRow& row) -> Task<Result<std::optional<Key256>>> {
+      // One session grows, and one is made, after every session that is looked at.
+      (void)co_await host.store().commit(lease, writings[0].append("more", random));
+      Writing fresh = Writing::make(random);
+      (void)co_await host.store().commit(lease, fresh.create());
+      co_return std::optional<Key256>(keys[row.id]);
+    };
+    auto report = host.run(verify(**outside, StoreHost::head_key(), key_of));
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(report->totals_compared, one_moment);
+    if (one_moment) EXPECT_TRUE(report->holds()) << report->problems.at(0);
+  }
+  EXPECT_TRUE(verify_all().holds());
+}
+
 TEST_F(File, ReadOnlyDoesNotCreate) {
   std::string path = host.path() + "-absent";
   auto opened = SqliteStore::open({.path = path, .read_only = true}, *writer, *reader, system_clock(), Log());
