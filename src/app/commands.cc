@@ -166,7 +166,7 @@ Result<cli::OpenedStore> open_store_of(const cli::Options& options) {
   if (loaded.config.encryption) out.master = master;
   SqliteOptions sqlite;
   sqlite.path = folder + "/perdure.db";
-  sqlite.read_only = true;
+  sqlite.read_only = sqlite.one_moment = true;
   sqlite.head_key = out.head_key;
   TRY(owner->store, SqliteStore::open(std::move(sqlite), *owner->writer, *owner->reader, system_clock(), Log()));
   out.store = owner->store.get();
