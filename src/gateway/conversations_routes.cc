@@ -98,6 +98,10 @@ Task<void> Gateway::remove_conversation(Exchange& x) {
 }
 
 Task<void> Gateway::add_conversation_items(Exchange& x) {
+  if (std::optional<Error> refused = refuse_idempotency_key(x.request)) {
+    co_await x.fail(*std::move(refused));
+    co_return;
+  }
   Result<std::vector<std::string>> include = query_include(x.request);
   if (!include.ok()) {
     co_await x.fail(std::move(include).error());

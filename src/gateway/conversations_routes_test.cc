@@ -141,6 +141,8 @@ TEST_F(ConversationsRoutes, ARepeatedKeyIsTheSameConversation) {
   Answer first = send("POST", "/v1/conversations", R"({"metadata":{"a":"b"}})", key);
   EXPECT_EQ(send("POST", "/v1/conversations", R"({"metadata":{"a":"b"}})", key).body, first.body);
   EXPECT_EQ(send("POST", "/v1/conversations", R"({"metadata":{"a":"c"}})", key).status, 409);
+  Answer refused = send("POST", make() + "/items", R"({"items":[{"role":"user","content":"x"}]})", key);
+  EXPECT_EQ(refused.error("param"), "Idempotency-Key") << "never promised in silence";
 }
 
 TEST_F(ConversationsRoutes, FaultsAreNamed) {

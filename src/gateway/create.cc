@@ -67,6 +67,12 @@ Result<std::string> idempotency_key_of(const HttpRequest& request) {
   return std::string(key);
 }
 
+std::optional<Error> refuse_idempotency_key(const HttpRequest& request) {
+  if (!request.headers.has("idempotency-key")) return std::nullopt;
+  return Error{Code::kInvalid, "Idempotency-Key is not to be had here: a repeat could not be answered as the first was",
+               "Idempotency-Key", "unsupported_parameter"};
+}
+
 Result<bool> header_flag(const HttpRequest& request, std::string_view name) {
   std::string_view value = request.header(name);
   if (value == "1" || value == "true") return true;

@@ -44,6 +44,8 @@ Result<void> check_headers(const Exchange& x);
 std::string traceparent_of(const HttpRequest& request);
 // Empty: there is none. kInvalid: not 1 to 255 printable ASCII characters.
 Result<std::string> idempotency_key_of(const HttpRequest& request);
+// Of a route that cannot answer a repeat with what it answered first: why the key is refused; nothing: there is none.
+std::optional<Error> refuse_idempotency_key(const HttpRequest& request);
 // "1" or "true", else off. kInvalid for other words.
 Result<bool> header_flag(const HttpRequest& request, std::string_view name);
 

@@ -10,17 +10,6 @@
 #include "session/window.h"
 
 namespace perdure {
-namespace {
-
-// What is not stored cannot be given a second time.
-std::optional<Error> repeats(const HttpRequest& request) {
-  if (!request.headers.has("idempotency-key")) return std::nullopt;
-  return Error{Code::kInvalid, "Idempotency-Key is not to be had here: nothing of the answer is stored",
-               "Idempotency-Key", "unsupported_parameter"};
-}
-
-}  // namespace
-
 Task<void> Gateway::input_tokens(Exchange& x) {
   std::optional<json::Document> document = co_await body_of(x);
   if (!document) co_return;
@@ -48,7 +37,7 @@ Task<void> Gateway::input_tokens(Exchange& x) {
 
 // The whole context goes in, the window to go on from comes out: the user's own messages and one readable summary.
 Task<void> Gateway::compact(Exchange& x) {
-  if (std::optional<Error> refused = repeats(x.request)) {
+  if (std::optional<Error> refused = refuse_idempotency_key(x.request)) {
     co_await x.fail(*std::move(refused));
     co_return;
   }
@@ -101,7 +90,7 @@ Task<void> Gateway::compact(Exchange& x) {
 }
 
 Task<void> Gateway::embeddings(Exchange& x) {
-  if (std::optional<Error> refused = repeats(x.request)) {
+  if (std::optional<Error> refused = refuse_idempotency_key(x.request)) {
     co_await x.fail(*std::move(refused));
     co_return;
   }

@@ -209,6 +209,26 @@ TEST_F(SideRoutes, AnItemOfAStoredResponseIsFoundByItsId) {
             "input[0].id");
 }
 
+TEST_F(SideRoutes, ACompactionOfAChainIsFoundByItsIdToo) {
+  summarize("Notes of it.");
+  Answer first = send("POST", "/v1/responses", R"({"model":"m","input":")" + std::string(8000, 'x') + "\"}");
+  Answer second =
+      send("POST", "/v1/responses",
+           R"({"model":"m","input":"two","context_management":[{"type":"compaction","compact_threshold":1000}],)"
+           R"("previous_response_id":")" +
+               first.id() + "\"}");
+  auto document = second.json();
+  json::Value item = document.root()["output"].at(0);
+  ASSERT_EQ(item["type"].text(), "compaction") << second.body;
+  const std::string id(item["id"].text());
+  EXPECT_TRUE(id.starts_with("cmp_" + second.id().substr(5)));
+  Answer next = send(
+      "POST", "/v1/responses",
+      R"({"model":"m","input":[{"type":"item_reference","id":")" + id + R"("},{"role":"user","content":"and now"}]})");
+  EXPECT_EQ(next.status, 200) << next.body;
+  EXPECT_THAT(supplier.bodies.back(), HasSubstr("Notes of it.")) << "what it stands for is not there, so it is told";
+}
+
 TEST_F(SideRoutes, AModelIsFoundByItsName) {
   EXPECT_EQ(get("/v1/models/m2").body, R"({"id":"m2","object":"model","created":0,"owned_by":"perdure"})");
   Answer lost = get("/v1/models/org/none");

@@ -170,6 +170,36 @@ TEST(Generation, OneCallAtATimeHoldsWhateverTheSupplierMakesOfIt) {
   }
 }
 
+// Whatever a supplier makes of a choice of tools: calls outside of it are never shown.
+TEST(Generation, CallsThatAreNotAllowedAreSuppressed) {
+  struct Case {
+    ToolChoice choice;
+    std::vector<std::string> shown;
+  };
+  const Case cases[] = {
+      {{.mode = ToolChoice::Mode::kAllowed, .allowed = {"b"}}, {"b"}},
+      {{.mode = ToolChoice::Mode::kAllowed, .allowed_required = true, .allowed = {"a", "c"}}, {"a", "c"}},
+      {{.mode = ToolChoice::Mode::kNone}, {}},
+      {{.mode = ToolChoice::Mode::kAuto}, {"a", "b", "c"}},
+  };
+  for (const Case& c : cases) {
+    Bench b;
+    b.request.tools = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
+    b.request.tool_choice = c.choice;
+    b.script = [](const ScriptedCall&) {
+      return ScriptedAnswer{.pieces = {text_piece("I look."), tool_piece(0, "1", "a", "{}"),
+                                       tool_piece(1, "2", "b", "{}"), tool_piece(2, "3", "c", "{}"),
+                                       finish_piece(Finish::kToolCalls)}};
+    };
+    EXPECT_EQ(b.go()->status, ResponseStatus::kCompleted);
+    std::vector<std::string> shown;
+    for (const Item& item : b.sink.answer.items())
+      if (item.kind == ItemKind::kFunctionCall) shown.push_back(item.name);
+    EXPECT_EQ(shown, c.shown);
+    EXPECT_EQ(b.sink.answer.items()[0].content[0].text, "I look.");
+  }
+}
+
 TEST(Backoff, GrowsWithJitterUpToItsMost) {
   SeededRandom random(1);
   for (int64_t n = 1; n < 40; ++n) {

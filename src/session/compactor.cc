@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "session/item_id.h"
 #include "session/window.h"
 
 namespace perdure {
@@ -134,7 +135,8 @@ Task<Result<Compacted>> Compactor::compact(const Request& request, CompactionAsk
   if (compaction.summary.find_first_not_of(" \t\r\n") == std::string::npos)
     co_return failed("the model wrote no summary.");
   Compacted out{.attempts = own.attempts(), .usage = own.usage()};
-  out.item = {.kind = ItemKind::kCompaction, .id = make_id(loop.random(), "cmp_")};
+  out.item = {.kind = ItemKind::kCompaction,
+              .id = item_id_in(ask.stored, make_item_id(loop.random(), ItemKind::kCompaction))};
   out.item.encrypted = pack_compaction(compaction);
   co_return out;
 }

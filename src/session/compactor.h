@@ -16,6 +16,7 @@ struct CompactionAsk {
   int64_t previous_tokens = 0;    // what a supplier has counted before the input; 0: not known
   Traffic traffic;
   int64_t attempts = 0;  // that the response has seen
+  ResponseId stored;     // that the item belongs to; empty: one that is not stored
   std::string traceparent;
 };
 

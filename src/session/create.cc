@@ -15,24 +15,6 @@
 namespace perdure {
 namespace {
 
-constexpr size_t kResponseDigits = 48, kOwnDigits = 8;  // of an item's id
-
-std::string_view id_prefix(ItemKind kind) {
-  switch (kind) {
-    case ItemKind::kMessage:
-      return "msg_";
-    case ItemKind::kFunctionCall:
-      return "fc_";
-    case ItemKind::kFunctionCallOutput:
-      return "fco_";
-    case ItemKind::kReasoning:
-      return "rs_";
-    case ItemKind::kCompaction:
-      return "cmp_";
-  }
-  return "item_";
-}
-
 Error still_in_progress() {
   return {Code::kConflict, "the previous response has not ended yet", "previous_response_id",
           "previous_response_in_progress"};
@@ -47,19 +29,6 @@ int64_t tokens_at_end(const Response& response) {
 }
 
 }  // namespace
-
-std::string make_item_id(Random& random, ItemKind kind) { return make_id(random, id_prefix(kind)); }
-
-std::string item_id_in(const ResponseId& response, const std::string& id) {
-  const size_t line = id.find('_') + 1;
-  return id.substr(0, line) + response.value.substr(response.value.find('_') + 1) + id.substr(line, kOwnDigits);
-}
-
-ResponseId response_of_item(std::string_view id) {
-  const size_t line = id.find('_') + 1;
-  if (line == 0 || id.size() != line + kResponseDigits + kOwnDigits) return {};
-  return ResponseId("resp_" + std::string(id.substr(line, kResponseDigits)));
-}
 
 struct ResponsesHost::Prepared {
   std::vector<Item> context;

@@ -8,6 +8,7 @@
 #include "session/context.h"
 #include "session/conversations.h"
 #include "session/index_value.h"
+#include "session/item_id.h"
 #include "session/responses.h"
 #include "session/turnstile.h"
 
@@ -29,12 +30,6 @@ struct Making {
   // Adds the deltas of one record to what is held, but for those of a compaction, which are in one record.
   Result<void> hold(const std::vector<Delta>& deltas);
 };
-
-std::string make_item_id(Random& random, ItemKind kind);
-// The ids of what a stored response brings tell which response that is, so that an item is found by its id alone:
-// "msg_" + the digits of the response's id + 8 digits of its own. Empty: not such an id.
-std::string item_id_in(const ResponseId& response, const std::string& id);
-ResponseId response_of_item(std::string_view id);
 
 struct VisibleRecords {
   std::vector<SharedRecord> records;

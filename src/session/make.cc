@@ -44,7 +44,7 @@ class CountingSink final : public GenerationSink {
   Task<Result<void>> deltas(std::vector<Delta> deltas) override {
     anything_ = true;
     for (Delta& delta : deltas)
-      if (delta.kind == Delta::Kind::kItemBegin && !stored_.empty()) delta.item.id = item_id_in(stored_, delta.item.id);
+      if (delta.kind == Delta::Kind::kItemBegin) delta.item.id = item_id_in(stored_, std::move(delta.item.id));
     return to_.deltas(std::move(deltas));
   }
   Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
@@ -111,6 +111,7 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
                       .previous_tokens = making.previous_tokens,
                       .traffic = traffic,
                       .attempts = making.attempts,
+                      .stored = run.stored() ? run.id() : ResponseId(),
                       .traceparent = making.traceparent};
     if (compactor.is_due(request, ask)) {
       Result<Compacted> compacted = co_await compactor.compact_window(request, std::move(ask), run, stop);

@@ -179,6 +179,8 @@ Task<Result<void>> Responses::put_in_place(TenantId tenant, std::vector<ItemRefe
                       reference.param, "item_not_found"};
     for (; next < reference.before; ++next) out.push_back(std::move(input[next]));
     out.push_back(*found);
+    // What a compaction stood for is not there any more where it is put.
+    if (found->kind == ItemKind::kCompaction) out.back().issuer.clear();
   }
   for (; next < input.size(); ++next) out.push_back(std::move(input[next]));
   input = std::move(out);

@@ -5,8 +5,8 @@ import subprocess
 import httpx
 import pytest
 
+import processes
 import wire
-from conftest import processes
 
 OPENAI = {
     "responses": ("/v1/responses", {"model": "m", "input": "Say exactly: x"}),

@@ -1,8 +1,9 @@
 """With `reasoning_events: open_responses` every event, those of reasoning too, is one of the description's."""
 import pytest
 
+import processes
 import wire
-from conftest import CONFIG, UPSTREAM, processes
+from models import CONFIG, UPSTREAM
 from test_stream_rules import REASONING, walk
 
 

@@ -1,7 +1,7 @@
 """Says whether the schemas of Open Responses were there for the other tests to hold everything against."""
 import pytest
 
-from conftest import processes
+import processes
 
 
 def test_the_description_of_open_responses_is_here():
