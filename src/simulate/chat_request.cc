@@ -38,7 +38,7 @@ void read_file(Reader& in, Value file, Message& message, const std::string& path
   in.only(file, {"file_data", "file_id", "filename"}, path);
   in.optional_text(file["filename"], path + ".filename");
   if (const std::string id = in.optional_text(file["file_id"], path + ".file_id"); !id.empty()) {
-    message.media.push_back("file " + id);
+    message.add_media("file " + id);
     return;
   }
   take_file(in, in.text(file["file_data"], path + ".file_data"), message, path + ".file_data");
@@ -50,12 +50,12 @@ void read_audio(Reader& in, Value audio, Message& message, const std::string& pa
   const auto bytes = decode_base64(in.text(audio["data"], path + ".data"));
   const std::string format = in.one_of(audio["format"], {"wav", "mp3"}, path + ".format");
   if (!bytes) return in.fail("Invalid '" + path + ".data'. Expected base64.", path + ".data", "invalid_value");
-  message.media.push_back(describe_bytes("audio/" + format, *bytes));
+  message.add_media(describe_bytes("audio/" + format, *bytes));
 }
 
 void read_content(Reader& in, Value content, Message& message, const std::string& path) {
   const Role role = message.role;
-  if (content.is_string()) return static_cast<void>(message.text = content.text());
+  if (content.is_string()) return message.add_text(content.text());
   if (!content.is_array()) return in.wrong_type(content, "one of a string or array of objects", path);
   if (content.size() == 0) in.fail("Invalid '" + path + "': empty array.", path, "empty_array");
   const auto parts = content.elements();
@@ -73,7 +73,7 @@ void read_content(Reader& in, Value content, Message& message, const std::string
       message.add_text(in.text(part["text"], param + ".text"));
     } else if (type == "refusal" && role == Role::kAssistant) {
       in.only(part, {"type", "refusal"}, param);
-      in.text(part["refusal"], param + ".refusal");
+      message.parts.push_back({Part::Kind::kRefusal, in.text(part["refusal"], param + ".refusal")});
     } else if ((type == "image_url" || type == "input_audio" || type == "file") && role == Role::kUser) {
       in.only(part, {"type", type}, param);
       const Value inner = part[type];
@@ -129,6 +129,8 @@ Message read_message(Reader& in, Value value, const std::string& path) {
   }
   message.role = found->first;
   const Value content = value["content"];
+  std::vector<ToolCall> calls;
+  std::string refusal;
   switch (message.role) {
     case Role::kTool:
       in.only(value, {"role", "content", "tool_call_id", "name"}, path);
@@ -136,19 +138,21 @@ Message read_message(Reader& in, Value value, const std::string& path) {
       break;
     case Role::kAssistant:
       in.only(value, {"role", "content", "name", "tool_calls", "refusal", "audio", "parsed"}, path);
-      message.calls = read_calls(in, value["tool_calls"], path + ".tool_calls");
-      in.optional_text(value["refusal"], path + ".refusal");
+      calls = read_calls(in, value["tool_calls"], path + ".tool_calls");
+      refusal = in.optional_text(value["refusal"], path + ".refusal");
       break;
     default:
       in.only(value, {"role", "content", "name"}, path);
   }
-  in.optional_text(value["name"], path + ".name");
-  const bool may_lack = message.role == Role::kAssistant && (!message.calls.empty() || !value["refusal"].absent());
+  message.name = in.optional_text(value["name"], path + ".name");
+  const bool may_lack = message.role == Role::kAssistant && (!calls.empty() || !value["refusal"].absent());
   if (content.missing()) {
     if (!may_lack) in.missing(path + ".content");
   } else if (!content.null() || !may_lack) {
     read_content(in, content, message, path + ".content");
   }
+  if (!refusal.empty()) message.parts.push_back({Part::Kind::kRefusal, refusal});
+  for (ToolCall& call : calls) message.add_call(std::move(call));
   return message;
 }
 
@@ -213,14 +217,32 @@ void read_tools(Reader& in, Value value, ChatRequest& out) {
     if (!good_name(tool.name))
       in.fail("Invalid '" + path + ".function.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
               path + ".function.name", "invalid_value");
-    in.optional_text(function["description"], path + ".function.description");
-    const bool strict = in.optional_boolean(function["strict"], false, path + ".function.strict");
+    tool.description = in.optional_text(function["description"], path + ".function.description");
+    const bool strict = tool.strict = in.optional_boolean(function["strict"], false, path + ".function.strict");
     const Value parameters = function["parameters"];
     if (!parameters.absent() && in.object(parameters, path + ".function.parameters")) {
       tool.parameters = parameters.raw();
       if (strict) check_strict_schema(in, parameters, "function '" + tool.name + "'", path + ".function.parameters");
     }
     out.tools.push_back(std::move(tool));
+  }
+}
+
+void read_allowed_tools(Reader& in, Value value, ChatRequest& out) {
+  in.only(value, {"type", "allowed_tools"}, "tool_choice");
+  const Value allowed = value["allowed_tools"];
+  const std::string path = "tool_choice.allowed_tools";
+  if (!in.object(allowed, path)) return;
+  in.only(allowed, {"mode", "tools"}, path);
+  if (in.one_of(allowed["mode"], {"auto", "required"}, path + ".mode") == "required")
+    out.tool_choice = ToolChoice::kRequired;
+  if (!in.array(allowed["tools"], path + ".tools")) return;
+  for (const Value tool : allowed["tools"].elements()) {
+    const std::string name = in.text(tool["function"]["name"], path + ".tools.function.name");
+    if (!in.failed() && std::ranges::find(out.tools, name, &Tool::name) == out.tools.end())
+      return in.fail("Invalid value for 'tool_choice': no function named '" + name + "' was specified in 'tools'.",
+                     "tool_choice", "");
+    out.tools_allowed.push_back(name);
   }
 }
 
@@ -237,7 +259,8 @@ void read_tool_choice(Reader& in, Value value, ChatRequest& out) {
   }
   if (!in.object(value, "tool_choice")) return;
   const std::string type = in.text(value["type"], "tool_choice.type");
-  if (type != "function") return in.wrong_value(type, "'function'", "tool_choice.type");
+  if (type == "allowed_tools") return read_allowed_tools(in, value, out);
+  if (type != "function") return in.wrong_value(type, "'allowed_tools' and 'function'", "tool_choice.type");
   in.only(value, {"type", "function"}, "tool_choice");
   if (!in.object(value["function"], "tool_choice.function")) return;
   in.only(value["function"], {"name"}, "tool_choice.function");
@@ -263,11 +286,13 @@ void read_format(Reader& in, Value value, ChatRequest& out) {
   const Value described = value["json_schema"];
   if (!in.object(described, "response_format.json_schema")) return;
   in.only(described, {"name", "description", "schema", "strict"}, "response_format.json_schema");
-  if (!good_name(in.text(described["name"], "response_format.json_schema.name")))
+  out.settings.format_name = in.text(described["name"], "response_format.json_schema.name");
+  if (!good_name(out.settings.format_name))
     in.fail(
         "Invalid 'response_format.json_schema.name': string does not match pattern '^[a-zA-Z0-9_-]+$', or is too long.",
         "response_format.json_schema.name", "invalid_value");
-  in.optional_text(described["description"], "response_format.json_schema.description");
+  out.settings.format_description =
+      in.optional_text(described["description"], "response_format.json_schema.description");
   const bool strict = in.optional_boolean(described["strict"], false, "response_format.json_schema.strict");
   out.format = Format::kJsonSchema;
   out.schema = "{}";
@@ -372,15 +397,16 @@ Result<ChatRequest> parse_chat_request(std::string body, ChatRules rules) {
             "invalid_parameter_combination");
   if (tokens_max) out.tokens_max = tokens_max;
   in.optional_integer(root["n"], 1, 1, "n");
-  in.optional_integer(root["seed"], std::numeric_limits<int64_t>::min(), kMost, "seed");
-  in.optional_number(root["temperature"], 0, 2, "temperature");
-  in.optional_number(root["top_p"], 0, 1, "top_p");
-  in.optional_number(root["frequency_penalty"], -2, 2, "frequency_penalty");
-  in.optional_number(root["presence_penalty"], -2, 2, "presence_penalty");
+  out.settings.seed = in.optional_integer(root["seed"], std::numeric_limits<int64_t>::min(), kMost, "seed");
+  out.settings.temperature = in.optional_number(root["temperature"], 0, 2, "temperature");
+  out.settings.top_p = in.optional_number(root["top_p"], 0, 1, "top_p");
+  out.settings.frequency_penalty = in.optional_number(root["frequency_penalty"], -2, 2, "frequency_penalty");
+  out.settings.presence_penalty = in.optional_number(root["presence_penalty"], -2, 2, "presence_penalty");
   for (const char* name :
        {"user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity"})
     in.optional_text(root[name], name);
-  out.reasoning_effort = in.optional_text(root["reasoning_effort"], "reasoning_effort");
+  out.reasoning_effort = out.settings.effort = in.optional_text(root["reasoning_effort"], "reasoning_effort");
+  out.settings.verbosity = root["verbosity"].text();
   out.store = in.optional_boolean(root["store"], false, "store");
   for (const char* name : {"add_generation_prompt", "continue_final_message"})
     in.optional_boolean(root[name], false, name);

@@ -142,9 +142,9 @@ class Parser {
     pattern(made.name, "_-", 64, "[a-zA-Z0-9_-]+", path + ".name");
     if (std::ranges::find(out_.tools, made.name, &Tool::name) != out_.tools.end())
       wrong("The tool name " + made.name + " is already defined. Tool names must be unique.", path + ".name");
-    const std::string description =
+    const std::string description = made.description =
         value["description"].missing() ? std::string() : non_empty(value["description"], path + ".description");
-    in_.optional_boolean(value["strict"], false, path + ".strict");
+    made.strict = in_.optional_boolean(value["strict"], false, path + ".strict");
     if (which(value["inputSchema"], {"json"}, path + ".inputSchema").empty()) return;
     const Value schema = value["inputSchema"]["json"];
     if (!in_.object(schema, path + ".inputSchema.json")) return;
@@ -186,8 +186,8 @@ class Parser {
     if (value.absent() || !in_.object(value, "inferenceConfig")) return;
     in_.only(value, {"maxTokens", "temperature", "topP", "stopSequences"}, "inferenceConfig");
     out_.tokens_max = in_.optional_integer(value["maxTokens"], 1, kMost, "inferenceConfig.maxTokens");
-    in_.optional_number(value["temperature"], 0, 1, "inferenceConfig.temperature");
-    in_.optional_number(value["topP"], 0, 1, "inferenceConfig.topP");
+    out_.settings.temperature = in_.optional_number(value["temperature"], 0, 1, "inferenceConfig.temperature");
+    out_.settings.top_p = in_.optional_number(value["topP"], 0, 1, "inferenceConfig.topP");
     temperature_ = value["temperature"].number();
     const Value stop = value["stopSequences"];
     if (stop.absent() || !in_.array(stop, "inferenceConfig.stopSequences")) return;
@@ -200,7 +200,7 @@ class Parser {
   void output_config(Value value) {
     if (value.absent() || !in_.object(value, "outputConfig")) return;
     in_.only(value, {"textFormat", "effort"}, "outputConfig");
-    in_.optional_text(value["effort"], "outputConfig.effort");
+    out_.settings.effort = in_.optional_text(value["effort"], "outputConfig.effort");
     const Value format = value["textFormat"];
     if (format.absent() || !in_.object(format, "outputConfig.textFormat")) return;
     const std::string path = "outputConfig.textFormat";
@@ -211,8 +211,8 @@ class Parser {
     const std::string inside = path + ".structure.jsonSchema";
     if (!in_.object(definition, inside)) return;
     in_.only(definition, {"schema", "name", "description"}, inside);
-    in_.optional_text(definition["name"], inside + ".name");
-    in_.optional_text(definition["description"], inside + ".description");
+    out_.settings.format_name = in_.optional_text(definition["name"], inside + ".name");
+    out_.settings.format_description = in_.optional_text(definition["description"], inside + ".description");
     const std::string schema = in_.text(definition["schema"], inside + ".schema");
     const auto parsed = json::Document::parse(schema);
     if (!in_.failed() && (!parsed.ok() || !parsed->root().is_object()))
@@ -226,7 +226,7 @@ class Parser {
     out_.thinking = Thinking::kOff;
     if (value.absent() || !in_.object(value, "additionalModelRequestFields")) return;
     in_.only(value, {"thinking", "reasoning_config", "top_k", "anthropic_beta", "tool_choice", "output_config"}, "");
-    in_.optional_integer(value["top_k"], 0, kMost, "top_k");
+    out_.settings.top_k = in_.optional_integer(value["top_k"], 0, kMost, "top_k");
     out_.parallel_tool_calls =
         !in_.optional_boolean(value["tool_choice"]["disable_parallel_tool_use"], false, "tool_choice");
     const Value thinking = value["thinking"].absent() ? value["reasoning_config"] : value["thinking"];
@@ -242,6 +242,7 @@ class Parser {
     thinking_by_hand_ = true;
     if (thinking["budget_tokens"].missing()) return model_error("thinking.enabled.budget_tokens: Field required");
     const auto budget = in_.optional_integer(thinking["budget_tokens"], 1024, kMost, "thinking.budget_tokens");
+    out_.settings.thinking_budget = budget;
     if (budget && out_.tokens_max && *budget >= *out_.tokens_max)
       model_error("`max_tokens` must be greater than `thinking.budget_tokens`.");
   }
@@ -409,7 +410,7 @@ class Parser {
     if (image_type_of(*bytes) != "image/" + format)
       return model_error(path + ".source.base64: The image was specified using the image/" + format +
                          " media type, but does not appear to be one");
-    spoken.media.push_back(describe_bytes("image/" + format, *bytes));
+    spoken.add_media(describe_bytes("image/" + format, *bytes));
     prefix_.block("image", {value["source"].raw()}, kMediaTokens);
   }
 
@@ -430,10 +431,10 @@ class Parser {
     if (member == "text") bytes = in_.text(value["source"]["text"], path + ".source.text");
     if (member == "bytes") bytes = blob(value["source"]["bytes"], path + ".source.bytes").value_or("");
     if (in_.failed()) return;
-    spoken.media.push_back(describe_bytes(format == "pdf"   ? "application/pdf"
-                                          : format == "txt" ? "text/plain"
-                                                            : "file",
-                                          bytes));
+    spoken.add_media(describe_bytes(format == "pdf"   ? "application/pdf"
+                                    : format == "txt" ? "text/plain"
+                                                      : "file",
+                                    bytes));
     prefix_.block("document", {value["source"].raw()}, kMediaTokens);
   }
 
@@ -453,7 +454,7 @@ class Parser {
     turns_.back().ends_in_space = false;
     prefix_.block("toolUse", {call.id, call.name, call.arguments},
                   count_tokens(call.name) + count_tokens(call.arguments));
-    spoken.calls.push_back(std::move(call));
+    spoken.add_call(std::move(call));
   }
 
   void tool_result(Value value, const Message& spoken, const std::string& path) {
@@ -461,7 +462,7 @@ class Parser {
     in_.only(value, {"toolUseId", "content", "status"}, path);
     Message result{Role::kTool, {}, {}, in_.text(value["toolUseId"], path + ".toolUseId")};
     check_id(result.call_id, path + ".toolUseId");
-    in_.optional_one_of(value["status"], {"success", "error"}, path + ".status");
+    result.failed = in_.optional_one_of(value["status"], {"success", "error"}, path + ".status") == "error";
     if (!spoken.text.empty() || !spoken.media.empty())
       return wrong("The toolResult block at " + path + " must come before any other content of its message.", path);
     if (!in_.array(value["content"], path + ".content")) return;
@@ -488,7 +489,7 @@ class Parser {
     out_.messages.push_back(std::move(result));
   }
 
-  void reasoning(Value value, const Message& spoken, const std::string& path) {
+  void reasoning(Value value, Message& spoken, const std::string& path) {
     if (!spoken.text.empty() || !spoken.calls.empty())
       return wrong("The reasoningContent block at " + path + " must come before text and tool use.", path);
     turns_.back().began_with_reasoning = true;
@@ -496,6 +497,7 @@ class Parser {
       const auto bytes = blob(value["redactedContent"], path + ".redactedContent");
       if (bytes && !signer_.open(kRedactedContentPurpose, encode_base64(*bytes)))
         model_error(path + ": Invalid `data` in `redacted_thinking` block");
+      spoken.parts.push_back({Part::Kind::kSealed, {}, std::string(value["redactedContent"].text())});
       prefix_.block("redacted", {value["redactedContent"].text()}, 0);
       return;
     }
@@ -512,6 +514,7 @@ class Parser {
       return model_error(path +
                          ": `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
                          "modified.");
+    spoken.parts.push_back({Part::Kind::kThought, said, signature});
     prefix_.block("reasoning", {said, signature}, count_tokens(said));
   }
 

@@ -145,7 +145,10 @@ class Parser {
             "and try again.",
             path + ".text");
       turn.blank_text = turn.blank_text || (!text.empty() && text.find_first_not_of(" \t\r\n") == std::string::npos);
-      if (!thought) spoken.add_text(text);
+      if (thought)
+        spoken.parts.push_back({Part::Kind::kThought, text, signature});
+      else
+        spoken.add_text(text, signature);
       check_signature(signature, {}, path);
     } else if (set == "inlineData") {
       inline_data(value["inlineData"], spoken, path + ".inline_data");
@@ -155,7 +158,7 @@ class Parser {
       in_.only(file, {"mimeType", "fileUri", "displayName"}, path + ".file_data");
       const std::string type = in_.optional_text(file["mimeType"], path + ".file_data.mime_type");
       const std::string uri = in_.text(file["fileUri"], path + ".file_data.file_uri");
-      spoken.media.push_back(describe_link(type.starts_with("image/") ? "image" : "file", uri));
+      spoken.add_media(describe_link(type.starts_with("image/") ? "image" : "file", uri));
     } else if (set == "functionCall") {
       function_call(value["functionCall"], spoken, signature, path, position);
     } else {
@@ -193,7 +196,7 @@ class Parser {
           "Unable to process input image. Please retry or report in "
           "https://developers.generativeai.google/guide/troubleshooting",
           path);
-    spoken.media.push_back(describe_bytes(type, *bytes));
+    spoken.add_media(describe_bytes(type, *bytes));
   }
 
   void function_call(Value value, Message& spoken, const std::string& signature, const std::string& path,
@@ -216,7 +219,7 @@ class Parser {
     // Ids are rare here: what has none is told from the others by its place.
     if (call.id.empty()) call.id = "#" + std::to_string(turns_.size()) + "." + std::to_string(turn.calls);
     ++turn.calls;
-    spoken.calls.push_back(std::move(call));
+    spoken.add_call(std::move(call), signature);
   }
 
   void function_response(Value value, const std::string& path) {
@@ -240,7 +243,9 @@ class Parser {
                  path);
       return;
     }
-    Message result{Role::kTool, said_by(value["response"]), {}, its->id};
+    Message result{Role::kTool, {}, {}, its->id};
+    result.add_text(said_by(value["response"]));
+    result.failed = !value["response"]["error"].missing();
     last_calls_.erase(its);
     const auto parts = value["parts"].elements();
     for (size_t i = 0; i < parts.size() && !in_.failed(); ++i) {
@@ -293,7 +298,7 @@ class Parser {
           path + ".name");
     if (std::ranges::find(out_.tools, made.name, &Tool::name) != out_.tools.end())
       in_.fail("Duplicate function declaration found: " + made.name, path + ".name");
-    in_.optional_text(value["description"], path + ".description");
+    made.description = in_.optional_text(value["description"], path + ".description");
     const Value parameters = value["parameters"], json_schema = value["parametersJsonSchema"];
     if (!parameters.absent() && !json_schema.absent())
       in_.fail(
@@ -344,12 +349,14 @@ class Parser {
               "responseSchema", "responseJsonSchema", "presencePenalty", "frequencyPenalty", "seed", "responseLogprobs",
               "logprobs", "thinkingConfig", "mediaResolution", "responseModalities"},
              path);
-    in_.optional_number(value["temperature"], 0, 2, path + ".temperature");
-    in_.optional_number(value["topP"], 0, 1, path + ".top_p");
+    Settings& settings = out_.settings;
+    settings.temperature = in_.optional_number(value["temperature"], 0, 2, path + ".temperature");
+    settings.top_p = in_.optional_number(value["topP"], 0, 1, path + ".top_p");
     in_.optional_number(value["topK"], 1, 1e9, path + ".top_k");
-    in_.optional_number(value["presencePenalty"], -2, 2, path + ".presence_penalty");
-    in_.optional_number(value["frequencyPenalty"], -2, 2, path + ".frequency_penalty");
-    in_.optional_integer(value["seed"], -2147483648LL, 2147483647LL, path + ".seed");
+    settings.top_k = value["topK"].integer();
+    settings.presence_penalty = in_.optional_number(value["presencePenalty"], -2, 2, path + ".presence_penalty");
+    settings.frequency_penalty = in_.optional_number(value["frequencyPenalty"], -2, 2, path + ".frequency_penalty");
+    settings.seed = in_.optional_integer(value["seed"], -2147483648LL, 2147483647LL, path + ".seed");
     in_.optional_integer(value["candidateCount"], 1, 1, path + ".candidate_count");
     if (in_.optional_boolean(value["responseLogprobs"], false, path + ".response_logprobs"))
       in_.fail("Logprobs is not supported for the requested model.", path + ".response_logprobs");
@@ -394,6 +401,8 @@ class Parser {
     in_.only(value, {"includeThoughts", "thinkingBudget", "thinkingLevel"}, path);
     out_.include_thoughts = in_.optional_boolean(value["includeThoughts"], false, path + ".include_thoughts");
     const auto budget = in_.optional_integer(value["thinkingBudget"], -1, kMost, path + ".thinking_budget");
+    out_.settings.thinking_budget = budget;
+    out_.settings.effort = value["thinkingLevel"].text();
     const std::string level = in_.optional_one_of(
         value["thinkingLevel"], {"MINIMAL", "LOW", "MEDIUM", "HIGH", "minimal", "low", "medium", "high"},
         path + ".thinking_level");
@@ -454,6 +463,8 @@ class Parser {
 
   // Gemini 3: every function call of the turn that is going on, the first of each step, comes back with its signature.
   void signatures() {
+    for (std::string_view older : {"gemini-1", "gemini-2"})
+      if (out_.model.find(older) != std::string::npos) return;
     size_t turn_begins = turns_.size();
     while (turn_begins > 0 && (turns_[turn_begins - 1].model || !turns_[turn_begins - 1].said)) --turn_begins;
     for (size_t i = turn_begins; i < turns_.size() && !in_.failed(); ++i) {

@@ -88,9 +88,9 @@ class Parser {
     constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
     if (root["max_tokens"].missing()) in_.missing("max_tokens");
     out_.tokens_max = in_.optional_integer(root["max_tokens"], 0, kMost, "max_tokens");
-    in_.optional_number(root["temperature"], 0, 1, "temperature");
-    in_.optional_number(root["top_p"], 0, 1, "top_p");
-    in_.optional_integer(root["top_k"], 0, kMost, "top_k");
+    out_.settings.temperature = in_.optional_number(root["temperature"], 0, 1, "temperature");
+    out_.settings.top_p = in_.optional_number(root["top_p"], 0, 1, "top_p");
+    out_.settings.top_k = in_.optional_integer(root["top_k"], 0, kMost, "top_k");
     out_.stream = in_.optional_boolean(root["stream"], false, "stream");
     in_.optional_one_of(root["service_tier"], {"auto", "standard_only"}, "service_tier");
     in_.optional_text(root["inference_geo"], "inference_geo");
@@ -155,7 +155,9 @@ class Parser {
         in_.fail(inside + ".name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'", inside + ".name");
       if (std::ranges::find(out_.tools, made.name, &Tool::name) != out_.tools.end())
         in_.fail("tools: Tool names must be unique.", inside + ".name");
-      const std::string description = in_.optional_text(tool["description"], inside + ".description");
+      const std::string description = made.description =
+          in_.optional_text(tool["description"], inside + ".description");
+      made.strict = tool["strict"].boolean().value_or(false);
       for (const char* flag : {"strict", "eager_input_streaming", "defer_loading"})
         in_.optional_boolean(tool[flag], false, in_.in(inside, flag));
       const Value schema = tool["input_schema"];
@@ -198,7 +200,8 @@ class Parser {
   void output_config(Value value) {
     if (value.absent() || !in_.object(value, "output_config")) return;
     in_.only(value, {"effort", "format"}, "output_config");
-    in_.optional_one_of(value["effort"], {"low", "medium", "high", "xhigh", "max"}, "output_config.effort");
+    out_.settings.effort =
+        in_.optional_one_of(value["effort"], {"low", "medium", "high", "xhigh", "max"}, "output_config.effort");
     const Value format = value["format"];
     if (format.absent() || !in_.object(format, "output_config.format")) return;
     in_.only(format, {"type", "schema"}, "output_config.format");
@@ -239,6 +242,7 @@ class Parser {
     if (value["budget_tokens"].missing()) return in_.missing("thinking.enabled.budget_tokens");
     const auto budget = in_.optional_integer(value["budget_tokens"], 1024, std::numeric_limits<int64_t>::max(),
                                              "thinking.enabled.budget_tokens");
+    out_.settings.thinking_budget = budget;
     if (budget && out_.tokens_max && *budget >= *out_.tokens_max)
       in_.fail(
           "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation at "
@@ -252,7 +256,7 @@ class Parser {
     if (value.absent()) return;
     Message message{Role::kSystem, {}, {}, {}};
     if (value.is_string()) {
-      message.text = value.text();
+      message.add_text(value.text());
       prefix_.block("system", {message.text}, count_tokens(message.text));
     } else if (value.is_array()) {
       const auto blocks = value.elements();
@@ -296,7 +300,7 @@ class Parser {
     Message spoken{turn.assistant ? Role::kAssistant : Role::kUser, {}, {}, {}};
     if (content.missing()) return in_.missing(path + ".content");
     if (content.is_string()) {
-      spoken.text = content.text();
+      spoken.add_text(content.text());
       turn.first_type = turn.last_type = "text";
       turn.empty = spoken.text.empty();
       turn.ends_in_space = ends_in_space(spoken.text);
@@ -339,9 +343,9 @@ class Parser {
     else if (type == "tool_use" && turn.assistant)
       tool_use(value, spoken, path);
     else if (type == "thinking" && turn.assistant)
-      thought(value, path);
+      thought(value, spoken, path);
     else if (type == "redacted_thinking" && turn.assistant)
-      redacted(value, path);
+      redacted(value, spoken, path);
     else if (type == "tool_use" || type == "thinking" || type == "redacted_thinking")
       in_.fail("messages: `" + type + "` blocks can only be specified by `assistant`", path + ".type");
     else if (type == "tool_result" || type == "image" || type == "document" || type == "search_result")
@@ -381,7 +385,7 @@ class Parser {
       const std::string url = in_.text(source["url"], at + ".url.url");
       if (!in_.failed() && !url.starts_with("https://"))
         in_.fail(at + ".url.url: Only HTTPS URLs are supported.", at + ".url.url");
-      spoken.media.push_back(describe_link("image", url));
+      spoken.add_media(describe_link("image", url));
     } else if (!in_.failed()) {
       in_.only(source, {"type", "media_type", "data"}, at + ".base64");
       const std::string claimed = in_.one_of(
@@ -394,7 +398,7 @@ class Parser {
       if (found != claimed)
         return in_.fail(at + ".base64.data: Image does not match the provided media type " + claimed,
                         at + ".base64.data");
-      spoken.media.push_back(describe_bytes(found, *bytes));
+      spoken.add_media(describe_bytes(found, *bytes));
     }
     prefix_.block("image", {source.raw()}, kMediaTokens);
     cache_control(value["cache_control"], inside + ".cache_control");
@@ -415,17 +419,17 @@ class Parser {
       const auto bytes = decode_base64(in_.text(source["data"], at + ".data"));
       if (!in_.failed() && (!bytes || !bytes->starts_with("%PDF")))
         return in_.fail(at + ".base64.data: The PDF specified was not valid.", at + ".data");
-      if (bytes) spoken.media.push_back(describe_bytes("application/pdf", *bytes));
+      if (bytes) spoken.add_media(describe_bytes("application/pdf", *bytes));
     } else if (type == "text") {
       in_.only(source, {"type", "media_type", "data"}, at);
       in_.one_of(source["media_type"], {"text/plain"}, at + ".media_type");
-      spoken.media.push_back(describe_bytes("text/plain", in_.text(source["data"], at + ".data")));
+      spoken.add_media(describe_bytes("text/plain", in_.text(source["data"], at + ".data")));
     } else if (type == "url") {
       in_.only(source, {"type", "url"}, at);
-      spoken.media.push_back(describe_link("file", in_.text(source["url"], at + ".url")));
+      spoken.add_media(describe_link("file", in_.text(source["url"], at + ".url")));
     } else if (!in_.failed()) {
       in_.only(source, {"type", "content"}, at);
-      spoken.media.push_back(describe_bytes("text/plain", source["content"].raw()));
+      spoken.add_media(describe_bytes("text/plain", source["content"].raw()));
     }
     prefix_.block("document", {source.raw()}, kMediaTokens);
     cache_control(value["cache_control"], inside + ".cache_control");
@@ -462,7 +466,7 @@ class Parser {
     call.arguments = value["input"].raw();
     prefix_.block("tool_use", {call.id, call.name, call.arguments},
                   count_tokens(call.name) + count_tokens(call.arguments));
-    spoken.calls.push_back(std::move(call));
+    spoken.add_call(std::move(call));
     cache_control(value["cache_control"], inside + ".cache_control");
   }
 
@@ -473,10 +477,10 @@ class Parser {
     if (!good_id(result.call_id, inside + ".tool_use_id")) return;
     if (!spoken.text.empty() || !spoken.media.empty())
       return in_.fail(path + ": `tool_result` blocks must come before any other content in the message", path);
-    in_.optional_boolean(value["is_error"], false, inside + ".is_error");
+    result.failed = in_.optional_boolean(value["is_error"], false, inside + ".is_error");
     const Value content = value["content"];
     if (content.is_string()) {
-      result.text = content.text();
+      result.add_text(content.text());
     } else if (content.is_array()) {
       const auto blocks = content.elements();
       for (size_t i = 0; i < blocks.size() && !in_.failed(); ++i) {
@@ -500,7 +504,7 @@ class Parser {
     out_.messages.push_back(std::move(result));
   }
 
-  void thought(Value value, const std::string& path) {
+  void thought(Value value, Message& spoken, const std::string& path) {
     const std::string inside = path + ".thinking";
     in_.only(value, {"type", "thinking", "signature"}, inside);
     const std::string text = in_.text(value["thinking"], inside + ".thinking");
@@ -513,16 +517,18 @@ class Parser {
                           ": `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
                           "modified. These blocks must remain as they were in the original response.",
                       inside + ".thinking");
+    spoken.parts.push_back({Part::Kind::kThought, text, signature});
     prefix_.block("thinking", {text, signature}, count_tokens(text));
   }
 
-  void redacted(Value value, const std::string& path) {
+  void redacted(Value value, Message& spoken, const std::string& path) {
     const std::string inside = path + ".redacted_thinking";
     in_.only(value, {"type", "data"}, inside);
     const std::string data = in_.text(value["data"], inside + ".data");
     if (in_.failed()) return;
     if (!signer_.open(kRedactedPurpose, data))
       return in_.fail(path + ": Invalid `data` in `redacted_thinking` block", inside + ".data");
+    spoken.parts.push_back({Part::Kind::kSealed, {}, data});
     prefix_.block("redacted", {data}, 0);
   }
 

@@ -14,9 +14,9 @@ void take_image(StrictReader& in, const std::string& url, Message& message, cons
     if (type.empty())
       return in.fail("You uploaded an unsupported image. Please make sure your image is valid.", path,
                      "invalid_image_format");
-    message.media.push_back(describe_bytes(type, data->bytes));
+    message.add_media(describe_bytes(type, data->bytes));
   } else if (url.starts_with("https://") || url.starts_with("http://")) {
-    message.media.push_back(describe_link("image", url));
+    message.add_media(describe_link("image", url));
   } else {
     in.fail("Invalid '" + path + "'. Expected a base64-encoded data URL with an image MIME type, or a URL.", path,
             "invalid_value");
@@ -27,7 +27,7 @@ void take_file(StrictReader& in, const std::string& data_url, Message& message, 
   if (in.failed()) return;
   const auto data = parse_data_url(data_url);
   if (!data) return in.fail("Invalid '" + path + "'. Expected a base64-encoded data URL.", path, "invalid_value");
-  message.media.push_back(describe_bytes(data->type, data->bytes));
+  message.add_media(describe_bytes(data->type, data->bytes));
 }
 
 bool mentions_json(const Prompt& prompt) {

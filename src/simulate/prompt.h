@@ -19,6 +19,15 @@ struct ToolCall {
   bool operator==(const ToolCall&) const = default;
 };
 
+// What a message was made of, in order. The model does not look here: it is for whoever compares what arrived with what
+// was meant (tests/fidelity).
+struct Part {
+  enum class Kind { kText, kRefusal, kMedia, kCall, kThought, kSealed };
+  Kind kind = Kind::kText;
+  std::string text = {};       // kCall: its id
+  std::string signature = {};  // what vouches for it; kSealed: the block itself
+};
+
 struct Message {
   Role role = Role::kUser;
   // Text parts in order: an assistant's are one text, others' are joined by line feeds. What is not text is left out.
@@ -30,7 +39,21 @@ struct Message {
 
   size_t last_part = 0;  // where the last text part begins
 
-  void add_text(std::string_view part) {
+  std::vector<Part> parts = {};
+  std::string name = {};  // of the participant
+  bool failed = false;    // tool: it reports an error
+
+  void add_media(std::string description) {
+    parts.push_back({Part::Kind::kMedia, description});
+    media.push_back(std::move(description));
+  }
+  void add_call(ToolCall call, std::string signature = {}) {
+    parts.push_back({Part::Kind::kCall, call.id, std::move(signature)});
+    calls.push_back(std::move(call));
+  }
+  void add_text(std::string_view part, std::string signature = {}) {
+    if (part.empty() && signature.empty()) return;
+    parts.push_back({Part::Kind::kText, std::string(part), std::move(signature)});
     if (part.empty()) return;
     if (role != Role::kAssistant && !text.empty()) {
       text += '\n';
@@ -43,6 +66,8 @@ struct Message {
 struct Tool {
   std::string name;
   std::string parameters;  // JSON schema; empty: takes nothing
+  std::string description = {};
+  bool strict = false;
 };
 
 enum class ToolChoice { kAuto, kNone, kRequired, kNamed };
@@ -55,6 +80,13 @@ struct PrefixMark {
   int64_t tokens = 0;      // before this place
   int64_t ttl_s = 0;       // what the caller asks to keep it for; 0: nothing was asked, but it may be found here
   bool automatic = false;  // kept without being asked, and not charged for
+};
+
+// How the answer is to be drawn and shaped, as far as the model does not care.
+struct Settings {
+  std::optional<double> temperature, top_p, presence_penalty, frequency_penalty;
+  std::optional<int64_t> top_k, seed, thinking_budget;
+  std::string verbosity = {}, effort = {}, format_name = {}, format_description = {};
 };
 
 struct Prompt {
@@ -72,6 +104,7 @@ struct Prompt {
   std::string reasoning_effort;
   Thinking thinking = Thinking::kUnsaid;
   std::vector<PrefixMark> prefix;  // in order
+  Settings settings;
 };
 
 }  // namespace perdure::simulate

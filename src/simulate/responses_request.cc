@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/ids.h"
 #include "simulate/openai_media.h"
@@ -46,7 +47,7 @@ class Parser {
     if (!root["instructions"].absent()) {
       const std::string text = in_.text(root["instructions"], "instructions");
       out_.instructions = root["instructions"].raw();
-      if (!text.empty()) out_.messages.push_back({Role::kSystem, text, {}, {}});
+      if (!text.empty()) say(Role::kSystem, text);
     }
     what_was_kept();
     input(root["input"]);
@@ -101,6 +102,11 @@ class Parser {
              "");
   }
 
+  void say(Role role, std::string_view text) {
+    out_.messages.push_back({.role = role});
+    out_.messages.back().add_text(text);
+  }
+
   void unsupported(const std::string& param, const std::string& why) {
     in_.fail("Unsupported parameter: '" + param + "' " + why + " (simulated).", param, "unsupported_parameter");
   }
@@ -128,6 +134,8 @@ class Parser {
     in_.optional_integer(root["top_logprobs"], 0, 0, "top_logprobs");
     number(root, "temperature", 2, out_.temperature);
     number(root, "top_p", 1, out_.top_p);
+    out_.settings.temperature = root["temperature"].number();
+    out_.settings.top_p = root["top_p"].number();
     out_.parallel_tool_calls = in_.optional_boolean(root["parallel_tool_calls"], true, "parallel_tool_calls");
     enumerated(root, "truncation", {"auto", "disabled"}, out_.truncation);
     enumerated(root, "service_tier", {"auto", "default", "flex", "scale", "priority"}, out_.service_tier);
@@ -187,7 +195,7 @@ class Parser {
   void reasoning(Value value) {
     if (value.absent() || !in_.object(value, "reasoning")) return;
     in_.only(value, {"effort", "summary", "generate_summary", "context", "mode"}, "reasoning");
-    out_.reasoning_effort = in_.optional_one_of(
+    out_.reasoning_effort = out_.settings.effort = in_.optional_one_of(
         value["effort"], {"none", "minimal", "low", "medium", "high", "xhigh", "max"}, "reasoning.effort");
     for (const char* name : {"summary", "generate_summary"})
       if (!in_.optional_one_of(value[name], {"auto", "concise", "detailed"}, in_.in("reasoning", name)).empty())
@@ -229,7 +237,7 @@ class Parser {
     if (value.missing()) return in_.missing("input");
     if (value.is_string()) {
       if (value.text().empty() && out_.messages.empty()) in_.fail("Invalid 'input': empty string.", "input");
-      out_.messages.push_back({Role::kUser, std::string(value.text()), {}, {}});
+      say(Role::kUser, value.text());
       json::Writer json;
       json.begin_object().field("role", "user").field("content", value.text()).end_object();
       if (shelf_ != nullptr) out_.items.push_back(json.take());
@@ -298,10 +306,11 @@ class Parser {
       follows(id, "message", path, "msg_");
     else
       without_following_item();
+    spoken.parts = std::exchange(thoughts_, {});
     const Value content = value["content"];
     if (content.missing()) return in_.missing(in_.in(path, "content"));
     if (content.is_string())
-      spoken.text = content.text();
+      spoken.add_text(content.text());
     else if (content.is_array())
       parts(content, spoken, in_.in(path, "content"));
     else
@@ -326,7 +335,7 @@ class Parser {
         if (assistant && !part["annotations"].absent()) in_.array(part["annotations"], in_.in(at, "annotations"));
       } else if (type == "refusal" && assistant) {
         in_.only(part, {"type", "refusal"}, at);
-        in_.text(part["refusal"], in_.in(at, "refusal"));
+        spoken.parts.push_back({Part::Kind::kRefusal, in_.text(part["refusal"], in_.in(at, "refusal"))});
       } else if (type == "input_image" && !assistant) {
         image(part, spoken, at);
       } else if (type == "input_file" && !assistant) {
@@ -353,7 +362,7 @@ class Parser {
     if (const std::string id = in_.optional_text(part["file_id"], in_.in(path, "file_id")); !id.empty())
       return not_found("Files with IDs were not found: " + id, in_.in(path, "file_id"), "not_found");
     if (const std::string url = in_.optional_text(part["file_url"], in_.in(path, "file_url")); !url.empty())
-      return static_cast<void>(spoken.media.push_back("file at " + url));
+      return static_cast<void>(spoken.add_media("file at " + url));
     take_file(in_, in_.text(part["file_data"], in_.in(path, "file_data")), spoken, in_.in(path, "file_data"));
   }
 
@@ -374,7 +383,8 @@ class Parser {
     open_.push_back(call.id);
     if (out_.messages.empty() || out_.messages.back().role != Role::kAssistant)
       out_.messages.push_back({Role::kAssistant, {}, {}, {}});
-    out_.messages.back().calls.push_back(std::move(call));
+    for (Part& thought : std::exchange(thoughts_, {})) out_.messages.back().parts.push_back(std::move(thought));
+    out_.messages.back().add_call(std::move(call));
   }
 
   void check_call_id(const std::string& id, const std::string& path) {
@@ -394,7 +404,7 @@ class Parser {
     if (output.missing())
       in_.missing(in_.in(path, "output"));
     else if (output.is_string())
-      result.text = output.text();
+      result.add_text(output.text());
     else if (output.is_array())
       parts(output, result, in_.in(path, "output"));
     else
@@ -422,13 +432,14 @@ class Parser {
       in_.fail("Invalid '" + path + ".id': '" + id + "'. Expected an ID that begins with 'rs'.", in_.in(path, "id"),
                "invalid_value");
     in_.array(value["summary"], in_.in(path, "summary"));
+    std::string said;
     const auto summary = value["summary"].elements();
     for (size_t i = 0; i < summary.size() && !in_.failed(); ++i) {
       const std::string at = in_.at(in_.in(path, "summary"), i);
       if (!in_.object(summary[i], at)) return;
       in_.only(summary[i], {"type", "text"}, at);
       in_.one_of(summary[i]["type"], {"summary_text"}, in_.in(at, "type"));
-      in_.text(summary[i]["text"], in_.in(at, "text"));
+      said += in_.text(summary[i]["text"], in_.in(at, "text"));
     }
     last_was_reasoning_ = id;
     if (in_.failed() || kept_) return;
@@ -442,6 +453,7 @@ class Parser {
       in_.fail("The encrypted content for item " + id +
                    " could not be verified. Reason: Encrypted content could not be decrypted or parsed.",
                "", "invalid_encrypted_content");
+    thoughts_.push_back({Part::Kind::kSealed, said, sealed});
   }
 
   void reference(Value value, const std::string& path) {
@@ -477,8 +489,8 @@ class Parser {
                      ".name': string does not match pattern. Expected a string that matches the "
                      "pattern '^[a-zA-Z0-9_-]+$'.",
                  in_.in(path, "name"), "invalid_value");
-      in_.optional_text(tool["description"], in_.in(path, "description"));
-      const bool strict = in_.optional_boolean(tool["strict"], false, in_.in(path, "strict"));
+      made.description = in_.optional_text(tool["description"], in_.in(path, "description"));
+      const bool strict = made.strict = in_.optional_boolean(tool["strict"], false, in_.in(path, "strict"));
       const Value parameters = tool["parameters"];
       if (!parameters.absent() && in_.object(parameters, in_.in(path, "parameters"))) {
         made.parameters = parameters.raw();
@@ -529,7 +541,7 @@ class Parser {
     if (value.absent() || !in_.object(value, "text")) return;
     out_.text_json = value.raw();
     in_.only(value, {"format", "verbosity"}, "text");
-    in_.optional_one_of(value["verbosity"], {"low", "medium", "high"}, "text.verbosity");
+    out_.settings.verbosity = in_.optional_one_of(value["verbosity"], {"low", "medium", "high"}, "text.verbosity");
     const Value format = value["format"];
     if (format.absent() || !in_.object(format, "text.format")) return;
     const std::string type = in_.one_of(format["type"], {"json_object", "json_schema", "text"}, "text.format.type");
@@ -544,13 +556,13 @@ class Parser {
     }
     if (type != "json_schema") return;
     in_.only(format, {"type", "name", "description", "schema", "strict"}, "text.format");
-    const std::string name = in_.text(format["name"], "text.format.name");
+    const std::string name = out_.settings.format_name = in_.text(format["name"], "text.format.name");
     if (!in_.failed() && !made_of_word_characters(name, "_-", 64))
       in_.fail(
           "Invalid 'text.format.name': string does not match pattern. Expected a string that matches the pattern "
           "'^[a-zA-Z0-9_-]+$'.",
           "text.format.name", "invalid_value");
-    in_.optional_text(format["description"], "text.format.description");
+    out_.settings.format_description = in_.optional_text(format["description"], "text.format.description");
     const bool strict = in_.optional_boolean(format["strict"], false, "text.format.strict");
     if (!in_.object(format["schema"], "text.format.schema")) return;
     out_.format = Format::kJsonSchema;
@@ -565,8 +577,9 @@ class Parser {
   std::optional<Error> missing_;
   std::vector<std::string> open_;   // calls without their output
   std::string last_was_reasoning_;  // its id
+  std::vector<Part> thoughts_;      // reasoning that its item has not followed yet
+  bool kept_ = false;               // reading what this supplier kept itself
   bool counting_ = false;
-  bool kept_ = false;  // reading what this supplier kept itself
 };
 
 }  // namespace

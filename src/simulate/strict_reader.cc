@@ -202,11 +202,12 @@ bool StrictReader::optional_boolean(Value value, bool otherwise, const std::stri
   return *value.boolean();
 }
 
-void StrictReader::optional_number(Value value, double least, double most, const std::string& path) {
-  if (value.absent()) return;
-  if (!value.number()) return wrong_type(value, "a number", path);
+std::optional<double> StrictReader::optional_number(Value value, double least, double most, const std::string& path) {
+  if (value.absent()) return std::nullopt;
+  if (!value.number()) return wrong_type(value, "a number", path), std::nullopt;
   const double number = *value.number();
   if (number < least || number > most) out_of_range(path, number < least, false, least, most);
+  return number;
 }
 
 std::optional<int64_t> StrictReader::optional_integer(Value value, int64_t least, int64_t most,

@@ -42,7 +42,7 @@ class StrictReader {
   std::string optional_text(json::Value value, const std::string& path);        // null counts as absent
   std::string optional_one_of(json::Value value, Words words, const std::string& path);
   bool optional_boolean(json::Value value, bool otherwise, const std::string& path);
-  void optional_number(json::Value value, double least, double most, const std::string& path);
+  std::optional<double> optional_number(json::Value value, double least, double most, const std::string& path);
   std::optional<int64_t> optional_integer(json::Value value, int64_t least, int64_t most, const std::string& path);
 
  private:
