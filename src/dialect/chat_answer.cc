@@ -222,8 +222,11 @@ Result<void> ChatAnswerReader::parts(json::Value parts, std::vector<Piece>& out)
       add_text(Piece::Kind::kRefusal, part["refusal"].text(), out);
     } else if (type == "thinking") {
       add_text(Piece::Kind::kReasoning, part["thinking"].text(), out);
-      for (json::Value thought : part["thinking"].elements())
+      for (json::Value thought : part["thinking"].elements()) {
+        if (!thought["type"].absent() && thought["type"].text() != "text" && thought["type"].text() != "reference")
+          return foreign("a thought of type ", thought["type"].text());
         add_text(Piece::Kind::kReasoning, thought["text"].text(), out);
+      }
     } else if (type == "reference") {
       out.push_back({.kind = Piece::Kind::kAnnotation, .text = std::string(part.raw())});
     } else {

@@ -14,9 +14,10 @@ namespace {
 using json::Writer;
 
 void write_tools(Writer& out, const Request& request) {
-  if (request.tools.empty()) return;
+  if (shown_tools(request).empty()) return;
   out.key("tools").begin_array();
-  for (const Tool& tool : request.tools) {
+  for (size_t index : shown_tools(request)) {
+    const Tool& tool = request.tools[index];
     out.begin_object().field("type", "function").key("function").begin_object().field("name", tool.name);
     if (tool.description) out.field("description", *tool.description);
     if (!tool.parameters.empty()) out.key("parameters").raw(tool.parameters);
@@ -38,9 +39,13 @@ void write_tools(Writer& out, const Request& request) {
       out.key("tool_choice").begin_object().field("type", "function").key("function").begin_object();
       out.field("name", choice.function).end_object().end_object();
       break;
-    // All tools stay in sight, for the supplier's prompt cache; what is called is checked when the answer comes.
     case ToolChoice::Mode::kAllowed:
-      out.field("tool_choice", choice.allowed_required ? "required" : "auto");
+      if (allows_one(choice)) {
+        out.key("tool_choice").begin_object().field("type", "function").key("function").begin_object();
+        out.field("name", choice.allowed[0]).end_object().end_object();
+      } else {
+        out.field("tool_choice", choice.allowed_required ? "required" : "auto");
+      }
       break;
   }
   if (request.parallel_tool_calls) out.field("parallel_tool_calls", *request.parallel_tool_calls);

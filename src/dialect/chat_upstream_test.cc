@@ -100,25 +100,28 @@ TEST(ChatRequest, SendsWhatWasGiven) {
   EXPECT_EQ(older->find("max_completion_tokens"), std::string::npos);
 }
 
-TEST(ChatRequest, MapsToolChoices) {
-  const auto choice = [](ToolChoice given, bool tools = true) {
+TEST(ChatRequest, T8_MapsToolChoices) {
+  const auto choice = [](ToolChoice given, bool tools = true, size_t shown = 2) {
     Request request{.model = "m", .tool_choice = std::move(given)};
     if (tools) request.tools = {{.name = "f"}, {.name = "g"}};
     auto body = write_chat_request(request, std::vector{user("hi")}, "u", {});
     auto document = json::Document::parse(*body);
-    EXPECT_EQ(document->root()["tools"].size(), tools ? 2u : 0u) << "all tools stay in sight";
+    EXPECT_EQ(document->root()["tools"].size(), tools ? shown : 0u);
     return std::string(document->root()["tool_choice"].raw());
   };
   using Mode = ToolChoice::Mode;
   EXPECT_EQ(choice({}), "");
   EXPECT_EQ(choice({.mode = Mode::kNone}), R"("none")");
   EXPECT_EQ(choice({.mode = Mode::kRequired}), R"("required")");
-  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed = {"f"}}), R"("auto")");
-  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"f"}}), R"("required")");
+  // Which ones may be called is said by showing no others, unless there is one that must be.
+  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed = {"f"}}, true, 1), R"("auto")");
+  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"f", "g"}}), R"("required")");
+  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"f"}}),
+            R"({"type":"function","function":{"name":"f"}})");
   EXPECT_EQ(choice({.mode = Mode::kNone}, false), "");
 }
 
-TEST(ChatRequest, PutsSystemMessagesFirst) {
+TEST(ChatRequest, T6_PutsSystemMessagesFirst) {
   const std::vector context = {user("a"), system_message("s"), assistant("b"), system_message("d", Role::kDeveloper),
                                user("c")};
   const std::string rest =
@@ -131,7 +134,7 @@ TEST(ChatRequest, PutsSystemMessagesFirst) {
             R"([{"role":"system","content":"i\n\ns\n\nd"},)" + rest);
 }
 
-TEST(ChatRequest, WritesPartsOfUserMessages) {
+TEST(ChatRequest, T12_WritesPartsOfUserMessages) {
   Item item{.role = Role::kUser};
   item.content = {{.text = ""},
                   {.text = "look"},
@@ -144,7 +147,7 @@ TEST(ChatRequest, WritesPartsOfUserMessages) {
       R"({"type":"image_url","image_url":{"url":"https://x"}},{"type":"file","file":{"filename":"f.pdf","file_data":"data:,"}}]}])");
 }
 
-TEST(ChatRequest, LeavesOutEmptyTextsAndOthersReasoning) {
+TEST(ChatRequest, T5_T19_LeavesOutEmptyTextsAndOthersReasoning) {
   Item reasoning{.kind = ItemKind::kReasoning,
                  .content = {{.kind = PartKind::kReasoningText, .text = "secret"}},
                  .encrypted = "e"};
@@ -156,14 +159,14 @@ TEST(ChatRequest, LeavesOutEmptyTextsAndOthersReasoning) {
   EXPECT_EQ(messages({user("a"), two}), R"([{"role":"user","content":"a"},{"role":"assistant","content":"one two"}])");
 }
 
-TEST(ChatRequest, KeepsRefusals) {
+TEST(ChatRequest, T14_KeepsRefusals) {
   Item item{.role = Role::kAssistant,
             .content = {{.kind = PartKind::kOutputText, .text = "t"}, {.kind = PartKind::kRefusal, .text = "no"}}};
   EXPECT_EQ(messages({item}),
             R"([{"role":"assistant","content":[{"type":"text","text":"t"},{"type":"refusal","refusal":"no"}]}])");
 }
 
-TEST(ChatRequest, OutputsFollowTheirCalls) {
+TEST(ChatRequest, T1_OutputsFollowTheirCalls) {
   const std::string parallel = "[" + turn("null", both()) + "," + answer("a", "1") + "," + answer("b", "2");
   EXPECT_EQ(messages({call("a"), call("b"), output("a", "1"), output("b", "2")}), parallel + "]");
   EXPECT_EQ(messages({call("a"), call("b"), output("b", "2"), output("a", "1")}), parallel + "]")
@@ -183,7 +186,7 @@ TEST(ChatRequest, OutputsFollowTheirCalls) {
       << "a call among the outputs of its group";
 }
 
-TEST(ChatRequest, CallsMadeWithAnswersKnownAreTurnsOfTheirOwn) {
+TEST(ChatRequest, T1_CallsMadeWithAnswersKnownAreTurnsOfTheirOwn) {
   EXPECT_EQ(
       messages({call("a"), output("a", "1"), call("b"), output("b", "2")}),
       "[" + turn("null", kCallA) + "," + answer("a", "1") + "," + turn("null", kCallB) + "," + answer("b", "2") + "]");
@@ -193,7 +196,7 @@ TEST(ChatRequest, CallsMadeWithAnswersKnownAreTurnsOfTheirOwn) {
       << "a model that uses a call_id again";
 }
 
-TEST(ChatRequest, ArgumentsAreSentAsTheyWereWritten) {
+TEST(ChatRequest, T11_ArgumentsAreSentAsTheyWereWritten) {
   EXPECT_EQ(
       messages({call("a", "{bad"), output("a", "")}),
       R"([{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{bad"}}]},)" +
@@ -295,7 +298,7 @@ TEST(ChatRequest, LenientRequestsNameWhatTheyLose) {
   EXPECT_NE(message->body.find(R"("reasoning_effort":"low")"), std::string::npos) << "the word nearest to the limit";
 }
 
-TEST(ChatRequest, NamesOfParticipantsAndFailuresOfTools) {
+TEST(ChatRequest, T3_NamesOfParticipantsAndFailuresOfTools) {
   Item named = user("a");
   named.name = "ann";
   Item failed = output("a", "no such file");
@@ -478,7 +481,7 @@ TEST(ChatStream, TellsTextAndUsage) {
   EXPECT_EQ(*pieces, expected);
 }
 
-TEST(ChatStream, TellsToolCallsInEveryForm) {
+TEST(ChatStream, T22_TellsToolCallsInEveryForm) {
   const auto calls = [](std::string_view deltas) {
     auto pieces = feed(std::string(deltas) + chunk(R"("delta":{},"finish_reason":"tool_calls")"));
     EXPECT_TRUE(pieces.ok()) << pieces.error().message;
@@ -524,7 +527,7 @@ TEST(ChatStream, TellsToolCallsInEveryForm) {
       << "in the order of names";
 }
 
-TEST(ChatStream, TellsReasoningAndRefusals) {
+TEST(ChatStream, T14_TellsReasoningAndRefusals) {
   const Told all = told(*feed(
       chunk(R"("delta":{"reasoning_content":"a","reasoning":"a"})") +
       chunk(R"("delta":{"reasoning":"b","content":null})") +
@@ -596,6 +599,7 @@ TEST(ChatStream, T9WhatHasNoPlaceIsRefusedByName) {
       {R"({"audio":{"id":"a"}})", "audio"},
       {R"({"images":[{"type":"image_url"}]})", "images"},
       {R"({"reasoning_details":[{"type":"reasoning.smell"}]})", "reasoning.smell"},
+      {R"({"content":[{"type":"thinking","thinking":[{"type":"image_url","image_url":"x"}]}]})", "image_url"},
   };
   for (const auto& [delta, word] : cases) {
     auto pieces = feed(chunk("\"delta\":" + std::string(delta)) + std::string(kStop));
@@ -605,7 +609,7 @@ TEST(ChatStream, T9WhatHasNoPlaceIsRefusedByName) {
   }
 }
 
-TEST(ChatStream, CountsAsOpenAiDoes) {
+TEST(ChatStream, T29_CountsAsOpenAiDoes) {
   const auto usage = [](std::string_view fields) {
     auto pieces = feed("data: {\"choices\":[],\"usage\":{" + std::string(fields) + "}}\n\ndata: [DONE]\n\n");
     EXPECT_TRUE(pieces.ok());
@@ -623,7 +627,7 @@ TEST(ChatStream, CountsAsOpenAiDoes) {
             (Usage{0, 0, int64_t{1} << 53, 0, true}));
 }
 
-TEST(ChatStream, IsWholeOnlyIfTheSupplierSaidSo) {
+TEST(ChatStream, T21_IsWholeOnlyIfTheSupplierSaidSo) {
   EXPECT_TRUE(feed("data: [DONE]\n\n").ok());
   EXPECT_TRUE(feed(kStop).ok());
   for (std::string bytes : {std::string(), chunk(R"("delta":{"content":"a"})"),
@@ -635,7 +639,7 @@ TEST(ChatStream, IsWholeOnlyIfTheSupplierSaidSo) {
   }
 }
 
-TEST(ChatStream, ReportsTheSuppliersErrors) {
+TEST(ChatStream, T20_ReportsTheSuppliersErrors) {
   const std::pair<std::string_view, Code> cases[] = {
       {R"({"error":{"message":"busy","type":"server_error"}})", Code::kUnavailable},
       {R"({"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}})", Code::kOverloaded},

@@ -84,22 +84,17 @@ class Messages {
     return {};
   }
 
-  // Reasoning where it was, then text, then calls: text behind a call would part it from its result.
+  // Reasoning, then text, then calls, as Bedrock wants them: text behind a call would part it from its result.
   Result<void> end_turn() {
     const std::vector<size_t> turn = std::exchange(turn_, {});
     calls_ = answered_ = 0;
-    const auto is_call = [&](size_t i) { return item(i).kind == ItemKind::kFunctionCall; };
-    const auto is_text = [&](size_t i) { return item(i).kind == ItemKind::kMessage; };
-    const auto first_call = std::ranges::find_if(turn, is_call);
-    for (auto i = turn.begin(); i != first_call; ++i) TRY_VOID(write_assistant(*i));
-    for (auto i = first_call; i != turn.end(); ++i) {
-      if (is_text(*i)) TRY_VOID(write_assistant(*i));
+    for (ItemKind kind : {ItemKind::kReasoning, ItemKind::kMessage, ItemKind::kFunctionCall}) {
+      for (size_t i : turn) {
+        if (item(i).kind == kind) TRY_VOID(write_assistant(i));
+      }
     }
-    for (auto i = first_call; i != turn.end(); ++i) {
-      if (!is_text(*i)) TRY_VOID(write_assistant(*i));
-    }
-    for (auto i = first_call; i != turn.end(); ++i) {
-      if (is_call(*i)) TRY_VOID(write_result(*i));
+    for (size_t i : turn) {
+      if (item(i).kind == ItemKind::kFunctionCall) TRY_VOID(write_result(i));
     }
     return {};
   }
@@ -119,6 +114,7 @@ class Messages {
     for (const Part& part : one.content) {
       if (blank(part.text)) continue;
       TRY_VOID(say_as("assistant"));
+      spoke_ = true;
       out_.begin_object().field("text", part.text).end_object();
       write_cache_point(out_, part.cache);
     }
@@ -130,6 +126,8 @@ class Messages {
     if (one.encrypted.empty() || one.issuer.empty() || one.issuer != ask_.issuer || !begun_) return {};
     if (one.opaque != OpaqueKind::kSignature && one.opaque != OpaqueKind::kRedacted) return {};
     TRY_VOID(say_as("assistant"));
+    if (!spoke_) thought_first_ = true;
+    spoke_ = true;
     out_.begin_object().key("reasoningContent").begin_object();
     if (one.opaque == OpaqueKind::kRedacted) {
       out_.field("redactedContent", one.encrypted);
@@ -147,13 +145,24 @@ class Messages {
     if (!begun_) return unsayable(param(index), "a conversation that begins with a tool call");
     TRY_VOID(check_tool_name(call.name, param(index) + ".name"));
     TRY_VOID(say_as("assistant"));
+    spoke_ = true;
     out_.begin_object().key("toolUse").begin_object();
-    out_.field("toolUseId", supplier_tool_id(call.call_id, kConverseToolIds)).field("name", call.name).key("input");
+    out_.field("toolUseId", give_id(index)).field("name", call.name).key("input");
     write_arguments(call.arguments);
     out_.end_object().end_object();
     write_cache_point(out_, call.cache);
     said_.tool_blocks = true;
     return {};
+  }
+
+  // An id that a model uses again becomes another one, since Claude wants them to differ. The n-th use of an id stays
+  // the n-th as a conversation grows.
+  const std::string& give_id(size_t call) {
+    const std::string& ours = item(call).call_id;
+    std::string theirs = supplier_tool_id(ours, kConverseToolIds);
+    for (size_t n = ++given_[ours]; !taken_.insert(theirs).second; ++n)
+      theirs = supplier_tool_id(say("{}~{}", ours, n), kConverseToolIds);
+    return ids_[call] = std::move(theirs);
   }
 
   // Byte for byte where it is an object. What a model wrote wrongly still has to be said for the session to go on.
@@ -183,8 +192,9 @@ class Messages {
     const size_t index = indexes[used++];
     const Item& output = item(index);
     TRY_VOID(say_as("user"));
+    said_.bare_loop = !thought_first_;
     out_.begin_object().key("toolResult").begin_object();
-    out_.field("toolUseId", supplier_tool_id(call_id, kConverseToolIds)).key("content").begin_array();
+    out_.field("toolUseId", ids_.at(call)).key("content").begin_array();
     if (output.output_is_text) {
       if (!blank(output.output)) out_.begin_object().field("text", output.output).end_object();
     } else {
@@ -304,6 +314,7 @@ class Messages {
     out_.begin_object().field("role", role).key("content").begin_array();
     role_ = role;
     begun_ = true;
+    if (role == "assistant") said_.bare_loop = thought_first_ = spoke_ = false;
     return {};
   }
 
@@ -320,8 +331,12 @@ class Messages {
   const UpstreamAsk& ask_;
   LeftOut& left_out_;
   ConverseMessages said_;
-  std::string_view role_;  // of the open message
-  bool begun_ = false;     // there is a message
+  std::string_view role_;                       // of the open message
+  bool begun_ = false;                          // there is a message
+  bool spoke_ = false, thought_first_ = false;  // the assistant, in its last message
+  std::map<size_t, std::string> ids_;           // of calls, as they are written
+  std::map<std::string, size_t> given_;
+  std::set<std::string> taken_;
   bool text_here_ = false;
   std::string file_here_;     // the first file of the open message
   std::vector<size_t> turn_;  // the assistant's open turn

@@ -116,6 +116,7 @@ class ModelFields {
     if (family_ == ConverseFamily::kClaude) {
       if (budget) TRY_VOID(refuse_budget());
       out_.key("thinking").begin_object().field("type", "adaptive").end_object();
+      fields_.thinks = true;
       if (!effort.empty()) fields_.effort = effort_word(effort, true);
       return {};
     }
@@ -123,7 +124,9 @@ class ModelFields {
     // for thinking.
     int64_t tokens = budget ? *ask_.request.reasoning_tokens_max : budget_of(effort);
     if (ask_.max_output_tokens && tokens >= *ask_.max_output_tokens) tokens = *ask_.max_output_tokens / 2;
-    if (tokens < kBudgetMin) return {};
+    // Another supplier wrote the turn whose tools are being answered: it cannot begin with thoughts of Claude's.
+    if (tokens < kBudgetMin || tools_.bare_loop) return {};
+    fields_.thinks = true;
     out_.key("thinking").begin_object().field("type", "enabled").field("budget_tokens", tokens).end_object();
     return {};
   }
@@ -140,6 +143,7 @@ class ModelFields {
 
   Result<void> write_top_k() {
     if (!ask_.request.top_k) return {};
+    if (fields_.thinks) return left_out_.refuse("top_k", "'top_k' together with reasoning");
     if (is_claude(family_)) {
       out_.field("top_k", *ask_.request.top_k);
     } else if (family_ == ConverseFamily::kNova || family_ == ConverseFamily::kNovaPlain) {

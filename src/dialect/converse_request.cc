@@ -50,9 +50,10 @@ class Body {
     TRY_VOID(check_what_has_no_place());
     out_.begin_object();
     TRY(const ConverseMessages messages, write_converse_messages(out_, ask_, left_out_));
-    TRY_VOID(write_inference());
     TRY_VOID(write_tools(messages.tool_blocks));
+    tools_.bare_loop = messages.bare_loop;
     TRY(const ConverseModelFields fields, converse_model_fields(ask_, family_, tools_, left_out_));
+    TRY_VOID(write_inference(fields.thinks));
     if (!fields.additional.empty()) out_.key("additionalModelRequestFields").raw(fields.additional);
     // Which stop sequence was met is told by the model's maker, where at all.
     if (!request_.stop.empty()) {
@@ -76,16 +77,22 @@ class Body {
     return {};
   }
 
-  Result<void> write_inference() {
+  Result<void> write_inference(bool thinks) {
     Writer in;
     in.begin_object();
     if (ask_.max_output_tokens) in.field("maxTokens", *ask_.max_output_tokens);
     if (request_.temperature.value_or(0) > 1) {
       TRY_VOID(left_out_.refuse("temperature", "a temperature above 1"));
+    } else if (thinks && request_.temperature.value_or(1) != 1) {
+      TRY_VOID(left_out_.refuse("temperature", "a temperature together with reasoning"));
     } else if (request_.temperature) {
       in.key("temperature").number(*request_.temperature);
     }
-    if (request_.top_p) in.key("topP").number(*request_.top_p);
+    if (thinks && request_.top_p.value_or(1) < 0.95) {
+      TRY_VOID(left_out_.refuse("top_p", "a 'top_p' below 0.95 together with reasoning"));
+    } else if (request_.top_p) {
+      in.key("topP").number(*request_.top_p);
+    }
     if (!request_.stop.empty()) {
       in.key("stopSequences").begin_array();
       for (const std::string& text : request_.stop) in.string(text);
@@ -98,20 +105,11 @@ class Body {
 
   // The tools that the model may call: all, or, where Converse cannot say which, those alone that are allowed.
   std::vector<size_t> shown_tools() const {
-    const ToolChoice& choice = request_.tool_choice;
-    std::vector<size_t> out;
-    if (choice.mode == ToolChoice::Mode::kNone) return out;
-    for (size_t i = 0; i < request_.tools.size(); ++i) {
-      const bool allowed = std::ranges::find(choice.allowed, request_.tools[i].name) != choice.allowed.end();
-      if (choice.mode != ToolChoice::Mode::kAllowed || names_one() || allowed) out.push_back(i);
-    }
-    return out;
+    if (request_.tool_choice.mode == ToolChoice::Mode::kNone) return {};
+    return perdure::shown_tools(request_);
   }
 
-  bool names_one() const {
-    const ToolChoice& choice = request_.tool_choice;
-    return choice.mode == ToolChoice::Mode::kAllowed && choice.allowed_required && choice.allowed.size() == 1;
-  }
+  bool names_one() const { return allows_one(request_.tool_choice); }
 
   Result<void> write_tools(bool tool_blocks) {
     Writer list;

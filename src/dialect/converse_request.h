@@ -20,6 +20,7 @@ void write_cache_point(json::Writer& out, std::string_view mark);
 
 struct ConverseMessages {
   bool tool_blocks = false;  // there are calls among them
+  bool bare_loop = false;    // the turn whose tools are being answered last does not begin with reasoning
 };
 // `messages` and, where there is something for it, `system`.
 Result<ConverseMessages> write_converse_messages(json::Writer& out, const UpstreamAsk& ask, LeftOut& left_out);
@@ -33,10 +34,12 @@ Result<UpstreamMessage> write_converse_request(const UpstreamAsk& ask, ConverseF
 
 struct ConverseTools {
   bool any = false, forced = false;  // of the client's tools; one of them must be called
+  bool bare_loop = false;            // ConverseMessages::bare_loop
 };
 struct ConverseModelFields {
   std::string additional;  // additionalModelRequestFields: a JSON object; empty: none
   std::string effort;      // outputConfig.effort; empty: none
+  bool thinks = false;     // as Claude does, which then takes no other temperature
 };
 Result<ConverseModelFields> converse_model_fields(const UpstreamAsk& ask, ConverseFamily family,
                                                   const ConverseTools& tools, LeftOut& left_out);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "dialect/converse_upstream.h"
+#include "dialect/tool_ids.h"
 #include "wire/json.h"
 
 namespace perdure {
@@ -142,6 +143,12 @@ TEST(ConverseRequest, T1_an_id_that_is_used_again_finds_its_own_result) {
   const std::string all = asked.messages();
   EXPECT_LT(all.find("first"), all.find("second"));
   EXPECT_EQ(asked.refused(), "nothing");
+  // Claude wants ids that differ: the second use becomes another one, and its result with it.
+  const std::string again = supplier_tool_id("a~2", kConverseToolIds);
+  EXPECT_NE(all.find(R"({"toolUseId":")" + again + R"(","name")"), std::string::npos) << all;
+  EXPECT_NE(all.find(R"({"toolUseId":")" + again + R"(","content")"), std::string::npos) << all;
+  asked.context.push_back(user("and on"));
+  EXPECT_TRUE(asked.messages().starts_with(all.substr(0, all.size() - 3))) << "the same in every later request";
 }
 
 TEST(ConverseRequest, T2_reasoning_then_text_then_calls) {
@@ -495,6 +502,40 @@ TEST(ConverseRequest, Families) {
       {"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", F::kOther},
   };
   for (const auto& [name, family] : kNames) EXPECT_EQ(converse_family(name), family) << name;
+}
+
+// A turn whose tools are being answered must begin with thoughts of Claude's own where it thinks within a budget.
+TEST(ConverseRequest, T15_T19_no_thinking_in_a_tool_loop_that_another_supplier_began) {
+  Asked asked{.context = {user("go"), call("a"), output("a", "A")},
+              .model = "anthropic.claude-sonnet-4-5-20250929-v1:0"};
+  asked.request.tools = {tool("f")};
+  asked.request.reasoning_effort = "low";
+  EXPECT_EQ(asked.part("additionalModelRequestFields"), "");
+  asked.context.insert(asked.context.begin() + 1, reasoning("think", OpaqueKind::kSignature, "sig"));
+  EXPECT_NE(asked.part("additionalModelRequestFields"), "");
+  asked.context.push_back(user("and on"));
+  asked.context.erase(asked.context.begin() + 1);
+  EXPECT_EQ(asked.part("additionalModelRequestFields"), "") << "its results stand in that very message";
+  asked.context.insert(asked.context.end() - 1, assistant("done"));
+  EXPECT_NE(asked.part("additionalModelRequestFields"), "") << "a new turn";
+  asked.model = "anthropic.claude-opus-4-7";
+  asked.context = {user("go"), call("a"), output("a", "A")};
+  EXPECT_NE(asked.part("additionalModelRequestFields"), "") << "thinks as much as it sees fit";
+}
+
+TEST(ConverseRequest, T13_claude_thinks_at_its_own_temperature) {
+  Asked asked{.context = {user("go")}};
+  asked.request.temperature = 0.5;
+  EXPECT_EQ(asked.refused(), "nothing");
+  asked.request.reasoning_effort = "low";
+  EXPECT_EQ(asked.refused(), "temperature unsupported_parameter");
+  asked.request.temperature = 1;
+  asked.request.top_p = 0.5;
+  EXPECT_EQ(asked.refused(), "top_p unsupported_parameter");
+  asked.request.top_p = 0.97;
+  asked.request.top_k = 4;
+  EXPECT_EQ(asked.refused(), "top_k unsupported_parameter");
+  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"top_k"});
 }
 
 TEST(ConverseRequest, T13_reasoning_in_the_words_of_the_models_maker) {

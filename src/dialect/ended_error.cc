@@ -28,6 +28,7 @@ std::optional<Error> ended_error(const Response& response) {
     case ResponseStatus::kFailed:
       return Error{.code = code_of(response),
                    .message = ended.error_message.empty() ? "The answer failed." : ended.error_message,
+                   .param = ended.error_param,
                    .reason = ended.error_code.empty() ? "server_error" : ended.error_code};
     case ResponseStatus::kCancelled:
       return Error{.code = Code::kCancelled, .message = "The answer was cancelled.", .reason = "cancelled"};

@@ -93,8 +93,14 @@ class Body {
     Writer declarations;
     declarations.begin_array();
     const size_t nothing = declarations.text().size();
-    for (size_t i = 0; i < request_.tools.size(); ++i)
+    // All stay in sight, for the supplier's prompt cache, unless the mode has no list of those that may be called.
+    const ToolChoice& choice = request_.tool_choice;
+    const bool hides =
+        choice.mode == ToolChoice::Mode::kAllowed && !choice.allowed_required && !variant_.validated_mode;
+    for (size_t i = 0; i < request_.tools.size(); ++i) {
+      if (hides && std::ranges::find(choice.allowed, request_.tools[i].name) == choice.allowed.end()) continue;
       TRY_VOID(write_tool(declarations, request_.tools[i], say("tools[{}]", i)));
+    }
     if (declarations.text().size() == nothing) return {};
     declarations.end_array();
     out_.key("tools").begin_array().begin_object().key("functionDeclarations").raw(declarations.text());
@@ -162,8 +168,6 @@ class Body {
         mode = "ANY";
         names = {choice.function};
         break;
-      // All tools stay in sight, for the supplier's prompt cache. Where the mode knows no list, what is called is
-      // checked when the answer comes.
       case ToolChoice::Mode::kAllowed:
         mode = choice.allowed_required ? "ANY" : variant_.validated_mode ? "VALIDATED" : "";
         if (!mode.empty()) names = choice.allowed;

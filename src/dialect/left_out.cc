@@ -38,6 +38,20 @@ Result<void> refuse_names(const UpstreamAsk& ask, LeftOut& left_out) {
   return {};
 }
 
+bool allows_one(const ToolChoice& choice) {
+  return choice.mode == ToolChoice::Mode::kAllowed && choice.allowed_required && choice.allowed.size() == 1;
+}
+
+std::vector<size_t> shown_tools(const Request& request) {
+  const ToolChoice& choice = request.tool_choice;
+  std::vector<size_t> out;
+  for (size_t i = 0; i < request.tools.size(); ++i) {
+    const bool allowed = std::ranges::find(choice.allowed, request.tools[i].name) != choice.allowed.end();
+    if (choice.mode != ToolChoice::Mode::kAllowed || allows_one(choice) || allowed) out.push_back(i);
+  }
+  return out;
+}
+
 bool is_begun_by_client(const UpstreamAsk& ask) {
   if (ask.context.empty() || ask.request.dialect != ClientDialect::kMessages) return false;
   const Item& last = ask.context.back();

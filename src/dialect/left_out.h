@@ -41,6 +41,12 @@ Result<void> refuse_names(const UpstreamAsk& ask, LeftOut& left_out);
 // Whether the conversation ends in the assistant's words that the client wants to be gone on with (Anthropic's API).
 bool is_begun_by_client(const UpstreamAsk& ask);
 
+// Whether the one tool that is allowed must be called: then it can be named, and all stay in sight.
+bool allows_one(const ToolChoice& choice);
+// Indexes of the tools that are shown: all, for the sake of the supplier's prompt cache; or, where its dialect cannot
+// say which of them may be called, those alone that may.
+std::vector<size_t> shown_tools(const Request& request);
+
 // Every tool output has its call before it, and every call that is followed by more has its output.
 // kInvalid: tool_call_not_found, tool_output_not_found.
 Result<void> check_tool_pairs(const UpstreamAsk& ask);

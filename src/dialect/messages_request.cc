@@ -71,7 +71,7 @@ class Body {
     Writer tools;
     tools.begin_array();
     size_t count = 0;
-    for (size_t i = 0; i < request_.tools.size(); ++i) {
+    for (size_t i : shown_tools(request_)) {
       if (!is_tool_name(request_.tools[i].name)) {
         TRY_VOID(left_out_.refuse(say("tools[{}].name", i), "a tool of this name"));
         continue;
@@ -114,7 +114,6 @@ class Body {
     return {};
   }
 
-  // All tools stay in sight, for the supplier's prompt cache; what is called is checked when the answer comes.
   void write_tool_choice() {
     const ToolChoice& choice = request_.tool_choice;
     const bool one_at_a_time = !request_.parallel_tool_calls.value_or(true);
@@ -134,7 +133,7 @@ class Body {
         name = choice.function;
         break;
       case ToolChoice::Mode::kAllowed:
-        if (choice.allowed_required) type = choice.allowed.size() == 1 ? "tool" : "any";
+        if (choice.allowed_required) type = allows_one(choice) ? "tool" : "any";
         if (type == "tool") name = choice.allowed[0];
         if (type == "auto" && !one_at_a_time) return;
         break;
@@ -186,6 +185,11 @@ class Body {
     } else if (format.kind == TextFormat::Kind::kJsonSchema) {
       if (!variant_.structured_output) {
         TRY_VOID(left_out_.refuse("text.format", "a schema for its answer"));
+      } else if (turns_.begun && !ask_.held.empty()) {
+        // The service takes no beginning of an answer that is to fit a schema: it can be asked in words.
+        return unsayable("text.format", "a schema together with the beginning of its answer");
+      } else if (turns_.begun) {
+        TRY_VOID(left_out_.refuse("text.format", "a schema together with the beginning of its answer"));
       } else {
         TRY(const json::Document given, json::Document::parse(format.schema.empty() ? "{}" : format.schema));
         schema = messages_schema(given.root());

@@ -261,6 +261,11 @@ TEST(MessagesRequest, T8_EveryToolChoice) {
   EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"g", "f"}}), R"({"type":"any"})");
   EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"g"}}),
             R"({"type":"tool","name":"g"})");
+  // Which ones may be called is said by showing no others, unless there is one that must be.
+  Asked asked;
+  asked.request.tools = {{.name = "f"}, {.name = "g"}};
+  asked.request.tool_choice = {.mode = Mode::kAllowed, .allowed = {"g"}};
+  EXPECT_EQ(asked.field("tools"), R"([{"name":"g","input_schema":{"type":"object","properties":{}}}])");
 }
 
 TEST(MessagesRequest, T8_AHistoryWithCallsKeepsTools) {
@@ -283,7 +288,7 @@ TEST(MessagesRequest, T8_AForcedToolChoiceIsNotThoughtAbout) {
   EXPECT_EQ(asked.field("thinking"), "");
   EXPECT_EQ(asked.field("output_config"), R"({"effort":"high"})");
   asked.variant = kManual;
-  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"tool_choice"});
+  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"reasoning.effort"}) << "it is the reasoning that gives way";
   EXPECT_EQ(asked.field("tool_choice"), R"({"type":"any"})");
   EXPECT_EQ(asked.field("thinking"), "");
 }
@@ -581,6 +586,10 @@ TEST(MessagesRequest, T37_StopLimitAndSchemaSurviveTheSeam) {
   EXPECT_EQ(asked.field("stop_sequences"), R"(["END"])");
   EXPECT_EQ(asked.field("max_tokens"), "7");
   EXPECT_NE(asked.field("output_config"), "");
+  // The service takes no beginning of an answer that is to fit a schema: it is asked in words instead.
+  asked.variant.prefill = true;
+  asked.ask.clear();
+  EXPECT_TRUE(asked.field("output_config").starts_with("text.format: ")) << asked.field("output_config");
 }
 
 TEST(MessagesRequest, Efforts) {

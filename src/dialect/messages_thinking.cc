@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "dialect/messages_request.h"
+#include "dialect/upstream_error.h"
 
 namespace perdure {
 namespace {
@@ -101,8 +102,10 @@ Result<MessagesThinking> messages_thinking(const UpstreamAsk& ask, const Message
     return out;
   }
   if (is_forced(request)) {
-    if (most || !variant.effort)
-      TRY_VOID(left_out.refuse("tool_choice", "a forced tool choice together with reasoning"));
+    // It is the reasoning that gives way.
+    if ((most || !variant.effort) && !request.lenient)
+      return unsayable("tool_choice", "a forced tool choice together with reasoning");
+    if (most || !variant.effort) TRY_VOID(left_out.refuse(most ? "thinking.budget_tokens" : "reasoning.effort"));
     return out;
   }
   if (most && !variant.thinking_budget) {

@@ -141,8 +141,11 @@ void write_response(json::Writer& out, const Response& response) {
   if (status == ResponseStatus::kFailed && response.ended) {
     const auto& code = response.ended->error_code;
     out.begin_object().field("code", code.empty() ? "server_error" : std::string_view(code));
-    // Some clients do not read an error without a type.
-    out.field("message", response.ended->error_message).field("type", "server_error").end_object();
+    // This object has no field for the field at fault: it stands in front. Some clients do not read an error without a
+    // type.
+    const std::string& param = response.ended->error_param;
+    out.field("message", param.empty() ? response.ended->error_message : param + ": " + response.ended->error_message);
+    out.field("type", "server_error").end_object();
   } else {
     out.null();
   }

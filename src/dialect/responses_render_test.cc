@@ -1,5 +1,7 @@
 #include "dialect/responses_render.h"
 
+#include "dialect/ended_error.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -180,7 +182,7 @@ TEST(WriteResponse, EchoesWhatWasAsked) {
   EXPECT_EQ(r["previous_response_id"].text(), "resp_0");
 }
 
-TEST(WriteResponse, SaysHowItEnded) {
+TEST(WriteResponse, T27_SaysHowItEnded) {
   {
     const std::string text = rendered(whole_story().response());
     const json::Document document = parse(text);
@@ -201,7 +203,23 @@ TEST(WriteResponse, SaysHowItEnded) {
   EXPECT_TRUE(cancelled.root()["incomplete_details"].null());
 }
 
-TEST(EventRenderer, TellsAResponseInOrder) {
+TEST(WriteResponse, T9_NamesTheFieldAtFault) {
+  Response response;
+  response.id = ResponseId("resp_1");
+  response.status = ResponseStatus::kFailed;
+  response.ended = ResponseEnded{.status = ResponseStatus::kFailed,
+                                 .error_code = "unsupported_parameter",
+                                 .error_message = "Not to be said.",
+                                 .error_param = "input[2].output[1]"};
+  EXPECT_EQ(parse(rendered(response)).root()["error"].raw(),
+            R"({"code":"unsupported_parameter","message":"input[2].output[1]: Not to be said.","type":"server_error"})");
+  const std::optional<Error> error = ended_error(response);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->param, "input[2].output[1]") << "other APIs say it in their own words";
+  EXPECT_EQ(error->message, "Not to be said.");
+}
+
+TEST(EventRenderer, T24_TellsAResponseInOrder) {
   const auto events = whole_story().events();
   expect_events(events);
   EXPECT_EQ(types(events), (std::vector<std::string>{"response.created",
@@ -261,7 +279,7 @@ TEST(EventRenderer, TellsAResponseInOrder) {
 }
 
 // However the deltas are spread over records, and however many attempts they took, the client sees the same.
-TEST(EventRenderer, DoesNotShowHowRecordsWereCut) {
+TEST(EventRenderer, T34_DoesNotShowHowRecordsWereCut) {
   const auto at_once = whole_story().events();
   const auto deltas = sample_deltas();
   for (size_t cut = 0; cut <= deltas.size(); ++cut) {

@@ -89,9 +89,10 @@ class Input {
   bool leads_to_an_item(size_t index) const {
     for (size_t i = index + 1; i < ask_.context.size(); ++i) {
       const Item& next = ask_.context[i];
-      if (next.kind == ItemKind::kReasoning) continue;
+      const bool silent = next.kind == ItemKind::kMessage && next.role == Role::kAssistant && says_nothing(next);
+      if (next.kind == ItemKind::kReasoning || silent) continue;
       if (next.kind == ItemKind::kFunctionCall) return true;
-      return next.kind == ItemKind::kMessage && next.role == Role::kAssistant && !says_nothing(next);
+      return next.kind == ItemKind::kMessage && next.role == Role::kAssistant;
     }
     return false;
   }

@@ -58,7 +58,7 @@ std::string input(const std::vector<Item>& context, const Request& request = {.m
   return std::string(document->root()["input"].raw());
 }
 
-TEST(ResponsesUpstream, NeverLeavesStateAtTheSupplier) {
+TEST(ResponsesUpstream, T18_NeverLeavesStateAtTheSupplier) {
   Request request{.model = "m", .user = "u", .prompt_cache_key = "k"};
   request.previous_response_id = "resp_1";
   request.metadata = {{"a", "b"}};
@@ -114,7 +114,7 @@ TEST(ResponsesUpstream, T3ImagesInToolResultsAndFailures) {
             std::string::npos);
 }
 
-TEST(ResponsesUpstream, PhasesAndRefusalsComeBack) {
+TEST(ResponsesUpstream, T14_PhasesAndRefusalsComeBack) {
   Item refusal = assistant("");
   refusal.content = {{.kind = PartKind::kRefusal, .text = "no"}};
   EXPECT_EQ(
@@ -147,6 +147,9 @@ TEST(ResponsesUpstream, T18ReasoningGoesBackOnlyWithItsItem) {
   EXPECT_EQ(input({reasoning("gAA=/+_", "me"), user("u")}), "[" + last + "]") << "what it led to is not there";
   EXPECT_EQ(input({user("u"), reasoning("gAA=/+_", "me")}), "[" + last + "]");
   EXPECT_EQ(input({reasoning("gAA=/+_", "me"), assistant(""), user("u")}), "[" + last + "]");
+  EXPECT_EQ(input({reasoning("gAA=/+_", "me"), assistant(""), call("c"), output("c", "r")}),
+            input({reasoning("gAA=/+_", "me"), call("c"), output("c", "r")}))
+      << "it led to the call";
   Item visible = reasoning("", "");
   visible.opaque = OpaqueKind::kNone;
   EXPECT_EQ(input({visible, assistant("a"), user("u")}),
@@ -641,7 +644,7 @@ TEST(ResponsesRecordings, StreamsAreReadWholeHoweverTheyAreCut) {
       EXPECT_EQ(*cut, *whole) << "in pieces of " << size;
     }
     // Every boundary: what a parser has said and holds after the first part is what it goes on from.
-    const size_t step = one.bytes.size() > 20'000 ? 97 : 1;
+    const size_t step = one.bytes.size() > 4'000 ? 997 : 1;  // every one: tests/fidelity
     for (size_t at = 0; at <= one.bytes.size(); at += step) {
       auto parser = responses_stream_parser();
       std::vector<Piece> pieces;

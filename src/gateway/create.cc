@@ -33,6 +33,18 @@ bool valid_traceparent(std::string_view text) {
   return hex(3, 32, false) && hex(36, 16, false) && hex(53, 2, true);
 }
 
+// Thinking that nobody vouched for was shown here with an empty signature, which Anthropic refuses.
+bool has_unsigned_thinking(std::string_view body) {
+  constexpr std::string_view kName = "\"signature\"", kSpace = " \t\r\n";
+  for (size_t at = body.find(kName); at != std::string_view::npos; at = body.find(kName, at)) {
+    at = body.find_first_not_of(kSpace, at + kName.size());
+    if (at == std::string_view::npos || body[at] != ':') continue;
+    at = body.find_first_not_of(kSpace, at + 1);
+    if (at != std::string_view::npos && body.substr(at).starts_with("\"\"")) return true;
+  }
+  return false;
+}
+
 // Whether nothing of it is left here: no state, and no block that only we can open.
 bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
   switch (dialect) {
@@ -44,9 +56,12 @@ bool needs_nothing_of_ours(ClientDialect dialect, json::Value root) {
              root.raw().find("\"pdc1.") == std::string_view::npos &&
              root.raw().find("\"x_perdure.") == std::string_view::npos;
     case ClientDialect::kChat:
-      return root["store"].boolean().value_or(false) == false;
+      // Reasoning that was shown here comes back in a field that OpenAI refuses.
+      return root["store"].boolean().value_or(false) == false &&
+             root.raw().find("\"reasoning_content\"") == std::string_view::npos;
     case ClientDialect::kMessages:
-      return root["thread"].absent() && root.raw().find("\"pd1.") == std::string_view::npos;
+      return root["thread"].absent() && root.raw().find("\"pd1.") == std::string_view::npos &&
+             !has_unsigned_thinking(root.raw());
   }
   return false;
 }

@@ -3,6 +3,12 @@
 
 #include "gateway/relay.h"
 
+#include <charconv>
+#include <optional>
+
+#include "base/ids.h"
+#include "dialect/messages_render.h"
+#include "dialect/responses_render.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "generation/answer_builder.h"
@@ -17,7 +23,8 @@ constexpr Duration kLedgerInterval = std::chrono::milliseconds(50);
 // Takes what a generation says and writes it as the client's frames.
 class FrameSink final : public GenerationSink {
  public:
-  FrameSink(ClientStream& stream, HttpReply& reply, Loop& loop) : stream_(stream), reply_(reply), loop_(loop) {}
+  FrameSink(ClientStream& stream, const PassedOn& passed, HttpReply& reply, Loop& loop)
+      : stream_(stream), passed_(passed), reply_(reply), loop_(loop) {}
 
   // What the client has seen already: folded, not written.
   Result<void> seen(Record record) {
@@ -32,7 +39,7 @@ class FrameSink final : public GenerationSink {
     record.time = loop_.wall();
     CO_TRY_VOID(stream_.add(record, events));
     std::string bytes;
-    for (const RenderedEvent& event : events) append_sse(bytes, event.type, event.data);
+    for (const RenderedEvent& event : events) append_sse(bytes, event.type, renumbered(event));
     if (!bytes.empty()) CO_TRY_VOID(co_await reply_.write(bytes));
     co_return Result<void>();
   }
@@ -51,14 +58,66 @@ class FrameSink final : public GenerationSink {
   std::vector<RelayedAttempt> attempts;
 
  private:
+  // In the count that the client has seen: how many frames an author needs for the same text is its own affair.
+  std::string renumbered(const RenderedEvent& event) {
+    if (!shift_) shift_ = passed_.next_sequence - event.sequence_number;
+    const std::string field = R"("sequence_number":)", number = std::to_string(event.sequence_number);
+    const size_t at = event.data.find(field + number);
+    if (at == std::string::npos) return event.data;
+    return std::string(event.data)
+        .replace(at + field.size(), number.size(), std::to_string(event.sequence_number + *shift_));
+  }
+
   ClientStream& stream_;
+  const PassedOn& passed_;
+  std::optional<uint64_t> shift_;
   HttpReply& reply_;
   Loop& loop_;
   uint64_t seq_ = 0;
   Instant began_{};
 };
 
+// The last of `name`'s values: a number or a string without escapes.
+std::string_view last_value(std::string_view events, std::string_view name) {
+  const size_t at = events.rfind(name);
+  if (at == std::string_view::npos) return {};
+  events.remove_prefix(at + name.size());
+  const size_t begin = events.find_first_not_of(" \"");
+  if (begin == std::string_view::npos) return {};
+  return events.substr(begin, events.find_first_of("\",} \n", begin) - begin);
+}
+
+// What a client that has seen a beginning is told in the end, in its own words. There is no ending behind it.
+std::string broken_off(const Exchange& x, const PassedOn& passed, const Error& why) {
+  const Error error{.code = Code::kUnavailable,
+                    .message = "The answer broke off and no supplier could go on with it.",
+                    .reason = why.reason.empty() ? "interrupted" : why.reason};
+  std::string bytes;
+  switch (x.face->dialect()) {
+    case ClientDialect::kChat:
+      append_sse(bytes, "", render_openai_error(error));
+      break;
+    case ClientDialect::kMessages:
+      append_sse(bytes, "error", render_messages_error(error, x.request_id));
+      break;
+    case ClientDialect::kResponses:
+      append_sse(bytes, "error", render_error_event(error, passed.next_sequence));
+      break;
+  }
+  return bytes;
+}
+
 }  // namespace
+
+void PassedOn::note(std::string_view events) {
+  any = any || !events.empty();
+  uint64_t number = 0;
+  const std::string_view sequence = last_value(events, R"("sequence_number":)");
+  if (std::from_chars(sequence.data(), sequence.data() + sequence.size(), number).ec == std::errc{} &&
+      !sequence.empty())
+    next_sequence = number + 1;
+  if (const std::string_view id = last_value(events, R"("item_id":)"); !id.empty()) item = id;
+}
 
 Result<RelayInput> relay_input(json::Value root, std::string dialect) {
   json::Value model = root["model"];
@@ -107,7 +166,7 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   Result<Request> request = turn.read(turn.input.body);
   if (!request.ok()) co_return false;
   std::unique_ptr<ClientStream> stream = turn.stream();
-  FrameSink sink(*stream, x.reply, loop_);
+  FrameSink sink(*stream, turn.passed, x.reply, loop_);
   AnswerBuilder builder(*request, {}, 0, loop_.random());
   builder.begin_attempt(false);
   std::vector<Piece> pieces;
@@ -115,19 +174,32 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   if (!heard.text.empty()) pieces.push_back({.kind = Piece::Kind::kText, .text = heard.text});
   Result<std::vector<Delta>> held = builder.add(pieces);
   if (!held.ok()) co_return false;
-  ResponseId id = heard.id.empty() ? x.response : ResponseId(heard.id);
-  Result<void> folded = sink.seen({.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}});
-  // The fold numbers attempts from one; those that brought nothing are the ledger's business.
-  RelayedAttempt first = attempts.back();
-  first.started.number = first.ended.number = 1;
-  if (folded.ok()) folded = sink.seen({.body = first.started});
-  if (folded.ok() && !held->empty()) folded = sink.seen({.body = Deltas{*std::move(held)}});
-  if (folded.ok()) folded = sink.seen({.body = first.ended});
-  if (!folded.ok()) co_return false;
+  // The item goes on under the id that the client knows.
+  for (Delta& delta : *held) {
+    if (delta.kind == Delta::Kind::kItemBegin && delta.item.kind == ItemKind::kMessage && !turn.passed.item.empty())
+      delta.item.id = turn.passed.item;
+  }
+  AnswerItems items;
+  if (!items.apply(*held).ok()) co_return false;
+  ResponseId id(heard.id.empty() ? make_id(loop_.random(), "resp_") : heard.id);
+  Record created{.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}};
+  if (!turn.passed.any) {
+    // Nothing was shown yet: the answer begins here.
+    if (!(co_await sink.put(std::move(created))).ok()) co_return false;
+  } else {
+    Result<void> folded = sink.seen(std::move(created));
+    // The fold numbers attempts from one; those that brought nothing are the ledger's business.
+    RelayedAttempt first = attempts.back();
+    first.started.number = first.ended.number = 1;
+    if (folded.ok()) folded = sink.seen({.body = first.started});
+    if (folded.ok() && !held->empty()) folded = sink.seen({.body = Deltas{*std::move(held)}});
+    if (folded.ok()) folded = sink.seen({.body = first.ended});
+    if (!folded.ok()) co_return false;
+  }
   GenerationInput input{.request = &*request, .traffic = turn.input.traffic, .context = request->input};
-  input.held = builder.answer();
+  input.held = std::move(items);
   input.held_tokens = static_cast<int64_t>(heard.text.size() / 4);
-  input.attempts = 1;
+  input.attempts = turn.passed.any ? 1 : 0;
   input.usage = heard.usage;
   input.traceparent = turn.input.traceparent;
   bool halt = false;
@@ -172,6 +244,7 @@ Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
     more = co_await relay.next(events);
     if (events.empty()) continue;
     x.bytes += events.size();
+    turn.passed.note(events);
     written = co_await x.reply.write(events);
   }
   if (written.ok() && more.ok()) written = co_await x.reply.finish();
@@ -183,6 +256,12 @@ Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
   metrics_.streams.add(-1);
   if (!whole) {
     x.cut = true;
+    // Never an ending that the supplier did not give; but what happened can be said.
+    if (written.ok() && !more.ok() && !x.reply.gone().requested()) {
+      written = co_await x.reply.write(broken_off(x, turn.passed, more.error()));
+      if (written.ok()) written = co_await x.reply.finish();
+      if (written.ok()) co_return true;
+    }
     x.reply.abort();
   }
   co_return true;

@@ -251,11 +251,19 @@ class Run {
     return Finish::kStop;
   }
 
+  bool declines() const {
+    return std::ranges::any_of(builder_.answer().items(), [](const Item& item) {
+      return std::ranges::any_of(item.content, [](const Part& part) { return part.kind == PartKind::kRefusal; });
+    });
+  }
+
   ResponseEnded end_as(Finish finish, std::string stop_sequence) {
     ResponseEnded ended = end(ResponseStatus::kCompleted);
     if (finish == Finish::kLength || finish == Finish::kContextWindow)
       ended = end(ResponseStatus::kIncomplete, "max_output_tokens");
-    if (finish == Finish::kContentFilter) ended = end(ResponseStatus::kIncomplete, "content_filter");
+    // A model that declines says so in a part of its own; where it is the service that does, what it said is no answer.
+    if (finish == Finish::kContentFilter || (finish == Finish::kRefusal && !declines()))
+      ended = end(ResponseStatus::kIncomplete, "content_filter");
     if (finish != Finish::kNone) ended.finish = name_of(finish);
     ended.stop_sequence = std::move(stop_sequence);
     return ended;
@@ -284,6 +292,7 @@ class Run {
                          : error.code == Code::kInvalid    ? "invalid_prompt"
                                                            : "server_error";
       ended.error_message = error.message;
+      ended.error_param = error.param;
     }
     co_return ended;
   }

@@ -87,6 +87,7 @@ struct ResponseEnded {
   Usage usage;
   std::string finish;         // name_of(Finish); empty: none was said
   std::string stop_sequence;  // that was met
+  std::string error_param;    // kFailed: the field of the request at fault; empty: none
   bool operator==(const ResponseEnded&) const = default;
 };
 

@@ -266,6 +266,7 @@ struct Encoder {
     write_optional(out, "incomplete_reason", r.incomplete_reason);
     write_optional(out, "error_code", r.error_code);
     write_optional(out, "error_message", r.error_message);
+    write_optional(out, "error_param", r.error_param);
     write_optional(out, "finish", r.finish);
     write_optional(out, "stop_sequence", r.stop_sequence);
     write_usage(out, r.usage);
@@ -361,6 +362,7 @@ Result<ResponseEnded> decode_response_ended(json::Value value) {
   in.optional_text("incomplete_reason", r.incomplete_reason);
   in.optional_text("error_code", r.error_code);
   in.optional_text("error_message", r.error_message);
+  in.optional_text("error_param", r.error_param);
   in.optional_text("finish", r.finish);
   in.optional_text("stop_sequence", r.stop_sequence);
   TRY(r.usage, read_usage(in.any("usage")));

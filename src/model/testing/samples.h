@@ -185,6 +185,9 @@ inline std::map<std::string, Record> sample_records() {
   out["attempt_ended_bare"] = {4, t, AttemptEnded{1, "completed", "", "", "", 0, 0, {}}};
   out["ended_completed"] = {5, t, ResponseEnded{ResponseStatus::kCompleted, "", "", "", {10, 0, 30, 0, true}}};
   out["ended_failed"] = {5, t, ResponseEnded{ResponseStatus::kFailed, "", "server_error", "It failed.", {}}};
+  ResponseEnded refused{ResponseStatus::kFailed, "", "unsupported_parameter", "It cannot be said.", {}};
+  refused.error_param = "seed";
+  out["ended_refused"] = {5, t, refused};
   out["ended_incomplete"] = {
       5, t, ResponseEnded{ResponseStatus::kIncomplete, "max_output_tokens", "", "", {0, 0, 0, 0, true}}};
   out["ended_cancelled"] = {5, t, ResponseEnded{ResponseStatus::kCancelled, "", "", "", {}}};
