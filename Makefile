@@ -1,6 +1,6 @@
 # The front door: every stage of CI is a target here.
 .DEFAULT_GOAL := help
-.PHONY: seam bench-faults help bootstrap build test check asan tsan release mutations fuzz-smoke sim cut withdraw crash e2e accept judges bench bench-proxy bench-pairs fmt floors clean
+.PHONY: seam bench-faults help bootstrap build test check asan tsan release mutations fuzz-smoke sim cut withdraw crash e2e accept fidelity judges bench bench-proxy bench-pairs fmt floors clean
 
 SEEDS ?= 1000
 CYCLES ?= 200
@@ -34,7 +34,7 @@ tsan: build/tsan/build.ninja    ## unit tests under the thread sanitizer
 release: build/release/build.ninja    ## what is installed and measured
 	cmake --build build/release -j $(JOBS) --target perdure
 
-check: floors test asan sim cut withdraw crash judges accept e2e    ## everything local
+check: floors test asan sim cut withdraw crash fidelity judges accept e2e    ## everything local
 
 floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
@@ -75,6 +75,10 @@ e2e: build    ## official SDKs against the real binary
 accept: build    ## what a server of Open Responses has to answer, over HTTP and WebSocket
 	tools/bootstrap --e2e
 	build/e2e/venv/bin/python -m pytest -q tests/accept
+
+fidelity: build  ## every pair of dialects, recorded answers, a generated corpus: ARGS=--write makes docs/fidelity.md
+	tools/bootstrap --e2e
+	build/e2e/venv/bin/python tests/fidelity/fidelity.py $(ARGS)
 
 judges: build    ## our codecs against other people's implementations
 	tools/bootstrap --e2e

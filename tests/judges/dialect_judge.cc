@@ -7,16 +7,22 @@
 #include <iostream>
 #include <string>
 
+#include "dialect/chat_upstream.h"
 #include "dialect/converse_upstream.h"
+#include "dialect/gemini_upstream.h"
 #include "dialect/messages_client_request.h"
 #include "dialect/messages_render.h"
 #include "dialect/messages_upstream.h"
+#include "dialect/responses_upstream.h"
 #include "wire/sse.h"
 
 namespace perdure {
 namespace {
 
 std::unique_ptr<UpstreamDialect> dialect_named(std::string_view name) {
+  if (name == "chat") return chat_upstream({});
+  if (name == "responses") return responses_upstream();
+  if (name == "gemini") return gemini_upstream();
   if (name == "converse") return converse_upstream();
   if (name == "messages") return messages_upstream();
   return nullptr;

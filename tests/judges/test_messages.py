@@ -128,7 +128,7 @@ def test_requests_are_valid_by_the_description_of_the_api(schema):
     for field in ("temperature", "top_k", "seed", "stop", "text.verbosity", "text.format", "reasoning.effort", "tool_choice",
                   "thinking.budget_tokens", "tools[n].strict", "input[n].content[n].detail"):
         assert field in refused, (field, refused)
-        assert field in dropped, (field, dropped)
+        assert field in dropped or field == "tool_choice", (field, dropped)  # beside reasoning, which gives way
 
 
 def test_the_words_of_the_judge_can_fail():
@@ -269,6 +269,10 @@ def test_what_clients_ask_is_what_suppliers_are_told(schema):
               "stream": body.get("stream", False)} for body, one in zip(bodies, read)]
     marked = 0
     for body, answer in zip(bodies, ask(PROGRAM, cases)):
+        if body["messages"][-1]["role"] == "assistant" and body.get("output_config", {}).get("format"):
+            # The service takes no beginning of an answer that is to fit a schema.
+            assert answer["param"] == "text.format", answer
+            continue
         assert "error" not in answer, (answer, body)
         want, got = normal(body, False), normal(answer["body"], True)
         if json.dumps(want).count("cache_control") > 4:
