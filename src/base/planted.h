@@ -16,6 +16,13 @@ enum class PlantedBug {
   kForgetUnfinished,   // "forget-unfinished": recovery skips unfinished sessions
   kUnboundedReader,    // "unbounded-reader": the window of records kept for readers has no bound
   kAcceptBadInput,     // "accept-bad-input": a refused create leaves its record behind
+  kDoubledText,        // "doubled-text": a piece that comes while a commit runs is shown twice
+  kForbiddenRegion,    // "forbidden-placement": a workload's regions and parties are not looked at
+  kIgnorePermits,      // "ignore-permits": what an API key may use is not looked at
+  kForgetWithdrawal,   // "forget-withdrawal": a restart forgets what is withdrawn
+  kDeafToCuts,         // "deaf-to-cuts": a withdrawal does not reach attempts that run, or are about to
+  kForeignOpaque,      // "foreign-opaque": every supplier's opaque blocks are taken for anybody's
+  kForgetAuthor,       // "forget-author": another model goes on, though the workload wants one author
   kCount,
 };
 

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/planted.h"
+
 namespace perdure {
 namespace {
 
@@ -65,6 +67,7 @@ class HttpProvider final : public Provider {
                HttpClient& client)
       : options_(std::move(options)), dialect_(std::move(dialect)), credential_(credential), client_(client) {
     if (options_.issuer.empty()) options_.issuer = options_.name;
+    if (planted(PlantedBug::kForeignOpaque)) options_.issuer = "anybody";
     while (options_.base_url.path.ends_with('/')) options_.base_url.path.pop_back();
     relays_ = dialect_->relay("m", true).has_value();
   }

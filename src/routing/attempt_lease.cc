@@ -1,5 +1,6 @@
 #include "routing/attempt_lease.h"
 
+#include "base/planted.h"
 #include "routing/router.h"
 
 namespace perdure {
@@ -38,7 +39,7 @@ RoutedDeployment& AttemptLease::router_deployment() const { return router_.deplo
 
 Result<void> AttemptLease::dispatch() {
   if (withdrawn_) return Error{Code::kUnavailable, "the deployment was withdrawn", "", "withdrawn"};
-  if (router_.guard_ != nullptr) {
+  if (router_.guard_ != nullptr && !planted(PlantedBug::kIgnorePermits)) {
     const Permits* permits = router_.guard_->permits(traffic_);
     if (permits != nullptr && permitted(*permits, deployment(), logical_model_) != Why::kEligible)
       return Error{Code::kDenied, "this API key may not use the deployment any more", "model", "placement_denied"};
@@ -85,7 +86,7 @@ void AttemptLease::pay(const AttemptCost& cost) {
 }
 
 void AttemptLease::cut() {
-  if (withdrawn_ || done_) return;
+  if (withdrawn_ || done_ || planted(PlantedBug::kDeafToCuts)) return;
   withdrawn_ = true;
   cancel_.request();
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/planted.h"
+
 namespace perdure {
 namespace {
 
@@ -49,10 +51,10 @@ Verdict judge(const RoutedDeployment& d, const Plan& plan, const Candidate& cand
   if (ask.needs.output_tokens > d.output_tokens_max) return {Why::kOutputTooLong};
   if (candidate.fixed != Why::kEligible) return {candidate.fixed};
   std::string_view model = plan.model_of(candidate.tier, ask.model);
-  if (s.permits != nullptr) {
+  if (s.permits != nullptr && !planted(PlantedBug::kIgnorePermits)) {
     if (Why why = permitted(*s.permits, deployment, model); why != Why::kEligible) return {why};
   }
-  if (!ask.author.empty() && model != ask.author) return {Why::kOtherAuthor};
+  if (!ask.author.empty() && model != ask.author && !planted(PlantedBug::kForgetAuthor)) return {Why::kOtherAuthor};
   if (before != nullptr && before->never) return {Why::kFailedHere};
   if (d.withdrawn) return {Why::kWithdrawn};
   auto soon = [&](const Breaker& breaker) {

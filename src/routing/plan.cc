@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace perdure {
 namespace {
 
 constexpr size_t kStandInsMax = 32;
 
 Why fixed_refusal(const Deployment& deployment, const Workload& workload) {
+  if (planted(PlantedBug::kForbiddenRegion)) return Why::kEligible;
   if (!workload.regions.empty() && std::ranges::find(workload.regions, deployment.region) == workload.regions.end())
     return Why::kRegion;
   if (!workload.parties.empty() && std::ranges::find(workload.parties, deployment.party) == workload.parties.end())

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/planted.h"
+
 namespace perdure {
 namespace {
 
@@ -59,6 +61,7 @@ Task<void> WithdrawalDesk::tell(WithdrawalSet set) {
 Task<Result<void>> WithdrawalDesk::load() {
   auto here = [](WithdrawalDesk* desk) -> Task<Result<void>> {
     CO_TRY(Stored stored, co_await read_stored(desk->store_));
+    if (planted(PlantedBug::kForgetWithdrawal)) stored.set.withdrawals.clear();
     co_await desk->tell(std::move(stored.set));
     for (const Withdrawal& withdrawal : desk->set_.withdrawals)
       desk->log_.warn("withdrawal.in_force",
