@@ -18,7 +18,8 @@ Task<Result<void>> Journal::append(std::vector<Record>& records, Batch batch) {
   Result<Committed> done = co_await store_.commit(lease_, std::move(batch));
   if (!done.ok() && done.error().code == Code::kUnknown) {
     Result<std::optional<SessionRow>> now = co_await store_.session(row_.id);
-    if (!now.ok()) co_return Error{Code::kConflict, "the store does not say what became of a commit"};
+    if (!now.ok())
+      co_return Error{Code::kUnknown, "the store does not say what became of a commit", "", "server_commit_unknown"};
     bool landed = *now && (*now)->head == seq && (*now)->chain == chain;
     if (!landed) {
       uint64_t head = *now ? (*now)->head : 0;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "session/testing/session_world.h"
+#include "store/testing/faulty_store.h"
 
 namespace perdure {
 namespace {
@@ -28,6 +29,39 @@ TEST(Responses, AnAnswerIsMadeAndReadBackTheSame) {
   expect_gapless(live);
   EXPECT_EQ(live.front().type, "response.created");
   EXPECT_EQ(live.back().type, "response.completed");
+}
+
+// Neither the store nor a second look says whether a create has happened: then that is what the client is told, and
+// nothing is created a second time.
+TEST(Responses, ACreateWhoseCommitNobodyKnowsAboutIsNotMadeAgain) {
+  World w;
+  ResponseId first = w.create(w.ask("hello"))->id;
+  (void)w.whole(first);
+  w.stop();
+  bool armed = false, lost = false;
+  FaultyStore faulty(*w.store, [&](std::string_view call) -> StoreFault {
+    if (call == "commit" && std::exchange(armed, false)) {
+      lost = true;
+      return {.kind = StoreFault::Kind::kFailAfter};
+    }
+    if (call == "session" && lost) return {.kind = StoreFault::Kind::kFailBefore};
+    return {};
+  });
+  Result<Lease> lease = w.loop.run(w.store->acquire(0));
+  ASSERT_TRUE(lease.ok());
+  w.responses = std::make_unique<Responses>(
+      Responses::Options{.store = faulty, .lease = *lease, .master = Key256{1}, .limits = w.limits, .log = {}},
+      std::vector<Loop*>{&w.loop}, std::vector<Router*>{&w.router});
+  armed = true;
+  Result<Created> second = w.create(w.ask("and then?", first.value));
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::kUnknown);
+  EXPECT_EQ(second.error().reason, "server_commit_unknown");
+  lost = false;
+  Result<std::vector<ResponseSummary>> all = w.loop.run(w.responses->list(kTenant, 0, 10));
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->size(), 2u);
+  w.stop();
 }
 
 TEST(Responses, ACutAtEveryPieceIsContinuedWithoutASeam) {
