@@ -24,6 +24,7 @@ class Run {
         log_(std::move(log)),
         builder_(*input.request, std::move(input.held), input.held_tokens, loop.random()),
         usage_(input.usage),
+        author_(input.author),
         deadline_(deadline_in(loop, limits.total_time)) {}
 
   Task<std::optional<ResponseEnded>> go() {
@@ -62,7 +63,6 @@ class Run {
       if (!begun.ok() && stop_.cancel.requested()) co_return co_await stopped();
       if (!begun.ok()) co_return co_await give_up(failed ? *failed : begun.error());
       std::unique_ptr<AttemptLease> lease = *std::move(begun);
-      if (author_.empty()) author_ = lease->logical_model();
       ++number;
       size_t visible_before = builder_.answer().bytes();
       Result<void> started = co_await sink_.attempt_started({.number = number,
@@ -72,7 +72,8 @@ class Run {
                                                              .reason = lease->reason(),
                                                              .dropped = dropped_by(*lease),
                                                              .workload = lease->workload(),
-                                                             .expected = lease->expected_cost()});
+                                                             .expected = lease->expected_cost(),
+                                                             .stand_in = stand_in_of(*lease)});
       if (!started.ok()) co_return std::nullopt;
       prefill_ = lease->deployment().capabilities[Capability::kPrefill] == Known::kYes &&
                  std::ranges::find(no_prefill_, lease->number()) == no_prefill_.end();
@@ -85,6 +86,7 @@ class Run {
         if (!last.ok()) outcome = last.error();
       }
       if (sink_failed_) co_return std::nullopt;
+      if (author_.empty() && builder_.anything_visible()) author_ = lease->logical_model();
       // An answer that takes too long as a whole is no supplier's fault.
       bool out_of_time = !outcome.ok() && loop_.now() >= deadline_.at;
       AttemptCost cost = lease->settle(use_of(outcome));
@@ -152,6 +154,10 @@ class Run {
     call.max_output_tokens = input_.request->max_output_tokens;
     Result<std::vector<std::string>> dropped = lease.provider().dropped(call);
     return dropped.ok() ? *std::move(dropped) : std::vector<std::string>();
+  }
+
+  static std::string stand_in_of(const AttemptLease& lease) {
+    return lease.stand_in() ? lease.logical_model() : std::string();
   }
 
   // -1: no limit was asked for.
@@ -306,10 +312,10 @@ class Run {
   Log log_;
   AnswerBuilder builder_;
   Usage usage_;
+  std::string author_;  // the logical model whose attempt was the first to show something
   std::vector<Tried> tried_;
   std::vector<uint32_t> no_prefill_;  // deployments that refused one
   Deadline deadline_;
-  std::string author_;  // the logical model that the first attempt was made with
   bool sink_failed_ = false, prefill_ = false;
   bool began_ = false;       // the attempt: something of an answer came
   int64_t heard_bytes_ = 0;  // of its text

@@ -51,6 +51,7 @@ struct GenerationInput {
   int64_t held_tokens = 0;               // deltas of text in it: the measure of what is left of max_output_tokens
   int64_t attempts = 0;                  // how many there were
   Usage usage;                           // of those attempts
+  std::string author;                    // logical model of the one that was the first to show something of `held`
   std::optional<AttemptEnded> finished;  // the last attempt was whole and only its ending is missing
   std::string traceparent;
 };

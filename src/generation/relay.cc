@@ -167,7 +167,8 @@ Task<Result<Relay::Head>> Relay::open() {
                                      .model = lease_->model(),
                                      .reason = (embeddings ? "embeddings; " : "") + lease_->reason(),
                                      .workload = lease_->workload(),
-                                     .expected = lease_->expected_cost()},
+                                     .expected = lease_->expected_cost(),
+                                     .stand_in = lease_->stand_in() ? lease_->logical_model() : std::string()},
                          .ended = {}});
     Result<std::unique_ptr<HttpAnswer>> asked = co_await ask(*lease_);
     Result<void> outcome;

@@ -56,6 +56,7 @@ struct AttemptStarted {
   std::vector<std::string> dropped;  // what a lenient request lost on this supplier's dialect: fields of the request
   std::string workload;              // whose rules placed it
   AttemptCost expected;              // by the price that was in force then; what is assumed should its end stay unknown
+  std::string stand_in;              // the logical model, where it is not the one that was asked for
   bool operator==(const AttemptStarted&) const = default;
 };
 

@@ -242,6 +242,7 @@ struct Encoder {
     }
     write_optional(out, "workload", r.workload);
     if (!r.expected.empty()) write_cost(out.key("expected"), r.expected);
+    write_optional(out, "stand_in", r.stand_in);
     return out.end_object().take();
   }
   std::string operator()(const Deltas& r) const { return encode_deltas(r.deltas); }
@@ -332,6 +333,7 @@ Result<AttemptStarted> decode_started(json::Value value) {
   in.texts("dropped", r.dropped);
   in.optional_text("workload", r.workload);
   TRY(r.expected, read_cost(in.any("expected")));
+  in.optional_text("stand_in", r.stand_in);
   TRY_VOID(in.finish());
   return r;
 }

@@ -64,6 +64,16 @@ struct Apply {
 
 }  // namespace
 
+std::string Response::author() const {
+  for (size_t i = 0; i < placements.size(); ++i) {
+    const Placement& p = placements[i];
+    if (p.ended && p.ended->outcome == "compacted") continue;  // it wrote of the context, not of the answer
+    size_t shown_after = i + 1 < placements.size() ? placements[i + 1].output_from : answer.bytes();
+    if (shown_after > p.output_from) return p.started.stand_in.empty() ? request.model : p.started.stand_in;
+  }
+  return {};
+}
+
 Result<void> apply(Response& response, const Record& record) {
   if (response.id.empty()) {
     if (record.kind() != RecordKind::kResponseCreated) return corrupt("record: of a response that was not created");

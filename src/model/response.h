@@ -29,6 +29,8 @@ struct Response {
   uint64_t first_seq = 0, last_seq = 0;  // its records in the session's journal
 
   const std::vector<Item>& output() const { return answer.items(); }
+  // The logical model whose attempt was the first to show something; empty: nothing was shown yet.
+  std::string author() const;
 };
 
 // kCorrupt when `record` cannot follow; `response` is unchanged then. kResponseCreated starts a Response.

@@ -100,6 +100,21 @@ class ResponseTest : public testing::Test {
   uint64_t seq_ = 10;
 };
 
+// Whoever came first and showed nothing is no author; a stand-in that goes on with what another began is none either.
+TEST_F(ResponseTest, ItsAuthorIsWhoShowedSomethingFirst) {
+  ASSERT_TRUE(create().ok());
+  const auto deltas = sample_deltas();
+  ASSERT_TRUE(add(AttemptStarted{.number = 1, .provider = "a"}).ok());
+  EXPECT_EQ(response_.author(), "");
+  ASSERT_TRUE(add(AttemptEnded{.number = 1, .outcome = "failed"}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 2, .provider = "b", .stand_in = "other"}).ok());
+  ASSERT_TRUE(add(Deltas{{deltas.begin(), deltas.begin() + 3}}).ok());
+  EXPECT_EQ(response_.author(), "other");
+  ASSERT_TRUE(add(AttemptEnded{.number = 2, .outcome = "cut"}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 3, .provider = "c", .stand_in = "third"}).ok());
+  EXPECT_EQ(response_.author(), "other");
+}
+
 TEST_F(ResponseTest, IsTheFoldOfItsRecords) {
   ASSERT_TRUE(create().ok());
   EXPECT_EQ(response_.status, ResponseStatus::kInProgress);
@@ -116,6 +131,7 @@ TEST_F(ResponseTest, IsTheFoldOfItsRecords) {
   EXPECT_EQ(response_.placements[0].output_from, 0u);
   EXPECT_EQ(response_.placements[1].output_from, 5u);
   EXPECT_EQ(response_.placements[0].ended->outcome, "cut");
+  EXPECT_EQ(response_.author(), response_.request.model);
   EXPECT_EQ(response_.first_seq, 11u);
   EXPECT_EQ(response_.last_seq, 18u);
   EXPECT_EQ(unix_seconds(response_.created), 11);

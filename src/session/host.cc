@@ -203,6 +203,7 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   for (const Item& item : last.output())
     if (item.kind == ItemKind::kCompaction) making.compaction = item;
   making.held_tokens = loaded->last_text_deltas;
+  making.author = last.author();
   making.attempts = static_cast<int64_t>(last.placements.size());
   for (const Placement& placement : last.placements)
     if (placement.ended) making.usage += placement.ended->usage;

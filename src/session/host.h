@@ -22,6 +22,7 @@ struct Making {
   AnswerItems held;                // from here on: what an earlier run of it has left
   std::optional<Item> compaction;  // that it has put before its answer
   int64_t held_tokens = 0, attempts = 0;
+  std::string author;  // of what is held
   Usage usage;
   std::optional<AttemptEnded> finished;
   bool compact = false;  // see CreateCall

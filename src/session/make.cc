@@ -134,6 +134,7 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
                           .held_tokens = making.held_tokens,
                           .attempts = sink.attempts(),
                           .usage = making.usage,
+                          .author = making.author,
                           .finished = making.finished,
                           .traceparent = making.traceparent};
     input.usage += sink.usage();

@@ -185,6 +185,8 @@ Task<Result<void>> Run::attempt_ended(AttemptEnded attempt) {
 
 Task<Result<void>> Run::deltas(std::vector<Delta> deltas) {
   if (broken_) co_return *broken_;
+  if (planted(PlantedBug::kDoubledText) && committing_ && !deltas.empty() && deltas.back().kind == Delta::Kind::kText)
+    deltas.push_back(deltas.back());
   put({.time = loop_.wall(), .body = Deltas{std::move(deltas)}});
   while (!broken_ && !cancel_.requested() && !keeps_all_ &&
          (stored() ? pending_bytes_ > limits_.pending_bytes_max : window_bytes_ > limits_.window_bytes_max))

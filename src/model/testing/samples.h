@@ -170,6 +170,8 @@ inline std::map<std::string, Record> sample_records() {
           .number = 2,
           .outcome = "completed",
           .cost = {.amount = "0.000125", .currency = "USD", .price_date = "2026-08-01", .price_origin = "a list"}}};
+  out["started_stand_in"] = {
+      2, t, AttemptStarted{.number = 2, .provider = "acme", .model = "acme-large", .stand_in = "large"}};
   out["deltas_opaque"] = {3, t, Deltas{sample_opaque_deltas()}};
   out["attempt_ended_stop"] = {
       4, t,
