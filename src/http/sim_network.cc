@@ -98,8 +98,12 @@ struct SimCable::Impl {
   std::map<int, std::vector<std::weak_ptr<Port>>> ports;
   int next_port = 40'000;
   size_t connections = 0;
+  uint64_t made = 0;  // streams and ports: they are gone through in this order, never in that of their addresses
   Impl(SimLoop& l, uint64_t seed) : loop(l), random(seed) {}
 
+  void struck(SimStrike strike, int port) {
+    if (faults != nullptr) faults->struck(strike, port);
+  }
   Duration latency(const SimConnection& plan) {
     int64_t spread = (plan.latency_max - plan.latency_min).count();
     if (spread <= 0) return plan.latency_min;
@@ -120,21 +124,23 @@ struct Pipe {
   SimLoop& loop;
   const SimConnection& plan;
   const SimDirection& faults;
+  const int port;
   std::deque<Segment> flying;
   std::string arrived;
   size_t arrived_from = 0;
   size_t held = 0;     // bytes in flight and arrived
   size_t written = 0;  // since the beginning
-  bool end_sent = false, ended = false, broken = false, reader_gone = false;
+  bool end_sent = false, ended = false, broken = false, reader_gone = false, stalled = false, garbled = false;
   Spot reader, writer;
   Cancellation* watch = nullptr;  // of who reads here, for the end of the other side
   Timer delivery, telling;
 
-  Pipe(SimCable::Impl& c, const SimConnection& p, const SimDirection& f)
+  Pipe(SimCable::Impl& c, const SimConnection& p, const SimDirection& f, int to)
       : cable(c),
         loop(c.loop),
         plan(p),
         faults(f),
+        port(to),
         reader(loop),
         writer(loop),
         delivery(
@@ -167,6 +173,7 @@ struct Pipe {
     if (written + n > faults.reset_after) {
       n = faults.reset_after - written;
       reset = true;
+      cable.struck(SimStrike::kReset, port);
     }
     for (size_t at = 0; at < n;) {
       size_t piece = n - at;
@@ -176,9 +183,17 @@ struct Pipe {
       size_t live = begin >= stop ? 0 : std::min(piece, stop - begin);
       if (live > 0) {
         held += live;
-        fly(std::string(bytes.substr(at, live)), false);
+        std::string sent(bytes.substr(at, live));
+        if (begin + live > faults.garble_after) {
+          size_t sound = begin >= faults.garble_after ? 0 : faults.garble_after - begin;
+          std::fill(sent.begin() + static_cast<ptrdiff_t>(sound), sent.end(), '\xff');
+          if (!std::exchange(garbled, true)) cable.struck(SimStrike::kGarbled, port);
+        }
+        fly(std::move(sent), false);
       }
+      if (written > faults.stall_after && !std::exchange(stalled, true)) cable.struck(SimStrike::kStalled, port);
       if (written > faults.end_after && !end_sent) {
+        cable.struck(SimStrike::kEnded, port);
         end_sent = true;
         fly({}, true);
       }
@@ -245,11 +260,11 @@ struct Wire {
   std::shared_ptr<SimCable::Impl> cable;
   SimConnection plan;
   Pipe to_listener, to_connector;
-  Wire(std::shared_ptr<SimCable::Impl> c, SimConnection p)
+  Wire(std::shared_ptr<SimCable::Impl> c, SimConnection p, int port)
       : cable(std::move(c)),
         plan(p),
-        to_listener(*cable, plan, plan.to_listener),
-        to_connector(*cable, plan, plan.to_connector) {
+        to_listener(*cable, plan, plan.to_listener, port),
+        to_connector(*cable, plan, plan.to_connector, port) {
     ++cable->connections;
   }
   ~Wire() { --cable->connections; }
@@ -265,8 +280,8 @@ class SimStream;
 
 // Everything of one life of a process that the network can resume.
 struct SimNetwork::Life {
-  std::set<SimStream*> streams;
-  std::set<SimCable::Impl::Port*> ports;
+  std::map<uint64_t, SimStream*> streams;
+  std::map<uint64_t, SimCable::Impl::Port*> ports;
   std::set<Spot*> connecting;
   bool dead = false;
 };
@@ -280,12 +295,13 @@ class SimStream final : public Stream {
         wire_(std::move(wire)),
         in_(is_connector ? wire_->to_connector : wire_->to_listener),
         out_(is_connector ? wire_->to_listener : wire_->to_connector),
-        peer_(std::move(peer)) {
-    life_->streams.insert(this);
+        peer_(std::move(peer)),
+        number_(++wire_->cable->made) {
+    life_->streams.emplace(number_, this);
   }
   ~SimStream() override {
     if (life_->dead) return;
-    life_->streams.erase(this);
+    life_->streams.erase(number_);
     CHECK(!in_.reader.taken() && !out_.writer.taken(), "a stream died under a pending operation");
     in_.watch_with(nullptr);
     if (!closed_) close();
@@ -368,6 +384,7 @@ class SimStream final : public Stream {
   Pipe& in_;
   Pipe& out_;
   std::string peer_;
+  uint64_t number_;
   bool aborted_ = false, closed_ = false, interrupted_ = false;
 };
 
@@ -378,8 +395,10 @@ struct SimCable::Impl::Port {
   int number;
   bool closed = false;
   std::deque<std::unique_ptr<SimStream>> backlog;
+  uint64_t made;
   Spot acceptor;
-  Port(SimLoop& loop, std::shared_ptr<SimNetwork::Life> l, int n) : life(std::move(l)), number(n), acceptor(loop) {}
+  Port(Impl& cable, std::shared_ptr<SimNetwork::Life> l, int n)
+      : life(std::move(l)), number(n), made(++cable.made), acceptor(cable.loop) {}
 };
 
 namespace {
@@ -392,7 +411,7 @@ class SimListener final : public Listener {
     if (life_->dead) return;
     CHECK(!port_->acceptor.taken(), "a listener died under a pending accept");
     close();
-    life_->ports.erase(port_.get());
+    life_->ports.erase(port_->made);
   }
   Task<Result<std::unique_ptr<Stream>>> accept() override {
     for (;;) {
@@ -445,15 +464,17 @@ Task<Result<std::unique_ptr<Stream>>> SimNetwork::connect(Address to, ConnectOpt
   Deadline arrival = plan.black_hole ? Deadline::never() : Deadline{cable->loop.now() + cable->latency(plan) * 2};
   if (!cancelled()) (void)co_await spot.wait(arrival.sooner(deadline));
   if (cancelled()) co_return Error{Code::kCancelled, "connecting was cancelled"};
+  if (plan.black_hole) cable->struck(SimStrike::kBlackHole, to.port);
   if (cable->loop.now() < arrival.at) co_return Error{Code::kDeadline, "connecting took too long"};
   auto& ports = cable->ports[to.port];
   std::erase_if(ports, [](const auto& weak) {
     auto port = weak.lock();
     return !port || port->closed;
   });
+  if (plan.refuse) cable->struck(SimStrike::kRefused, to.port);
   if (plan.refuse || ports.empty()) co_return Error{Code::kUnavailable, "connection refused"};
   auto port = ports[ports.size() == 1 ? 0 : cable->random.below(ports.size())].lock();
-  auto wire = std::make_shared<Wire>(cable, plan);
+  auto wire = std::make_shared<Wire>(cable, plan, to.port);
   std::string number = std::to_string(cable->next_port++);
   port->backlog.push_back(std::make_unique<SimStream>(port->life, wire, false, "sim:" + number));
   port->acceptor.wake();
@@ -474,9 +495,9 @@ Result<std::unique_ptr<Listener>> SimNetwork::listen(Address at, const ServerTls
     return !port || port->closed;
   });
   if (!ports.empty() && !shared) return Error{Code::kInvalid, "listen: the address is already in use"};
-  auto port = std::make_shared<SimCable::Impl::Port>(cable_->loop, life_, number);
+  auto port = std::make_shared<SimCable::Impl::Port>(*cable_, life_, number);
   ports.push_back(port);
-  life_->ports.insert(port.get());
+  life_->ports.emplace(port->made, port.get());
   return std::unique_ptr<Listener>(std::make_unique<SimListener>(life_, port));
 }
 
@@ -484,20 +505,20 @@ void SimNetwork::kill_all() {
   auto life = std::exchange(life_, std::make_shared<Life>());
   // The dead side first, so that breaking the wires wakes only peers.
   life->dead = true;
-  for (SimStream* stream : life->streams) stream->forget();
-  for (auto* port : life->ports) {
+  for (auto& [number, stream] : life->streams) stream->forget();
+  for (auto& [number, port] : life->ports) {
     port->acceptor.forget();
     port->closed = true;
   }
   for (Spot* spot : life->connecting) spot->forget();
-  for (SimStream* stream : life->streams) stream->break_wire();
+  for (auto& [number, stream] : life->streams) stream->break_wire();
   life->streams.clear();
-  for (auto* port : life->ports) port->backlog.clear();
+  for (auto& [number, port] : life->ports) port->backlog.clear();
   life->ports.clear();
 }
 
 void SimNetwork::reset_all() {
-  for (SimStream* stream : life_->streams) stream->break_wire();
+  for (auto& [number, stream] : life_->streams) stream->break_wire();
 }
 
 }  // namespace perdure

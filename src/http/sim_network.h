@@ -22,9 +22,10 @@ namespace perdure {
 // What happens to one direction of a connection after so many bytes went into it.
 struct SimDirection {
   static constexpr size_t kNever = std::numeric_limits<size_t>::max();
-  size_t reset_after = kNever;  // both sides then see a broken connection
-  size_t stall_after = kNever;  // later bytes never arrive
-  size_t end_after = kNever;    // the reader sees the end there, later bytes vanish
+  size_t reset_after = kNever;   // both sides then see a broken connection
+  size_t stall_after = kNever;   // later bytes never arrive
+  size_t end_after = kNever;     // the reader sees the end there, later bytes vanish
+  size_t garble_after = kNever;  // later bytes arrive as 0xff: wrong framing, in whatever framing there is
 };
 
 struct SimConnection {
@@ -35,10 +36,14 @@ struct SimConnection {
   SimDirection to_listener, to_connector;
 };
 
+enum class SimStrike : uint8_t { kRefused, kBlackHole, kReset, kStalled, kEnded, kGarbled };
+
 // Asked once for each connect(). May draw from a Random of its own.
 class SimFaults {
  public:
   virtual ~SimFaults() = default;
+  // A fault of the plan has taken effect on a connection to that port.
+  virtual void struck(SimStrike, int /*port*/) {}
   virtual SimConnection on_connect(const Address& to, const ConnectOptions& options) = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "simulate/exchange.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "simulate/tokens.h"
 
@@ -25,7 +26,7 @@ class Body {
   Task<bool> begin(std::string_view content_type) {
     const auto begun = co_await reply_.begin(200, content_type);
     if (!begun.ok()) end = End::kGone;
-    if (begun.ok() && trickle_ != nullptr) ++context_.stats.faults;
+    if (begun.ok() && trickle_ != nullptr) context_.struck(Kind::kTrickle);
     co_return begun.ok();
   }
 
@@ -45,7 +46,7 @@ class Body {
       const bool stays = co_await wait_until(context_.loop.now() + trickle_->fault.time);
       if (!stays) co_return false;
     }
-    if (cuts) co_await cut();
+    if (cuts) co_await cut(Kind::kCutAfterBytes);
     co_return !cuts;
   }
 
@@ -57,8 +58,8 @@ class Body {
 
   // What was written before gets a moment to arrive: a reset overtakes it otherwise, and the cut would not be where it
   // was asked for.
-  Task<void> cut() {
-    ++context_.stats.faults;
+  Task<void> cut(Kind by) {
+    context_.struck(by);
     if (reply_.begun()) static_cast<void>(co_await reply_.gone().wait(deadline_in(context_.loop, kArrivalTime)));
     reply_.abort();
     end = End::kFault;
@@ -126,12 +127,12 @@ class Exchange {
       co_return false;
     }
     if (const auto* slow = plan_.find(Kind::kSlowHeaders)) {
-      ++context_.stats.faults;
+      context_.struck(Kind::kSlowHeaders);
       const bool stays = co_await body_.wait_until(context_.loop.now() + slow->fault.time);
       if (!stays) co_return false;
     }
     if (plan_.find(Kind::kClose) != nullptr) {
-      co_await body_.cut();
+      co_await body_.cut(Kind::kClose);
       co_return false;
     }
     const SupplierOptions& options = context_.account.options;
@@ -161,7 +162,7 @@ class Exchange {
   }
 
   Task<void> refuse_by_fault(const Fault& fault) {
-    ++context_.stats.faults;
+    context_.struck(fault.kind, fault.status);
     Failure failure{.status = fault.status, .message = {}, .retry_after_s = fault.retry_after_s};
     if (fault.retry_after_s >= 0) reply_.headers.set("retry-after", std::to_string(fault.retry_after_s));
     failure.message = fault.status == 429
@@ -175,11 +176,11 @@ class Exchange {
   // Faults and pace before token number `index`, which is also how many there were; false: it is over.
   Task<bool> before_token(int64_t index, bool is_end) {
     if (plan_.at(Kind::kCutAfterTokens, index) != nullptr) {
-      co_await body_.cut();
+      co_await body_.cut(Kind::kCutAfterTokens);
       co_return false;
     }
     if (const Fault* stall = plan_.at(Kind::kStallAfterTokens, index)) {
-      ++context_.stats.faults;
+      context_.struck(Kind::kStallAfterTokens);
       const Instant until = stall->time.count() < 0 ? Instant::max() : context_.loop.now() + stall->time;
       const bool stays = co_await body_.wait_until(until);
       if (!stays) co_return false;
@@ -204,7 +205,7 @@ class Exchange {
   }
 
   Task<bool> malformed_event() {
-    ++context_.stats.faults;
+    context_.struck(Kind::kMalformedAfterTokens);
     const std::string broken = call_.broken_frame();
     const bool goes_on = co_await body_.put(broken);
     co_return goes_on;
@@ -219,7 +220,7 @@ class Exchange {
     const bool error = plan_.at(Kind::kErrorAfterTokens, index) != nullptr;
     const bool end = plan_.at(Kind::kEndAfterTokens, index) != nullptr;
     if (!error && !end) co_return true;
-    ++context_.stats.faults;
+    context_.struck(error ? Kind::kErrorAfterTokens : Kind::kEndAfterTokens);
     if (error) {
       const bool goes_on = co_await put(call_.error_frames());
       if (!goes_on) co_return false;
@@ -255,20 +256,20 @@ class Exchange {
 
   Task<bool> send_whole() {
     std::string json = call_.whole(answer_, usage_);
-    bool broken = false;
+    std::optional<Kind> broken;
     start_ = context_.loop.now();
     for (int64_t i = 0; i <= answer_.tokens; ++i) {
       const bool goes_on = co_await before_token(i, i == answer_.tokens);
       if (!goes_on) co_return false;
       if (plan_.at(Kind::kErrorAfterTokens, i) != nullptr) {
-        co_await refuse_by_fault({.kind = Kind::kStatus, .status = 500});
+        co_await refuse_by_fault({.kind = Kind::kErrorAfterTokens, .status = 500});
         co_return false;
       }
-      broken = broken || plan_.at(Kind::kMalformedAfterTokens, i) != nullptr ||
-               plan_.at(Kind::kEndAfterTokens, i) != nullptr;
+      for (const Kind kind : {Kind::kEndAfterTokens, Kind::kMalformedAfterTokens})
+        if (plan_.at(kind, i) != nullptr) broken = kind;
     }
     if (broken) {
-      ++context_.stats.faults;
+      context_.struck(*broken);
       json.resize(json.size() / 2);
     }
     bool goes_on = false;

@@ -2,6 +2,8 @@
 // Exchange: one answer on its way out: its pace, the faults that were drawn for it, its bytes. The same for every
 // dialect; what the bytes are is the Call's business.
 
+#include <functional>
+
 #include "async/loop.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -19,6 +21,10 @@ struct SupplierStats {
   int64_t tokens = 0;     // emitted
 };
 
+// Told of every fault that took effect, with the status that it answers with (or 0), and of the reply that it struck.
+// For simulations that keep account of them.
+using FaultWitness = std::function<void(Fault::Kind, int status, HttpReply&)>;
+
 // What an Exchange works with; outlives it.
 struct ExchangeContext {
   Loop& loop;
@@ -27,6 +33,12 @@ struct ExchangeContext {
   SupplierStats& stats;
   const Surface& surface;
   HttpReply& reply;
+  const FaultWitness& witness;
+
+  void struck(Fault::Kind kind, int status = 0) {
+    ++stats.faults;
+    if (witness) witness(kind, status, reply);
+  }
 };
 
 // Ends when the reply has ended, in whatever way.

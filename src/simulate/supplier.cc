@@ -33,6 +33,7 @@ struct SimulatedSupplier::Impl {
   Account account;
   SupplierOptions& options;
   Stats stats = {};
+  FaultWitness witness = {};
   std::unordered_map<uint64_t, uint32_t> times_seen = {};
   std::deque<std::string> bodies = {};
   size_t body_bytes = 0;
@@ -100,7 +101,7 @@ struct SimulatedSupplier::Impl {
     }
     const FaultPlan plan = FaultPlan::draw(header.empty() ? options.faults : for_this_request, SeededRandom(number));
     Call& call = *std::get<std::unique_ptr<Call>>(outcome);
-    co_await run_exchange({loop, log, account, stats, surface, reply}, call, plan);
+    co_await run_exchange({loop, log, account, stats, surface, reply, witness}, call, plan);
   }
 
   std::string what_is_set() const {
@@ -203,6 +204,8 @@ std::string SimulatedSupplier::refuse(const HttpRequest& request, int status, st
 }
 
 void SimulatedSupplier::set_faults(std::vector<Fault> faults) { impl_->options.faults = std::move(faults); }
+void SimulatedSupplier::set_continuation(Continuation how) { impl_->options.continuation = how; }
+void SimulatedSupplier::set_witness(FaultWitness witness) { impl_->witness = std::move(witness); }
 const SimulatedSupplier::Stats& SimulatedSupplier::stats() const { return impl_->stats; }
 
 }  // namespace perdure::simulate

@@ -33,6 +33,8 @@ class SimulatedSupplier final : public HttpHandler {
   std::string refuse(const HttpRequest& request, int status, std::string_view message) override;
 
   void set_faults(std::vector<Fault> faults);
+  void set_continuation(Continuation how);
+  void set_witness(FaultWitness witness);
 
   using Stats = SupplierStats;
   const Stats& stats() const;
