@@ -1,5 +1,7 @@
 #include "extract.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "wire/json.h"
 
@@ -40,11 +42,14 @@ void from_chat(json::Value frame, Shown& out, bool& open) {
   }
 }
 
-void from_messages(json::Value event, Shown& out) {
+void from_messages(json::Value event, Shown& out, bool& open) {
   std::string_view type = event["type"].text();
   json::Value block = event["content_block"], delta = event["delta"];
-  if (type == "content_block_start" && block["type"].text() == "tool_use")
+  if (type == "content_block_start" && block["type"].text() == "tool_use") {
+    open = true;
     out.calls.append(out.calls.empty() ? "" : " ").append(block["name"].text()).append("(");
+  }
+  if (type == "content_block_stop" && std::exchange(open, false)) out.calls += ")";
   if (type == "content_block_delta") {
     out.text += delta["text"].text();
     out.reasoning += delta["thinking"].text();
@@ -63,7 +68,7 @@ Shown extract(const std::string& dialect, const std::vector<std::string>& frames
     CHECK(document.ok(), "a frame that is not JSON");
     if (dialect == "responses") from_responses(document->root(), out);
     if (dialect == "chat") from_chat(document->root(), out, open);
-    if (dialect == "messages") from_messages(document->root(), out);
+    if (dialect == "messages") from_messages(document->root(), out, open);
   }
   return out;
 }

@@ -1,4 +1,5 @@
 // perdure_sim: the deterministic simulation's campaign. --help tells how to use it.
+#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,23 +23,27 @@ constexpr const char* kHelp =
     "  --seed N       replay one seed\n"
     "  --from N       first seed (default 1)\n"
     "  --jobs N       so many at once (default: one for each core)\n"
+    "  --replays      run each seed twice and demand the same history, to the byte\n"
     "  --plants       plant each bug in turn and demand that it is caught\n"
     "  --plant NAME   plant one bug\n"
     "  --verbose      say what happens\n";
 
-void add(Coverage& into, const Coverage& from) {
-  for (size_t i = 0; i < into.size(); ++i)
-    for (size_t j = 0; j < into[i].size(); ++j) into[i][j] += from[i][j];
-}
-
 void print(const Coverage& coverage) {
   std::printf("%-16s", "fault x state");
-  for (size_t j = 0; j < coverage[0].size(); ++j)
+  for (size_t j = 0; j < coverage.states[0].size(); ++j)
     std::printf(" %11s", std::string(name_of(static_cast<Phase>(j))).c_str());
   std::printf("\n");
-  for (size_t i = 0; i < coverage.size(); ++i) {
+  for (size_t i = 0; i < coverage.states.size(); ++i) {
     std::printf("%-16s", std::string(name_of(static_cast<FaultKind>(i))).c_str());
-    for (int64_t n : coverage[i]) std::printf(" %11lld", static_cast<long long>(n));
+    for (int64_t n : coverage.states[i]) std::printf(" %11lld", static_cast<long long>(n));
+    std::printf("\n");
+  }
+  std::printf("%-16s", "fault x dialect");
+  for (std::string_view dialect : kDialects) std::printf(" %11s", std::string(dialect).c_str());
+  std::printf("\n");
+  for (size_t i = static_cast<size_t>(FaultKind::kRefused); i <= static_cast<size_t>(FaultKind::kClosed); ++i) {
+    std::printf("%-16s", std::string(name_of(static_cast<FaultKind>(i))).c_str());
+    for (int64_t n : coverage.dialects[i]) std::printf(" %11lld", static_cast<long long>(n));
     std::printf("\n");
   }
 }
@@ -49,8 +54,6 @@ struct Child {
   pid_t pid = 0;
   int out = -1;
 };
-
-constexpr int kNumbers = 6;
 
 Child start(const WorldOptions& options, bool quiet) {
   int ends[2];
@@ -63,35 +66,33 @@ Child start(const WorldOptions& options, bool quiet) {
   }
   auto seed = static_cast<unsigned long long>(options.seed);
   Report report = run_world(options);
-  bool thin = report.violations.empty() && (report.generations < 200 || report.faults < 5);
+  const Counts& counts = report.counts;
+  bool thin = report.violations.empty() && (counts.sessions < 20 || counts.generations < 200 || counts.faults < 5);
   if (!quiet) {
     for (const std::string& violation : report.violations) std::printf("seed %llu: %s\n", seed, violation.c_str());
     if (thin)
-      std::printf("seed %llu: only %lld generations and %lld faults\n", seed,
-                  static_cast<long long>(report.generations), static_cast<long long>(report.faults));
+      std::printf("seed %llu: only %lld sessions, %lld generations and %lld faults\n", seed,
+                  static_cast<long long>(counts.sessions), static_cast<long long>(counts.generations),
+                  static_cast<long long>(counts.faults));
   }
-  std::fflush(nullptr);
-  int64_t numbers[kNumbers] = {report.generations, report.faults,    report.crashes,
-                               report.events,      report.cancelled, report.steps};
-  [[maybe_unused]] ssize_t n = ::write(ends[1], numbers, sizeof numbers);
-  [[maybe_unused]] ssize_t m = ::write(ends[1], &report.coverage, sizeof report.coverage);
+  std::fflush(stdout);
+  [[maybe_unused]] ssize_t n = ::write(ends[1], &counts, sizeof counts);
   ::_exit(report.violations.empty() && !thin ? 0 : 1);
 }
 
-// Waits for the child; true: its seed holds.
-bool finish(const Child& child, Report& total) {
-  int64_t numbers[kNumbers] = {};
-  Coverage coverage{};
-  if (::read(child.out, numbers, sizeof numbers) == sizeof numbers &&
-      ::read(child.out, &coverage, sizeof coverage) == sizeof coverage) {
-    total.generations += numbers[0];
-    total.faults += numbers[1];
-    total.crashes += numbers[2];
-    total.events += numbers[3];
-    total.cancelled += numbers[4];
-    total.steps += numbers[5];
-    add(total.coverage, coverage);
+bool read_all(int from, void* into, size_t size) {
+  for (char* at = static_cast<char*>(into); size > 0;) {
+    ssize_t n = ::read(from, at, size);
+    if (n <= 0) return false;
+    at += n, size -= static_cast<size_t>(n);
   }
+  return true;
+}
+
+// Waits for the child; true: its seed holds.
+bool finish(const Child& child, Counts& total) {
+  Counts counts;
+  if (read_all(child.out, &counts, sizeof counts)) total += counts;
   ::close(child.out);
   int status = 0;
   ::waitpid(child.pid, &status, 0);
@@ -100,7 +101,7 @@ bool finish(const Child& child, Report& total) {
 
 int run(int argc, char** argv) {
   uint64_t from = 1, seeds = 100, one = 0, jobs = std::max(1u, std::thread::hardware_concurrency());
-  bool verbose = false, plants = false;
+  bool verbose = false, plants = false, replays = false;
   std::string plant_name;
   for (int i = 1; i < argc; ++i) {
     auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
@@ -116,6 +117,8 @@ int run(int argc, char** argv) {
       jobs = std::max<uint64_t>(1, number());
     else if (std::strcmp(argv[i], "--plants") == 0)
       plants = true;
+    else if (std::strcmp(argv[i], "--replays") == 0)
+      replays = true;
     else if (std::strcmp(argv[i], "--verbose") == 0)
       verbose = true;
     else {
@@ -134,7 +137,7 @@ int run(int argc, char** argv) {
       std::string name(name_of(static_cast<PlantedBug>(bug)));
       plant(name);
       uint64_t caught_at = 0;
-      Report ignored;
+      Counts ignored;
       for (uint64_t seed = from; seed < from + seeds && caught_at == 0; ++seed)
         if (!finish(start({.seed = seed}, true), ignored)) caught_at = seed;
       std::printf("%-20s %s\n", name.c_str(),
@@ -146,7 +149,22 @@ int run(int argc, char** argv) {
     return missed == 0 ? 0 : 1;
   }
 #endif
-  Report total;
+  if (replays) {
+    int differ = 0;
+    for (uint64_t seed = from; seed < from + seeds; ++seed) {
+      Child first = start({.seed = seed}, false), second = start({.seed = seed}, false);
+      Counts first_run, second_run;
+      bool held = finish(first, first_run), held_again = finish(second, second_run);
+      if (held == held_again && first_run.digest == second_run.digest && first_run.steps == second_run.steps) continue;
+      ++differ;
+      std::printf("seed %llu: digests %016llx and %016llx\n", static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(first_run.digest),
+                  static_cast<unsigned long long>(second_run.digest));
+    }
+    std::printf("sim: %llu seeds run twice, %d differ\n", static_cast<unsigned long long>(seeds), differ);
+    return differ == 0 ? 0 : 1;
+  }
+  Counts total;
   uint64_t failed = 0, ran = 0;
   if (one != 0) from = one, seeds = 1;
   std::deque<Child> children;  // in the order of their seeds, so that what is printed does not depend on who is faster
@@ -168,14 +186,26 @@ int run(int argc, char** argv) {
                    static_cast<unsigned long long>(failed));
   }
   print(total.coverage);
+  auto number = [](int64_t n) { return static_cast<long long>(n); };
+  std::printf(
+      "%lld attempts, %lld of them went on with an answer; %lld opaque blocks issued, %lld given back; %lld answers "
+      "cancelled, %lld left, %lld deleted, %lld ended early as they had to\n",
+      number(total.attempts), number(total.continuations), number(total.opaque_seen), number(total.opaque_returned),
+      number(total.cancelled), number(total.left), number(total.deleted), number(total.honest_ends));
+  std::printf("digest %016llx\n", static_cast<unsigned long long>(total.digest));
   std::printf("sim: %llu seeds, %lld generations, %lld faults, %lld crashes, %lld events seen, %llu seeds failed\n",
-              static_cast<unsigned long long>(ran), static_cast<long long>(total.generations),
-              static_cast<long long>(total.faults), static_cast<long long>(total.crashes),
-              static_cast<long long>(total.events), static_cast<unsigned long long>(failed));
+              static_cast<unsigned long long>(ran), number(total.generations), number(total.faults),
+              number(total.crashes), number(total.events), static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace perdure::sim
 
-int main(int argc, char** argv) { return perdure::sim::run(argc, argv); }
+int main(int argc, char** argv) {
+  // A seed's memory comes and goes in bursts; giving it back to the kernel each time costs a tenth of the run.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_TOP_PAD, 16 << 20);
+  return perdure::sim::run(argc, argv);
+}

@@ -1,20 +1,53 @@
 #include "process.h"
 
+#include "dialect/chat_upstream.h"
+#include "dialect/converse_upstream.h"
+#include "dialect/gemini_upstream.h"
+#include "dialect/messages_upstream.h"
+#include "dialect/responses_upstream.h"
+#include "provider/http_provider.h"
+#include "visitor.h"
+
 namespace perdure::sim {
+namespace {
 
 using namespace std::chrono_literals;
 
-Process::Process(Machine machine)
-    : machine_(machine),
-      writer_(machine.loop.make_runner(3ms)),
-      reader_(machine.loop.make_runner(1ms)),
-      network_(machine.cable) {}
+std::unique_ptr<UpstreamDialect> dialect_named(std::string_view name) {
+  if (name == "responses") return responses_upstream();
+  if (name == "messages") return messages_upstream(MessagesVariant{.structured_output = true});
+  if (name == "gemini") return gemini_upstream();
+  if (name == "converse") return converse_upstream({.family = ConverseFamily::kClaudeBudget});
+  ChatVariant variant;
+  variant.prefill = ChatPrefill::kPlain;
+  return chat_upstream(variant);
+}
+
+std::string base_of(std::string_view dialect, int port) {
+  std::string base = "http://supplier:" + std::to_string(port);
+  return base + (dialect == "gemini" ? "/v1beta" : dialect == "converse" ? "" : "/v1");
+}
+
+std::unique_ptr<Credential> credential_for(std::string_view dialect) {
+  if (dialect == "messages") return header_credential("x-api-key", "", "any");
+  if (dialect == "gemini") return header_credential("x-goog-api-key", "", "any");
+  return header_credential("Authorization", "Bearer ", "any");
+}
+
+}  // namespace
+
+Process::Process(Machine machine, SessionLimits limits)
+    : machine_(std::move(machine)),
+      limits_(std::move(limits)),
+      writer_(machine_.loop.make_runner(3ms)),
+      reader_(machine_.loop.make_runner(1ms)),
+      network_(machine_.cable) {}
 
 Process::~Process() = default;
 
 Task<std::unique_ptr<Process>> Process::start(Machine machine, SessionLimits limits) {
-  std::unique_ptr<Process> process(new Process(machine));
-  bool up = co_await process->boot(limits);
+  std::unique_ptr<Process> process(new Process(std::move(machine), std::move(limits)));
+  bool up = co_await process->boot();
   if (!up) {
     co_await process->wind_down();
     process.reset();
@@ -22,12 +55,44 @@ Task<std::unique_ptr<Process>> Process::start(Machine machine, SessionLimits lim
   co_return process;
 }
 
-Task<bool> Process::boot(SessionLimits limits) {
+void Process::wire() {
+  const Setup& setup = machine_.setup;
   client_ = std::make_unique<HttpClient>(machine_.loop, network_, ProxyRules{});
-  ChatProviderOptions options{.name = "supplier"};
-  options.base_url = *parse_url("http://supplier:" + std::to_string(kSupplierPort) + "/v1");
-  provider_ = chat_provider(std::move(options), *client_);
-  router_ = std::make_unique<Router>(machine_.loop, std::vector{Deployment::simple("*", *provider_)});
+  for (size_t i = 0; i < setup.suppliers.size(); ++i) {
+    const SupplierSetup& supplier = setup.suppliers[i];
+    credentials_.push_back(credential_for(supplier.dialect));
+    HttpProviderOptions options{.name = supplier.name};
+    options.base_url = *parse_url(base_of(supplier.dialect, supplier.port));
+    providers_.push_back(std::make_unique<WatchedProvider>(
+        http_provider(std::move(options), dialect_named(supplier.dialect), *credentials_.back(), *client_), i,
+        machine_.rules, dead_));
+  }
+  std::vector<Deployment> deployments;
+  for (const DeploymentSetup& each : setup.deployments) {
+    const SupplierSetup& supplier = setup.suppliers[each.supplier];
+    Deployment deployment = Deployment::simple(each.model, *providers_[each.supplier], each.upstream_model);
+    deployment.name = each.name;
+    deployment.party = supplier.party;
+    deployment.region = supplier.region;
+    deployment.account = supplier.name;
+    deployment.priority = each.priority;
+    deployment.weight = each.weight;
+    deployment.concurrency_max = each.concurrency_max;
+    deployment.queue_max = each.queue_max;
+    deployment.capabilities[Capability::kPrefill] = supplier.prefill ? Known::kYes : Known::kNo;
+    deployments.push_back(std::move(deployment));
+  }
+  RoutingOptions options;
+  options.patience = 24h;  // what waits for somebody to be able gets its answer, so that every ending can be judged
+  options.health.refused = options.health.refused_max = 20s;
+  router_ = std::make_unique<Router>(machine_.loop, std::move(deployments), setup.workloads, options);
+  keys_ = std::make_unique<KeyBook>(machine_.keys, machine_.loop, Log());
+  guard_ = std::make_unique<KeyGuard>(*keys_, spending_, machine_.loop);
+  router_->set_guard(guard_.get());
+}
+
+Task<bool> Process::boot() {
+  wire();
   SqliteOptions store_options{.path = machine_.path, .vfs = machine_.vfs.name()};
   store_options.head_key = Key256{7};
   store_options.on_fatal = [this](const std::string&) { dead_ = true; };
@@ -37,24 +102,48 @@ Task<bool> Process::boot(SessionLimits limits) {
   Result<Lease> lease = co_await store_->acquire(0);
   if (!lease.ok()) co_return false;
   lease_ = *lease;
+  CHECK(keys_->load().ok(), "the key file");
+  desk_ = std::make_unique<WithdrawalDesk>(*store_, std::vector<Router*>{router_.get()}, Log());
+  Result<void> loaded = co_await desk_->load();
+  if (!loaded.ok()) co_return false;
+  std::vector<Withdrawal> withdrawn = co_await desk_->list();
+  if (dead_) co_return false;
+  machine_.rules.settle(withdrawn);
   responses_ = std::make_unique<Responses>(
-      Responses::Options{.store = *store_, .lease = lease_, .master = Key256{9}, .limits = limits, .log = {}},
+      Responses::Options{.store = *store_, .lease = lease_, .master = Key256{9}, .limits = limits_, .log = {}},
       std::vector<Loop*>{&machine_.loop}, std::vector<Router*>{router_.get()});
   Result<size_t> recovered = co_await responses_->recover();
-  co_return recovered.ok() && !dead_;
+  if (!recovered.ok() || dead_) co_return false;
+  gateway_ = std::make_unique<Gateway>(
+      machine_.loop, *responses_, *keys_, metrics_,
+      []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"small", "large"}; }, readiness_,
+      GatewayOptions{.router = router_.get(), .generation = &limits_.generation, .desk = desk_.get()}, Log());
+  Result<std::unique_ptr<Listener>> listener = network_.listen({"", kFrontDoor}, nullptr, false);
+  CHECK(listener.ok(), "the front door");
+  server_ = std::make_unique<HttpServer>(machine_.loop, std::move(*listener), *gateway_, HttpServerLimits{}, Log());
+  server_->start();
+  co_return true;
 }
 
 Task<void> Process::halt() {
   dead_ = true;
   network_.reset_all();
   if (responses_) co_await responses_->stop({machine_.loop.now()});
+  if (server_) co_await server_->stop({machine_.loop.now()});
+  if (gateway_) co_await gateway_->stop();
 }
 
 Task<void> Process::wind_down() {
   co_await halt();
+  server_.reset();
+  gateway_.reset();
   responses_.reset();
+  desk_.reset();
   router_.reset();
-  provider_.reset();
+  guard_.reset();
+  keys_.reset();
+  providers_.clear();
+  credentials_.clear();
   client_.reset();
   store_.reset();
 }
