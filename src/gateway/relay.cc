@@ -201,7 +201,9 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   input.held_tokens = static_cast<int64_t>(heard.text.size() / 4);
   input.attempts = turn.passed.any ? 1 : 0;
   input.usage = heard.usage;
-  if (!heard.text.empty()) input.author = first.started.stand_in.empty() ? request->model : first.started.stand_in;
+  // Whoever wrote what was shown; with `one_author` nobody else goes on.
+  const std::string& stand_in = attempts.back().started.stand_in;
+  if (!heard.text.empty()) input.author = stand_in.empty() ? request->model : stand_in;
   input.traceparent = turn.input.traceparent;
   bool halt = false;
   std::optional<ResponseEnded> ended = co_await generate(std::move(input), *options_.router, sink, loop_,
