@@ -44,38 +44,29 @@ Result<LoadedConfig> load(const std::string& path) {
   return loaded;
 }
 
-}  // namespace
-
-std::optional<std::string> process_environment(const std::string& name) { return environment(name); }
-
-std::optional<Config> effective_config(const cli::Options& options, std::string_view command, int& exit) {
-  std::string path = config_file(options);
+// Loads the file and lays the command line and the environment over it.
+EffectiveConfig read_config(const cli::Options& options, const std::string& path) {
+  EffectiveConfig out;
   Result<LoadedConfig> loaded = load(path);
   if (!loaded.ok()) {
-    (void)cli::complain(loaded.error());
-    exit = cli::kUsage;
-    return std::nullopt;
+    out.problems.push_back(loaded.error().message);
+    return out;
   }
-  for (const ConfigProblem& problem : loaded->problems) std::fprintf(stderr, "%s\n", problem.to_string(path).c_str());
-  bool good = loaded->problems.empty();
+  for (const ConfigProblem& problem : loaded->problems) out.problems.push_back(problem.to_string(path));
   Config& config = loaded->config;
-  auto wrong = [&](const std::string& message) {
-    (void)cli::complain_usage(message, command);
-    good = false;
-  };
   if (options.has("listen")) {
     Result<Address> address = parse_listen(options.get("listen"));
     if (address.ok())
       config.listen = *address;
     else
-      wrong("--listen: " + address.error().message);
+      out.problems.push_back("--listen: " + address.error().message);
   }
   if (options.has("cores")) {
     std::string text = options.get("cores");
     char* end = nullptr;
     unsigned long cores = std::strtoul(text.c_str(), &end, 10);
     if (text.empty() || *end != '\0' || cores < 1 || cores > 256)
-      wrong("--cores: must be a whole number from 1 to 256");
+      out.problems.push_back("--cores: must be a whole number from 1 to 256");
     else
       config.cores = cores;
   }
@@ -85,26 +76,49 @@ std::optional<Config> effective_config(const cli::Options& options, std::string_
     config.data = default_data_folder(environment);
   if (config.providers.empty()) {
     Result<void> found = providers_from_environment(config, environment);
-    if (!found.ok()) wrong(found.error().message);
+    if (!found.ok()) out.problems.push_back(found.error().message);
   }
-  if (!good) {
-    exit = cli::kUsage;
-    return std::nullopt;
+  out.config = std::move(config);
+  return out;
+}
+
+// Says every problem. Nothing: there was none.
+void say_problems(const EffectiveConfig& read, const std::string& path, std::string_view command) {
+  for (const std::string& problem : read.problems) {
+    if (!path.empty() && problem.starts_with(path))
+      std::fprintf(stderr, "%s\n", problem.c_str());
+    else
+      (void)cli::complain_usage(problem, command);
   }
-  return std::move(config);
+}
+
+}  // namespace
+
+std::optional<std::string> process_environment(const std::string& name) { return environment(name); }
+
+std::optional<Config> effective_config(const cli::Options& options, std::string_view command, int& exit) {
+  std::string path = config_file(options);
+  EffectiveConfig read = read_config(options, path);
+  say_problems(read, path, command);
+  if (read.problems.empty()) return std::move(read.config);
+  exit = cli::kUsage;
+  return std::nullopt;
 }
 
 namespace {
 
 int serve(const cli::Options& options) {
   if (!options.words.empty()) return cli::complain_usage("serve takes options only", "serve");
-  int exit = cli::kOk;
-  std::optional<Config> config = effective_config(options, "serve", exit);
-  if (!config) return exit;
-  LogFormat format = config->log_format.value_or(::isatty(STDERR_FILENO) ? LogFormat::kText : LogFormat::kJson);
-  Log log(stderr_log(config->log_level, format, system_clock()));
+  // Once and for all: a file that is gone later is a problem, not an empty configuration.
+  std::string path = config_file(options);
+  EffectiveConfig read = read_config(options, path);
+  say_problems(read, path, "serve");
+  if (!read.problems.empty()) return cli::kUsage;
+  Config& config = read.config;
+  LogFormat format = config.log_format.value_or(::isatty(STDERR_FILENO) ? LogFormat::kText : LogFormat::kJson);
+  auto levels = std::make_shared<LevelLog>(config.log_level, stderr_log(Level::kDebug, format, system_clock()));
   cli::allow_many_open_files();
-  Server server(*std::move(config), environment, log);
+  Server server(std::move(config), environment, [&] { return read_config(options, path); }, levels);
   Result<void> ran = server.run();
   return ran.ok() ? cli::kOk : cli::complain(ran.error());
 }
@@ -194,7 +208,8 @@ cli::Command serve_command() {
               "  curl http://127.0.0.1:8080/v1/responses -H 'Content-Type: application/json' \\\n"
               "       -d '{\"model\": \"gpt-4o-mini\", \"input\": \"Count to five.\"}'\n"
               "\n"
-              "SIGTERM drains: running responses may end, what does not end in time goes on with the next start.\n",
+              "SIGTERM drains: running responses may end, what does not end in time goes on with the next start.\n"
+              "SIGHUP reads the configuration again, without dropping a stream; a broken one changes nothing.\n",
           .run = serve};
 }
 

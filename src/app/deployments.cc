@@ -5,13 +5,14 @@
 namespace perdure {
 
 std::vector<Deployment> deployments_of(const Config& config, const std::vector<Provider*>& providers,
-                                       const Scorecards& scorecards) {
+                                       const Scorecards& scorecards, const std::shared_ptr<const void>& keeps) {
   std::vector<Deployment> out;
   for (const ModelConfig& model : config.models) {
     auto at = std::ranges::find(config.providers, model.provider, &ProviderConfig::name);
     if (at == config.providers.end()) continue;
     Deployment deployment = Deployment::simple(
         model.name, *providers[static_cast<size_t>(at - config.providers.begin())], model.upstream_model);
+    deployment.keeps = keeps;
     deployment.party = at->party;
     deployment.region = at->region;
     deployment.account = at->account;

@@ -56,10 +56,10 @@ Task<Result<std::vector<std::string>>> fetch_models(HttpClient& client, Clock& c
 }
 
 Task<Result<std::vector<std::string>>> ModelList::names_at(size_t number) {
-  const ProviderConfig& provider = config_.providers[number];
+  const ProviderConfig& provider = config_->providers[number];
   if (has_list(provider)) co_return co_await fetch_models(client_, loop_, provider, *credentials_[number], kPatience);
   std::vector<std::string> names;
-  for (const CatalogueModel& model : config_.catalogue->models())
+  for (const CatalogueModel& model : config_->catalogue->models())
     if (model.supplier == provider.supplier) names.push_back(model.name);
   co_return names;
 }
@@ -68,13 +68,13 @@ Task<std::vector<std::string>> ModelList::names() {
   if (loop_.now() < kept_until_) co_return kept_;
   std::vector<std::string> names;
   bool whole = true;
-  for (const ModelConfig& model : config_.models) {
+  for (const ModelConfig& model : config_->models) {
     if (model.name != "*") {
       if (std::ranges::find(names, model.name) == names.end()) names.push_back(model.name);
       continue;
     }
-    for (size_t i = 0; i < config_.providers.size(); ++i) {
-      if (config_.providers[i].name != model.provider) continue;
+    for (size_t i = 0; i < config_->providers.size(); ++i) {
+      if (config_->providers[i].name != model.provider) continue;
       if (!model.upstream_model.empty()) continue;  // any name will do: there is nothing to list
       Result<std::vector<std::string>> listed = co_await names_at(i);
       whole = whole && listed.ok();

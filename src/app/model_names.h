@@ -18,15 +18,21 @@ Task<Result<std::vector<std::string>>> fetch_models(HttpClient& client, Clock& c
 
 class ModelList {
  public:
-  // `credentials`: those of config's providers, in order. All outlive this object.
-  ModelList(const Config& config, std::vector<Credential*> credentials, HttpClient& client, Loop& loop)
-      : config_(config), credentials_(std::move(credentials)), client_(client), loop_(loop) {}
+  // `credentials`: those of config's providers, in order; `keeps` keeps them alive. The others outlive this object.
+  ModelList(std::shared_ptr<const Config> config, std::vector<Credential*> credentials,
+            std::shared_ptr<const void> keeps, HttpClient& client, Loop& loop)
+      : config_(std::move(config)),
+        credentials_(std::move(credentials)),
+        keeps_(std::move(keeps)),
+        client_(client),
+        loop_(loop) {}
   Task<std::vector<std::string>> names();
 
  private:
   Task<Result<std::vector<std::string>>> names_at(size_t provider);
-  const Config& config_;
+  std::shared_ptr<const Config> config_;
   std::vector<Credential*> credentials_;
+  std::shared_ptr<const void> keeps_;
   HttpClient& client_;
   Loop& loop_;
   std::vector<std::string> kept_;

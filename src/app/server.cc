@@ -14,6 +14,7 @@
 #include "app/keys.h"
 #include "app/model_names.h"
 #include "app/provider_factory.h"
+#include "app/reload.h"
 #include "app/signals.h"
 #include "async/epoll_loop.h"
 #include "async/job_runner.h"
@@ -30,6 +31,11 @@ constexpr Duration kAfterDrain = std::chrono::seconds(1);  // for replies that a
 constexpr Duration kOneWish = std::chrono::milliseconds(500);
 constexpr uint32_t kShard = 0;
 
+// What one loop has been given by a configuration. It lives as long as an answer that was begun with it.
+struct Providers {
+  std::vector<BuiltProvider> built;
+};
+
 // What one loop has of its own. Members are destroyed from the last to the first.
 struct Core {
   EpollLoop loop;
@@ -37,9 +43,9 @@ struct Core {
   std::unique_ptr<Network> network;
   std::unique_ptr<HttpClient> client, direct;
   OffLoopFiles files{loop, *resolver};
-  std::vector<BuiltProvider> providers;
   std::unique_ptr<Router> router;
-  std::unique_ptr<ModelList> models;
+  std::shared_ptr<ModelList> models;
+  GenerationLimits generation;
   std::unique_ptr<KeyBook> keys;
   std::unique_ptr<KeyGuard> guard;
   std::unique_ptr<Gateway> gateway;
@@ -53,17 +59,31 @@ void say(const std::string& line) {
   [[maybe_unused]] ssize_t n = ::write(STDERR_FILENO, whole.data(), whole.size());
 }
 
+Task<std::vector<std::string>> names_of(std::shared_ptr<ModelList> models) { co_return co_await models->names(); }
+
 }  // namespace
 
 struct Server::Impl {
-  Impl(Config c, Environment e, Log l)
-      : config(std::move(c)), environment(std::move(e)), log(std::move(l)), metrics(registry) {}
+  Impl(Config c, Environment e, ConfigSource a, std::shared_ptr<LevelLog> l)
+      : config(std::move(c)),
+        environment(std::move(e)),
+        config_again(std::move(a)),
+        levels(std::move(l)),
+        log(levels),
+        metrics(registry),
+        reloads{&registry.counter("perdure_config_reloads_total", "Configurations read again on SIGHUP.",
+                                  "outcome=\"applied\""),
+                &registry.counter("perdure_config_reloads_total", "", "outcome=\"refused\"")} {}
 
-  Config config;
+  Config config;                          // to start with
+  std::shared_ptr<const Config> current;  // on the first loop; each loop's objects have what they need of it
   Environment environment;
+  ConfigSource config_again;
+  std::shared_ptr<LevelLog> levels;
   Log log;
   Registry registry;
   GatewayMetrics metrics;
+  Counter* reloads[2];  // applied, refused
   std::atomic<Readiness> readiness{Readiness::kStarting};
   Signals signals;
   std::unique_ptr<JobRunner> writer, reader;
@@ -79,8 +99,9 @@ struct Server::Impl {
   std::optional<Key256> master;
   Key256 head{};
   Result<void> outcome;
-  bool asked_to_stop = false;  // on the first loop
-  std::unique_ptr<Notifier> stop_asked;
+  bool asked_to_stop = false;                // on the first loop
+  std::optional<Config> asked_to_change_to;  // likewise; the newest one
+  std::unique_ptr<Notifier> asked;
 
   Result<void> prepare() {
     if (!is_loopback(config.listen)) {
@@ -132,23 +153,23 @@ struct Server::Impl {
     return listeners;
   }
 
-  Task<void> find_providers() {
-    if (!config.providers.empty()) co_return;
+  Task<void> find_providers(Config& wanted) {
+    if (!wanted.providers.empty()) co_return;
     Core& first = *cores[0];
     for (int port : {11434, 8080, 8000}) {
-      if (port == config.listen.port) continue;
+      if (port == wanted.listen.port) continue;
       std::string base = "http://127.0.0.1:" + std::to_string(port) + "/v1";
       std::vector<WishProblem> problems;
       ProviderConfig provider = complete({.name = "local", .base_url = base, .auth = AuthKind::kNone},
-                                         *config.catalogue, environment, problems);
+                                         *wanted.catalogue, environment, problems);
       if (!problems.empty()) continue;
       std::unique_ptr<Credential> none = make_credential(provider, surroundings(first));
       Result<std::vector<std::string>> listed =
           co_await fetch_models(*first.client, first.loop, provider, *none, kProbePatience);
       if (!listed.ok()) continue;
-      config.models.push_back({"*", provider.name, ""});
-      config.providers.push_back(std::move(provider));
-      config.found.push_back("provider local: a model server that answers on " + base);
+      wanted.models.push_back({"*", provider.name, ""});
+      wanted.providers.push_back(std::move(provider));
+      wanted.found.push_back("provider local: a model server that answers on " + base);
       co_return;
     }
   }
@@ -157,25 +178,62 @@ struct Server::Impl {
     return {.loop = core.loop, .client = *core.client, .direct = *core.direct, .files = core.files, .log = log};
   }
 
-  void wire(Core& core) {
-    std::vector<Provider*> providers;
+  // A loop's providers, and the deployments at them.
+  std::vector<Deployment> furnish(Core& core, const std::shared_ptr<const Config>& wanted) {
+    auto providers = std::make_shared<Providers>();
+    std::vector<Provider*> known;
     std::vector<Credential*> credentials;
-    for (const ProviderConfig& provider : config.providers) {
-      core.providers.push_back(make_provider(provider, surroundings(core)));
-      providers.push_back(core.providers.back().provider.get());
-      credentials.push_back(core.providers.back().credential.get());
+    for (const ProviderConfig& provider : wanted->providers) {
+      providers->built.push_back(make_provider(provider, surroundings(core)));
+      known.push_back(providers->built.back().provider.get());
+      credentials.push_back(providers->built.back().credential.get());
     }
-    core.router = std::make_unique<Router>(core.loop, deployments_of(config, providers, scorecards),
-                                           config.routing.workloads, config.routing.options, &slots, log);
-    core.models = std::make_unique<ModelList>(config, std::move(credentials), *core.client, core.loop);
+    core.models = std::make_shared<ModelList>(wanted, std::move(credentials), providers, *core.client, core.loop);
+    core.generation = wanted->session.generation;
+    return deployments_of(*wanted, known, scorecards, providers);
+  }
+
+  void wire(Core& core) {
+    std::vector<Deployment> deployments = furnish(core, current);
+    core.router = std::make_unique<Router>(core.loop, std::move(deployments), current->routing.workloads,
+                                           current->routing.options, &slots, log);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
     core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop);
     core.router->set_guard(core.guard.get());
   }
 
+  Task<Router::Reloaded> wire_again(Core& core) {
+    std::vector<Deployment> deployments = furnish(core, current);
+    co_return core.router->reload(std::move(deployments), current->routing.workloads, current->routing.options, slots);
+  }
+
+  // One loop after another, so that what they share is touched by one at a time.
+  Task<void> reload(Config wanted) {
+    std::vector<std::string> waiting = keep_what_needs_a_restart(*current, wanted);
+    co_await find_providers(wanted);
+    scorecards = load_scorecards(wanted.data);
+    lay_over(wanted.providers, scorecards);
+    current = std::make_shared<const Config>(std::move(wanted));
+    Router::Reloaded changed;
+    for (auto& core : cores) changed = co_await call_on(core->loop, [&] { return wire_again(*core); });
+    co_await responses->set_limits(current->session);
+    spending.set_budgets(current->budgets);
+    levels->set(current->log_level);
+    reloads[0]->add();
+    std::string keys;
+    for (const std::string& key : waiting) keys.append(keys.empty() ? "" : ", ").append(key);
+    log.info("config.reloaded", {{"providers", current->providers.size()},
+                                 {"deployments", changed.deployments},
+                                 {"added", changed.added},
+                                 {"retired", changed.retired},
+                                 {"workloads", current->routing.workloads.size()}});
+    if (!keys.empty()) log.warn("config.needs_restart", {{"keys", keys}});
+  }
+
   Task<Result<void>> start(std::vector<std::unique_ptr<Listener>> listeners) {
     Instant began = cores[0]->loop.now();
-    co_await find_providers();
+    co_await find_providers(config);
+    current = std::make_shared<const Config>(config);
     CO_TRY(Lease lease, co_await store->acquire(kShard));
     std::vector<Loop*> loops;
     std::vector<Router*> routers;
@@ -201,12 +259,11 @@ struct Server::Impl {
     CO_TRY(size_t recovered, co_await responses->recover());
     for (size_t i = 0; i < cores.size(); ++i) {
       Core& core = *cores[i];
-      ModelList* models = core.models.get();
       core.gateway = std::make_unique<Gateway>(
-          core.loop, *responses, *core.keys, metrics, [models] { return models->names(); }, readiness,
+          core.loop, *responses, *core.keys, metrics, [&core] { return names_of(core.models); }, readiness,
           GatewayOptions{.reasoning_events = config.reasoning_events,
                          .router = core.router.get(),
-                         .generation = &config.session.generation,
+                         .generation = &core.generation,
                          .desk = desk.get(),
                          .spending = &spending},
           log);
@@ -244,7 +301,7 @@ struct Server::Impl {
   Task<void> stop() {
     readiness = Readiness::kDraining;
     Core& first = *cores[0];
-    Deadline drain = deadline_in(first.loop, config.drain);
+    Deadline drain = deadline_in(first.loop, current ? current->drain : config.drain);
     Deadline replies{drain.at + kAfterDrain};
     log.info("server.draining", {{"responses", responses ? responses->running() : 0}});
     // Servers first, so that nothing new comes in while responses end.
@@ -271,9 +328,32 @@ struct Server::Impl {
   // Start, life and end, on the first loop.
   Task<void> live(std::vector<std::unique_ptr<Listener>> listeners) {
     outcome = co_await start(std::move(listeners));
-    while (outcome.ok() && !asked_to_stop) (void)co_await stop_asked->wait();
+    while (outcome.ok() && !asked_to_stop) {
+      if (asked_to_change_to) {
+        Config wanted = *std::exchange(asked_to_change_to, std::nullopt);
+        co_await reload(std::move(wanted));
+        continue;
+      }
+      (void)co_await asked->wait();
+    }
     co_await stop();
     signals.wake();
+  }
+
+  // On the main thread: files are read here.
+  void read_again(EpollLoop& first) {
+    EffectiveConfig read = config_again();
+    for (const std::string& problem : read.problems) log.error("config.problem", {{"problem", problem}});
+    if (!read.problems.empty()) {
+      reloads[1]->add();
+      log.error("config.reload_refused",
+                {{"problems", read.problems.size()}, {"hint", "nothing was changed; the old configuration stays"}});
+      return;
+    }
+    first.post([this, wanted = std::move(read.config)]() mutable {
+      asked_to_change_to = std::move(wanted);
+      asked->notify_all();
+    });
   }
 
   Result<void> run() {
@@ -290,14 +370,14 @@ struct Server::Impl {
     Result<std::vector<std::unique_ptr<Listener>>> listeners = listen();
     if (!listeners.ok()) return std::move(listeners).error();
     EpollLoop& first = cores[0]->loop;
-    stop_asked = std::make_unique<Notifier>(first);
+    asked = std::make_unique<Notifier>(first);
     cores[0]->tasks.spawn(live(std::move(*listeners)));
     for (auto& core : cores) core->thread = std::thread([&loop = core->loop] { loop.run(); });
 
     std::optional<Instant> stopping_since;
     while (std::optional<int> signal = signals.wait()) {
       if (*signal == SIGHUP) {
-        log.warn("config.reload_not_supported", {{"hint", "certificates and API keys are read again by themselves"}});
+        read_again(first);
         continue;
       }
       // Some supervisors send the same signal twice at once, to the process and to its group: that is one wish.
@@ -307,7 +387,7 @@ struct Server::Impl {
       stopping_since = now;
       first.post([this] {
         asked_to_stop = true;
-        stop_asked->notify_all();
+        asked->notify_all();
       });
     }
     for (auto& core : cores) core->loop.stop();
@@ -324,14 +404,14 @@ struct Server::Impl {
     background.reset();
     keeper.reset();
     desk.reset();
-    stop_asked.reset();
+    asked.reset();
     store.reset();
     cores.clear();
   }
 };
 
-Server::Server(Config config, Environment environment, Log log)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(environment), std::move(log))) {}
+Server::Server(Config config, Environment environment, ConfigSource again, std::shared_ptr<LevelLog> levels)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(environment), std::move(again), std::move(levels))) {}
 Server::~Server() = default;
 Result<void> Server::run() { return impl_->run(); }
 

@@ -9,6 +9,8 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
                            const Plan& plan, const Workload& workload, std::unique_ptr<SpendingBook::Hold> hold)
     : router_(router),
       number_(decision.placed.deployment),
+      pinned_(router.deployments_[number_].pinned),
+      slots_(router.deployments_[number_].slots),
       placed_(decision.placed),
       traffic_(ask.traffic),
       needs_(ask.needs),
@@ -20,7 +22,7 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
       cancel_(router.loop_),
       client_hook_(&client, [this] { cancel_.request(); }) {
   RoutedDeployment& d = router_deployment();
-  model_ = d.deployment.upstream_model.empty() ? logical_model_ : d.deployment.upstream_model;
+  model_ = pinned_->upstream_model.empty() ? logical_model_ : pinned_->upstream_model;
   reason_ = router.reason_of(decision, plan);
   probe_ = d.health.begin();
   credential_probe_ = router.providers_[d.provider].credential.begin();
@@ -107,7 +109,7 @@ Fault AttemptLease::ended(const Result<void>& outcome) {
   } else {
     Duration asked = std::chrono::milliseconds(outcome.error().retry_after_ms);
     // Where any name is passed on, a name that is not there is the client's, and no sign of ill health.
-    bool any_name = d.deployment.model == "*" && d.deployment.upstream_model.empty();
+    bool any_name = pinned_->model == "*" && pinned_->upstream_model.empty();
     Fault blamed = any_name && fault == Fault::kDeployment ? Fault::kNone : fault;
     change = d.health.ended(blamed, probe_, asked, now, router_.options_.health);
     if (fault == Fault::kCredential)
@@ -115,7 +117,7 @@ Fault AttemptLease::ended(const Result<void>& outcome) {
     else if (credential_probe_)
       router_.providers_[d.provider].credential.probe_left();
   }
-  d.slots->give_back();
+  slots_->give_back();
   router_.noticed(number_, change, fault);
   return fault;
 }

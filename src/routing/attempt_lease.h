@@ -1,7 +1,9 @@
 #pragma once
 // AttemptLease: the right to make one attempt at one deployment, from its placement to its end. It holds a slot of the
 // deployment, carries the word of a withdrawal to the attempt, and reports to the deployment's health how it went. Dies
-// with the attempt; without ended() nothing is held against anybody. Lives on its Router's Loop, which must outlive it.
+// with the attempt; without ended() nothing is held against anybody. The deployment, its provider and its slots stay as
+// they were when the attempt was placed, whatever is configured meanwhile. Lives on its Router's Loop, which must
+// outlive it.
 
 #include <memory>
 #include <string>
@@ -20,7 +22,7 @@ class AttemptLease {
   AttemptLease(const AttemptLease&) = delete;
   AttemptLease& operator=(const AttemptLease&) = delete;
 
-  const Deployment& deployment() const { return router_deployment().deployment; }
+  const Deployment& deployment() const { return *pinned_; }
   uint32_t number() const { return number_; }  // of the deployment, for Tried
   Provider& provider() const { return *deployment().provider; }
   const std::string& model() const { return model_; }                  // the name to send upstream
@@ -61,6 +63,8 @@ class AttemptLease {
 
   Router& router_;
   uint32_t number_;
+  std::shared_ptr<const Deployment> pinned_;
+  std::shared_ptr<Slots> slots_;
   Placed placed_;
   Traffic traffic_;
   Needs needs_;

@@ -25,6 +25,9 @@ struct RoutedDeployment {
   Health health;
   std::shared_ptr<Slots> slots;
   bool withdrawn = false;
+  // The configuration has it no longer: in no plan, and known only for attempts that it began.
+  bool retired = false;
+  std::shared_ptr<const Deployment> pinned = {};  // the same as `deployment`; attempts hold on to it
 };
 
 struct RoutedProvider {

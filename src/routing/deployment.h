@@ -3,6 +3,7 @@
 // the configuration and the catalogue.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -35,6 +36,9 @@ struct Deployment {
   std::optional<Price> price;
   uint32_t concurrency_max = 0;  // attempts at once, over all loops; 0: any number
   uint32_t queue_max = 0;        // who may wait for one of those; 0: nobody
+  // What has to live as long as an attempt at it does: the provider and all that it uses. Null: they outlive the
+  // Router.
+  std::shared_ptr<const void> keeps = {};
 
   // For tests and the plainest configurations: one model at one provider, named after both.
   static Deployment simple(std::string model, Provider& provider, std::string upstream_model = {});

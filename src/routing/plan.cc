@@ -45,7 +45,8 @@ Plan make_plan(const std::vector<Deployment>& deployments, const Workload& workl
 
 }  // namespace
 
-Plans::Plans(const std::vector<Deployment>& deployments, const std::vector<Workload>& workloads) {
+Plans::Plans(const std::vector<Deployment>& deployments, const std::vector<uint32_t>& numbers,
+             const std::vector<Workload>& workloads) {
   auto note = [&](const std::string& model) {
     if (std::ranges::find(models_, model) == models_.end()) models_.push_back(model);
   };
@@ -54,7 +55,11 @@ Plans::Plans(const std::vector<Deployment>& deployments, const std::vector<Workl
     for (const Workload::StandIns& rule : workload.stand_ins) note(rule.model);
   for (const std::string& model : models_) {
     std::vector<Plan> plans;
-    for (const Workload& workload : workloads) plans.push_back(make_plan(deployments, workload, model));
+    for (const Workload& workload : workloads) {
+      plans.push_back(make_plan(deployments, workload, model));
+      if (numbers.empty()) continue;
+      for (Candidate& candidate : plans.back().candidates) candidate.deployment = numbers[candidate.deployment];
+    }
     if (model == "*")
       any_ = std::move(plans);
     else

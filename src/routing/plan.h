@@ -28,7 +28,11 @@ struct Plan {
 
 class Plans {
  public:
-  Plans(const std::vector<Deployment>& deployments, const std::vector<Workload>& workloads);
+  // `numbers`: those of the deployments; empty: their places in the list.
+  Plans(const std::vector<Deployment>& deployments, const std::vector<uint32_t>& numbers,
+        const std::vector<Workload>& workloads);
+  Plans(const std::vector<Deployment>& deployments, const std::vector<Workload>& workloads)
+      : Plans(deployments, {}, workloads) {}
   // Null: no deployment serves this model. `workload` is an index into the list given.
   const Plan* find(std::string_view model, size_t workload) const;
   // For walks over everything that is configured by name; "*" stands for all others.

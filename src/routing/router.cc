@@ -18,58 +18,23 @@ bool listed(const std::vector<std::string>& list, std::string_view word) {
   return list.empty() || std::ranges::find(list, word) != list.end();
 }
 
-std::vector<Workload> with_default(std::vector<Workload> workloads) {
-  // Last, so that it takes what no other workload's conditions took.
-  if (std::ranges::none_of(workloads, [](const Workload& w) { return w.name == "default"; })) workloads.emplace_back();
-  return workloads;
-}
-
 long ms_until(Instant at, Instant now) {
   return std::max<long>(1, std::chrono::ceil<std::chrono::milliseconds>(at - now).count());
 }
 
 }  // namespace
 
-std::shared_ptr<Slots> SlotBook::slots_of(const Deployment& deployment) {
-  for (const auto& [name, slots] : slots_)
-    if (name == deployment.name) return slots;
-  slots_.emplace_back(deployment.name, std::make_shared<Slots>(deployment.concurrency_max, deployment.queue_max));
-  return slots_.back().second;
-}
-
 Router::Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Workload> workloads, RoutingOptions options,
                SlotBook* slots, Log log)
     : loop_(loop),
       options_(options),
       log_(std::move(log)),
-      workloads_(with_default(std::move(workloads))),
-      plans_(deployments, workloads_),
+      plans_({}, {}),
       sticky_(options.sticky_sessions_max, options.sticky_time),
       random_(loop.random().u64()),
       changed_(std::make_shared<Notifier>(loop)) {
   SlotBook own;
-  Currency currency;
-  for (const Deployment& deployment : deployments)
-    if (deployment.price && deployment.price->rates.input) {
-      currency = deployment.price->rates.input->currency();
-      break;
-    }
-  for (Deployment& deployment : deployments) {
-    auto provider = std::ranges::find(providers_, deployment.provider_name, &RoutedProvider::name);
-    auto number = static_cast<uint32_t>(provider - providers_.begin());
-    if (provider == providers_.end()) providers_.push_back({.name = deployment.provider_name, .credential = {}});
-    std::shared_ptr<Slots> shared = (slots != nullptr ? *slots : own).slots_of(deployment);
-    RoutedDeployment routed{.provider = number, .slots = std::move(shared)};
-    for (const auto& [capability, word] : kCapabilityNames)
-      if (deployment.capabilities[capability] == Known::kNo) routed.lacks.add(capability);
-    routed.context_tokens_max = deployment.capabilities.context_tokens.value_or(INT64_MAX);
-    routed.output_tokens_max = deployment.capabilities.output_tokens_max.value_or(INT64_MAX);
-    routed.cost = CostRank(deployment.price, currency);
-    if (deployment.price) routed.price = std::make_shared<const Price>(*deployment.price);
-    routed.deployment = std::move(deployment);
-    deployments_.push_back(std::move(routed));
-  }
-  for (const Workload& workload : workloads_) retries_.emplace_back(workload.retry);
+  (void)install(std::move(deployments), std::move(workloads), slots != nullptr ? *slots : own);
 }
 
 Router::~Router() { CHECK(leases_ == nullptr, "a Router died under its attempts"); }
@@ -92,7 +57,7 @@ size_t Router::workload_number(const Traffic& traffic, std::string_view model) c
   return workloads_.size() - 1;
 }
 
-const Workload& Router::workload_of(const Traffic& traffic, std::string_view model) const {
+Workload Router::workload_of(const Traffic& traffic, std::string_view model) const {
   return workloads_[workload_number(traffic, model)];
 }
 
@@ -292,14 +257,17 @@ Result<std::unique_ptr<AttemptLease>> Router::start(const PlacementAsk& ask, con
 Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& ask, Deadline deadline,
                                                           Cancellation& client) {
   Deadline give_up = Deadline{loop_.now() + options_.patience}.sooner(deadline);
-  size_t workload = workload_number(ask.traffic, ask.model);
-  CO_TRY(const Plan* plan, plan_of(ask, workload));
   std::optional<Slots::Ticket> ticket;
   uint32_t queued_at = UINT32_MAX;
+  std::shared_ptr<Slots> queued_for;
   std::shared_ptr<Notifier> changed = changed_;
   Cancellation::Hook hook(&client, [changed] { changed->notify_all(); });
   for (;;) {
     if (client.requested()) co_return Error{Code::kCancelled, "cancelled"};
+    // Asked again each time: what is configured may have changed while it waited.
+    size_t workload = workload_number(ask.traffic, ask.model);
+    CO_TRY(const Plan* plan, plan_of(ask, workload));
+    if (ticket && deployments_[queued_at].slots != queued_for) ticket.reset();
     Decision decision = decide(ask, *plan, workload);
     uint32_t chosen = decision.placed.deployment;
     if (ticket) {
@@ -335,6 +303,7 @@ Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& as
     } else if (!ticket) {
       ticket.emplace(deployments_[chosen].slots, changed_);
       queued_at = chosen;
+      queued_for = deployments_[chosen].slots;
       if (ticket->join()) continue;
       ticket.reset();  // somebody on another loop was quicker
       wake = std::min(wake, loop_.now() + kLookAgain);
@@ -360,13 +329,17 @@ void Router::set_withdrawals(std::vector<Withdrawal> withdrawals) {
   };
   for (RoutedDeployment& d : deployments_) d.withdrawn = covering(d.deployment, false);
   for (AttemptLease* lease = leases_; lease != nullptr; lease = lease->next_) {
-    if (!deployments_[lease->number_].withdrawn) continue;
-    if (!lease->dispatched_ || covering(deployments_[lease->number_].deployment, true)) lease->cut();
+    if (!covering(lease->deployment(), false)) continue;
+    if (!lease->dispatched_ || covering(lease->deployment(), true)) lease->cut();
   }
   changed();
 }
 
 void Router::hear(const HealthNews& news) {
+  // While the configuration is being read again, some know more than others.
+  bool known =
+      news.kind == HealthNews::Kind::kRests ? news.number < deployments_.size() : news.number < providers_.size();
+  if (!known) return;
   switch (news.kind) {
     case HealthNews::Kind::kRests:
       deployments_[news.number].health.rest(news.until);

@@ -1,6 +1,10 @@
 #pragma once
-// Router: which deployment serves an attempt, on one Loop. It knows the deployments and workloads (fixed), the health
-// of each deployment as this Loop has seen it, who of late was served where, and what is withdrawn; choose.h decides.
+// Router: which deployment serves an attempt, on one Loop. It knows the deployments and workloads, the health of each
+// deployment as this Loop has seen it, who of late was served where, and what is withdrawn; choose.h decides.
+//
+// Deployments and workloads change only as a whole, by reload(). A deployment keeps its number for as long as the
+// Router lives, so that a number means the same to all Routers of a process that were reloaded with the same things,
+// and to an answer that began before.
 //
 // Bounds: a few hundred bytes for each deployment, `sticky_sessions_max` sessions, and what waits in queues is bounded
 // by the deployments' queue_max and by how many generations there are.
@@ -28,9 +32,11 @@ struct RoutingOptions {
   Duration patience = std::chrono::seconds(60);
 };
 
-// Slots are shared by the Routers of all loops: one SlotBook for a process, filled when the Routers are made.
+// Slots are shared by the Routers of all loops: one SlotBook for a process. It is not locked: Routers are made and
+// reloaded one after another.
 class SlotBook {
  public:
+  // Those of its name; new ones when its limits are others than before.
   std::shared_ptr<Slots> slots_of(const Deployment& deployment);
 
  private:
@@ -47,12 +53,24 @@ struct HealthNews {
 
 class Router {
  public:
-  // The deployments' providers outlive the Router. No workload named "default": one with the usual rules is added.
+  // The deployments' providers outlive the Router, or are kept alive by Deployment::keeps. No workload named "default":
+  // one with the usual rules is added.
   Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Workload> workloads = {},
          RoutingOptions options = {}, SlotBook* slots = nullptr, Log log = {});
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
+
+  struct Reloaded {
+    size_t deployments = 0;  // in use now
+    size_t added = 0, retired = 0;
+  };
+  // Everything that is configured, anew. A deployment that is still there (by name, provider and models) keeps its
+  // health, its number and its withdrawals. Attempts that are out go on as they began; those that are not out yet and
+  // would not go there any more are placed again; credentials get another chance. Attempts in flight are not counted
+  // against concurrency limits that changed. What a retired deployment leaves behind are a few hundred bytes.
+  Reloaded reload(std::vector<Deployment> deployments, std::vector<Workload> workloads, RoutingOptions options,
+                  SlotBook& slots);
 
   void set_guard(PlacementGuard* guard) { guard_ = guard; }
   void set_news(std::function<void(HealthNews)> news) { news_ = std::move(news); }
@@ -74,7 +92,7 @@ class Router {
   // patience. kCancelled: `client` was requested. `ask` and `client` outlive the call, `client` the lease too.
   Task<Result<std::unique_ptr<AttemptLease>>> begin(const PlacementAsk& ask, Deadline deadline, Cancellation& client);
 
-  const Workload& workload_of(const Traffic& traffic, std::string_view model) const;
+  Workload workload_of(const Traffic& traffic, std::string_view model) const;
   void answer_begun(const PlacementAsk& ask);  // pays into the workload's retry budget
 
   // At once: what is newly covered takes no attempt, and its running attempts are cut off where `mode` says so. An
@@ -92,6 +110,8 @@ class Router {
 
  private:
   friend class AttemptLease;
+  Reloaded install(std::vector<Deployment> deployments, std::vector<Workload> workloads, SlotBook& slots);
+  bool may_still(const AttemptLease& lease) const;
   size_t workload_number(const Traffic& traffic, std::string_view model) const;
   Decision decide(const PlacementAsk& ask, const Plan& plan, size_t workload);
   // The same for one deployment whose slot is held, or waited for.

@@ -16,6 +16,7 @@ class Slots {
  public:
   Slots(uint32_t most, uint32_t queue_max) : most_(most), queue_max_(queue_max) {}
 
+  bool is(uint32_t most, uint32_t queue_max) const { return most_ == most && queue_max_ == queue_max; }
   bool limited() const { return most_ > 0; }
   uint32_t most() const { return most_; }
   // Approximate while other loops run.

@@ -83,8 +83,9 @@ Result<Withdrawal> WithdrawalDesk::resolve(const WithdrawalAsk& ask) const {
        {WithdrawalKind::kProvider, WithdrawalKind::kRegion, WithdrawalKind::kDeployment, WithdrawalKind::kParty}) {
     if (ask.kind && ask.kind != kind) continue;
     out.kind = kind;
-    bool there = std::ranges::any_of(routers_.front()->deployments(),
-                                     [&](const RoutedDeployment& d) { return out.covers(d.deployment); });
+    bool there = std::ranges::any_of(routers_.front()->deployments(), [&](const RoutedDeployment& d) {
+      return (!d.retired || d.health.in_flight() > 0) && out.covers(d.deployment);
+    });
     if (there) kinds.push_back(kind);
   }
   if (kinds.size() == 1) {
@@ -112,7 +113,8 @@ Task<WithdrawalTouch> WithdrawalDesk::touch_of(const Withdrawal& withdrawal) {
       co_return out;
     };
     std::vector<int64_t> there = co_await call_on(router->loop(), [&] { return count(router); });
-    for (size_t i = 0; i < running.size(); ++i) running[i] += there[i];
+    // While the configuration is being read again, some know more deployments than others.
+    for (size_t i = 0; i < std::min(running.size(), there.size()); ++i) running[i] += there[i];
   }
   WithdrawalTouch out;
   std::vector<bool> covered, before;
@@ -125,6 +127,7 @@ Task<WithdrawalTouch> WithdrawalDesk::touch_of(const Withdrawal& withdrawal) {
     }));
     if (!covered.back()) continue;
     out.running += running[i];
+    if (d.retired && running[i] == 0) continue;
     if (out.deployments.size() < kTouchedMax)
       out.deployments.push_back({d.deployment.name, running[i], static_cast<int64_t>(d.slots->waiting())});
   }
@@ -240,7 +243,7 @@ Task<std::vector<DeploymentState>> states_of(Router* router) {
   std::vector<DeploymentState> out;
   for (const RoutedDeployment& d : router->deployments()) {
     const Breaker& credential = router->providers()[d.provider].credential;
-    DeploymentState state{.deployment = d.deployment, .withdrawn_by = {}};
+    DeploymentState state{.deployment = d.deployment, .withdrawn_by = {}, .retired = d.retired};
     for (const Withdrawal& withdrawal : router->withdrawals())
       if (withdrawal.covers(d.deployment)) state.withdrawn_by.push_back(withdrawal.id);
     state.breaker = d.health.breaker().state(now);
@@ -301,6 +304,7 @@ Task<std::vector<DeploymentState>> WithdrawalDesk::deployments() {
         all.push_back(std::move(there[i]));
     }
   }
+  std::erase_if(all, [](const DeploymentState& state) { return state.retired && state.in_flight == 0; });
   co_return all;
 }
 

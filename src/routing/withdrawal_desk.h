@@ -49,6 +49,7 @@ struct WithdrawalResult {
 struct DeploymentState {
   Deployment deployment;
   std::vector<std::string> withdrawn_by;             // ids
+  bool retired = false;                              // no longer configured; listed while attempts at it are out
   Breaker::State breaker = Breaker::State::kClosed;  // the worst of all loops
   Fault cause = Fault::kNone;                        // why it is not closed
   bool credential_refused = false;
