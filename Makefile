@@ -34,7 +34,7 @@ tsan: build/tsan/build.ninja    ## unit tests under the thread sanitizer
 release: build/release/build.ninja    ## what is installed and measured
 	cmake --build build/release -j $(JOBS) --target perdure
 
-check: floors test asan sim cut withdraw crash fidelity judges accept e2e    ## everything local
+check: floors test asan sim cut withdraw crash fidelity judges accept e2e    ## floors, unit tests, asan, every campaign and every judge
 
 floors:       ## who may include whom, and other rules of the house
 	python3 tools/floors.py
