@@ -269,10 +269,10 @@ def test_requests_are_valid_by_the_description_of_the_api(service):
         assert not conversation_faults(answer["body"]), (conversation_faults(answer["body"]), case, answer["body"])
     assert written > REQUESTS / 2, (written, refused)
     # Each way of saying no was taken.
-    for field in ("temperature", "seed", "text.verbosity", "tools[n].name", "text.format", "reasoning.effort", "parallel_tool_calls",
+    for field in ("temperature", "seed", "text.verbosity", "tools[n].name", "text.format", "reasoning.effort",
                   "input[n].content[n].image_url"):
         assert field in refused, (field, refused)
-    for field in ("temperature", "seed", "text.verbosity", "tools[n]", "text.format", "reasoning.effort", "parallel_tool_calls",
+    for field in ("temperature", "seed", "text.verbosity", "tools[n]", "text.format", "reasoning.effort",
                   "input[n].content[n].image_url"):
         assert field in dropped, (field, dropped)
 

@@ -247,8 +247,10 @@ bool Visitor::take(Visit& visit, std::string_view data, size_t& position) {
   if (visit.api == "responses")
     for (std::string_view end : {"completed", "incomplete", "failed", "cancelled"})
       if (data.starts_with("{\"type\":\"response." + std::string(end) + "\"")) visit.ended = true;
-  // An error is the last word of a chat stream and of a messages stream.
-  if (visit.api != "responses" && (data.starts_with("{\"error\"") || data.starts_with("{\"type\":\"error\"")))
+  // An error is the last word of a chat stream and of a messages stream, and of what is relayed.
+  const bool relayed = visit.id == "relayed";
+  if ((visit.api != "responses" || relayed) &&
+      (data.starts_with("{\"error\"") || data.starts_with("{\"type\":\"error\"")))
     visit.ended = true;
   if (position < visit.frames.size()) {
     if (visit.frames[position] != data) {
@@ -281,6 +283,10 @@ Task<void> Visitor::judge(Visit& visit) {
     scene_.rules.violate(about("I1: a client saw no beginning of the answer"));
   } else if (!visit.stored) {
     ++scene_.report.counts.honest_ends;
+    // Half a call, or reasoning without a word of the answer, is not gone on with where it was relayed: that is said.
+    const bool no_way_on =
+        visit.id == "relayed" && (!shown.calls.empty() || (shown.text.empty() && !shown.reasoning.empty()));
+    if (no_way_on) co_return;
     const Workload& workload = scene_.setup.workload_of(who_);
     if (workload.continuation == ContinuationRule::kContinue && !scene_.rules.may_have_been_stranded(*visit.errand))
       scene_.rules.violate(about("an answer ended early though it could go on: " + visit.frames.back()));
