@@ -10,7 +10,6 @@ namespace {
 
 constexpr size_t kLooked = 200;
 constexpr size_t kEchoWords = 5;  // in a row
-constexpr size_t kLeadMax = 8;    // bytes in front of a start-over
 constexpr size_t kRepeated = 24;  // bytes of it that must be the same
 
 // With which a sentence begins, and hardly ever the second half of a word.
@@ -75,7 +74,7 @@ NewBeginning new_beginning_of(std::string_view held, std::string_view text, Lang
       if (!whole) return {.kind = NewBeginning::Kind::kUnclear};
       // A start-over with a word in front is worth more than giving up.
       for (std::string_view lead : kLeads)
-        if (start.starts_with(lead) && lead.size() <= kLeadMax && held.size() > kRepeated) {
+        if (start.starts_with(lead) && held.size() > kRepeated) {
           std::string_view again = start.substr(lead.size());
           if (again.empty() && !ended) return {.kind = NewBeginning::Kind::kUnclear};
           if (again.empty() || lowered(held[0]) != lowered(again[0])) continue;
