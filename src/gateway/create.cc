@@ -121,6 +121,7 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
   }
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
+  turn.passed = PassedOn(face.dialect());
   turn.read = [&face](std::string_view body) -> Result<Request> {
     TRY(json::Document document, json::Document::parse(std::string(body)));
     TRY(ParsedRequest parsed, face.parse(document.root(), true));

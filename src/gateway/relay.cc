@@ -3,7 +3,6 @@
 
 #include "gateway/relay.h"
 
-#include <charconv>
 #include <optional>
 
 #include "base/ids.h"
@@ -23,7 +22,7 @@ constexpr Duration kLedgerInterval = std::chrono::milliseconds(50);
 // Takes what a generation says and writes it as the client's frames.
 class FrameSink final : public GenerationSink {
  public:
-  FrameSink(ClientStream& stream, const PassedOn& passed, HttpReply& reply, Loop& loop)
+  FrameSink(ClientStream& stream, PassedOn& passed, HttpReply& reply, Loop& loop)
       : stream_(stream), passed_(passed), reply_(reply), loop_(loop) {}
 
   // What the client has seen already: folded, not written.
@@ -39,7 +38,7 @@ class FrameSink final : public GenerationSink {
     record.time = loop_.wall();
     CO_TRY_VOID(stream_.add(record, events));
     std::string bytes;
-    for (const RenderedEvent& event : events) append_sse(bytes, event.type, renumbered(event));
+    for (const RenderedEvent& event : events) bytes += passed_.go_on(event);
     if (!bytes.empty()) CO_TRY_VOID(co_await reply_.write(bytes));
     co_return Result<void>();
   }
@@ -58,34 +57,13 @@ class FrameSink final : public GenerationSink {
   std::vector<RelayedAttempt> attempts;
 
  private:
-  // In the count that the client has seen: how many frames an author needs for the same text is its own affair.
-  std::string renumbered(const RenderedEvent& event) {
-    if (!shift_) shift_ = passed_.next_sequence - event.sequence_number;
-    const std::string field = R"("sequence_number":)", number = std::to_string(event.sequence_number);
-    const size_t at = event.data.find(field + number);
-    if (at == std::string::npos) return event.data;
-    return std::string(event.data)
-        .replace(at + field.size(), number.size(), std::to_string(event.sequence_number + *shift_));
-  }
-
   ClientStream& stream_;
-  const PassedOn& passed_;
-  std::optional<uint64_t> shift_;
+  PassedOn& passed_;
   HttpReply& reply_;
   Loop& loop_;
   uint64_t seq_ = 0;
   Instant began_{};
 };
-
-// The last of `name`'s values: a number or a string without escapes.
-std::string_view last_value(std::string_view events, std::string_view name) {
-  const size_t at = events.rfind(name);
-  if (at == std::string_view::npos) return {};
-  events.remove_prefix(at + name.size());
-  const size_t begin = events.find_first_not_of(" \"");
-  if (begin == std::string_view::npos) return {};
-  return events.substr(begin, events.find_first_of("\",} \n", begin) - begin);
-}
 
 // What a client that has seen a beginning is told in the end, in its own words. There is no ending behind it.
 std::string broken_off(const Exchange& x, const PassedOn& passed, const Error& why) {
@@ -101,23 +79,13 @@ std::string broken_off(const Exchange& x, const PassedOn& passed, const Error& w
       append_sse(bytes, "error", render_messages_error(error, x.request_id));
       break;
     case ClientDialect::kResponses:
-      append_sse(bytes, "error", render_error_event(error, passed.next_sequence));
+      append_sse(bytes, "error", render_error_event(error, passed.next_sequence()));
       break;
   }
   return bytes;
 }
 
 }  // namespace
-
-void PassedOn::note(std::string_view events) {
-  any = any || !events.empty();
-  uint64_t number = 0;
-  const std::string_view sequence = last_value(events, R"("sequence_number":)");
-  if (std::from_chars(sequence.data(), sequence.data() + sequence.size(), number).ec == std::errc{} &&
-      !sequence.empty())
-    next_sequence = number + 1;
-  if (const std::string_view id = last_value(events, R"("item_id":)"); !id.empty()) item = id;
-}
 
 Result<RelayInput> relay_input(json::Value root, std::string dialect) {
   json::Value model = root["model"];
@@ -176,14 +144,14 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   if (!held.ok()) co_return false;
   // The item goes on under the id that the client knows.
   for (Delta& delta : *held) {
-    if (delta.kind == Delta::Kind::kItemBegin && delta.item.kind == ItemKind::kMessage && !turn.passed.item.empty())
-      delta.item.id = turn.passed.item;
+    if (delta.kind == Delta::Kind::kItemBegin && delta.item.kind == ItemKind::kMessage && !turn.passed.item().empty())
+      delta.item.id = turn.passed.item();
   }
   AnswerItems items;
   if (!items.apply(*held).ok()) co_return false;
   ResponseId id(heard.id.empty() ? make_id(loop_.random(), "resp_") : heard.id);
   Record created{.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}};
-  if (!turn.passed.any) {
+  if (!turn.passed.begun()) {
     // Nothing was shown yet: the answer begins here.
     if (!(co_await sink.put(std::move(created))).ok()) co_return false;
   } else {
@@ -199,7 +167,7 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   GenerationInput input{.request = &*request, .traffic = turn.input.traffic, .context = request->input};
   input.held = std::move(items);
   input.held_tokens = static_cast<int64_t>(heard.text.size() / 4);
-  input.attempts = turn.passed.any ? 1 : 0;
+  input.attempts = turn.passed.begun() ? 1 : 0;
   input.usage = heard.usage;
   // Whoever wrote what was shown; with `one_author` nobody else goes on.
   const std::string& stand_in = attempts.back().started.stand_in;

@@ -6,22 +6,15 @@
 #include <string>
 
 #include "dialect/client_stream.h"
+#include "gateway/passed_on.h"
 #include "generation/relay.h"
 #include "model/request.h"
 
 namespace perdure {
 
-// How far the frames that were passed on have counted, for dialects that count. Another author goes on from there.
-struct PassedOn {
-  bool any = false;            // the client has seen a frame
-  uint64_t next_sequence = 0;  // of Responses
-  std::string item;            // the id of the item that spoke last
-  void note(std::string_view events);
-};
-
 struct RelayTurn {
   RelayInput input;
-  PassedOn passed = {};
+  PassedOn passed;
   // The whole request, from input.body: needed only by an author who goes on in the middle.
   std::function<Result<Request>(std::string_view body)> read;
   // Renders what such an author says. The response's id is the one that the first supplier gave.
