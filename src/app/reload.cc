@@ -39,6 +39,7 @@ std::vector<std::string> keep_what_needs_a_restart(const Config& running, Config
   keep("limits.body_time", had.body_time, next.http.body_time);
   keep("limits.idle_time", had.idle_time, next.http.idle_time);
   keep("limits.write_time", had.write_time, next.http.write_time);
+  keep("reasoning_events", running.reasoning_events, next.reasoning_events);
   keep("encryption.enabled", running.encryption, next.encryption);
   keep("encryption.key", running.master_key, next.master_key);
   return out;

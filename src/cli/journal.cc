@@ -26,6 +26,7 @@ int report(const VerifyReport& found, bool as_json) {
         .field("records", static_cast<int64_t>(found.records))
         .field("erased_records", static_cast<int64_t>(found.erased_records))
         .field("forks", static_cast<int64_t>(found.forks))
+        .field("blobs", static_cast<int64_t>(found.blobs))
         .field("problem_count", static_cast<int64_t>(found.problem_count))
         .key("problems")
         .begin_array();

@@ -1,5 +1,7 @@
 #include "session/context.h"
 
+#include "store/blob.h"
+
 #include <algorithm>
 #include <set>
 
@@ -143,6 +145,12 @@ std::vector<Item> LoadedSession::take_all(bool named) && {
   return std::move(context);
 }
 
+namespace {
+Error too_long() {
+  return {Code::kInvalid, "the conversation is longer than this server allows", "", "context_too_long"};
+}
+}  // namespace
+
 Task<Result<LoadedSession>> load_session(Store& store, KeyRing& keys, SessionRow row, uint64_t upto, size_t bytes_max,
                                          bool keep_last_records) {
   struct Stretch {
@@ -170,14 +178,15 @@ Task<Result<LoadedSession>> load_session(Store& store, KeyRing& keys, SessionRow
       for (const SealedRecord& sealed : page) {
         next = sealed.seq + 1;
         loaded.bytes += sealed.body.size();
-        if (loaded.bytes > bytes_max)
-          co_return Error{Code::kInvalid, "the conversation is longer than this server allows", "", "context_too_long"};
+        if (loaded.bytes > bytes_max) co_return too_long();
         if (static_cast<RecordKind>(sealed.kind) == RecordKind::kResponseDeleted) continue;
         if (sealed.body.empty()) {
           CO_TRY_VOID(fold.erased(sealed));
           continue;
         }
-        CO_TRY(std::string plain, open(key ? &*key : nullptr, stretch.row.id, sealed));
+        CO_TRY(std::string plain, co_await open_whole(store, key ? &*key : nullptr, stretch.row.id, sealed));
+        if (!sealed.blobs.empty()) loaded.bytes += plain.size();
+        if (loaded.bytes > bytes_max) co_return too_long();
         CO_TRY(Record record,
                decode_payload(sealed.seq, sealed.time, static_cast<RecordKind>(sealed.kind), sealed.codec, plain));
         CO_TRY_VOID(fold.add(std::move(record)));

@@ -6,6 +6,7 @@
 #include "session/host.h"
 #include "session/keys_of.h"
 #include "session/window.h"
+#include "store/blob.h"
 
 namespace perdure {
 namespace {
@@ -125,7 +126,8 @@ Task<Result<Conversation>> ResponsesHost::create_conversation(NewConversation ca
     std::vector<Record> records;
     records.push_back({.time = now, .body = ConversationCreated{.id = id, .key = call.key, .metadata = call.metadata}});
     if (!call.items.empty()) records.push_back({.time = now, .body = ItemsAdded{call.items}});
-    Journal journal(store_, lease_, row, made.key, loop_.random());
+    CO_TRY(Key256 blob_key, co_await keys_.blob_key(call.tenant, made.key.has_value()));
+    Journal journal(store_, lease_, row, made.key, loop_.random(), blob_key);
     Result<void> done = co_await journal.append(records, std::move(batch));
     if (done.ok()) co_return Conversation{.id = id, .created = now, .metadata = call.metadata};
     if (done.error().code != Code::kConflict || !keyed || attempt > 2) co_return std::move(done).error();
@@ -164,7 +166,8 @@ Task<Result<std::vector<Item>>> ResponsesHost::add_items(TenantId tenant, Conver
   name_items(items, context, loop_.random());
   context.insert(context.end(), items.begin(), items.end());
   CO_TRY_VOID(check_results(context));
-  Journal journal(store_, lease_, open.row, key, loop_.random());
+  CO_TRY(Key256 blob_key, co_await keys_.blob_key(tenant, key.has_value()));
+  Journal journal(store_, lease_, open.row, key, loop_.random(), blob_key);
   std::vector<Record> records;
   records.push_back({.time = loop_.wall(), .body = ItemsAdded{items}});
   if (bytes + encode_payload(records[0]).size() > limits_.context_bytes_max)
@@ -204,7 +207,8 @@ Task<Result<Conversation>> ResponsesHost::remove_item(TenantId tenant, Conversat
   std::vector<Record> records;
   records.push_back({.time = loop_.wall(), .body = ItemRemoved{item}});
   for (ItemsMoved& moved : scrubbed.moved) records.push_back({.time = loop_.wall(), .body = std::move(moved)});
-  Journal journal(store_, lease_, open.row, key, loop_.random());
+  CO_TRY(Key256 blob_key, co_await keys_.blob_key(tenant, key.has_value()));
+  Journal journal(store_, lease_, open.row, key, loop_.random(), blob_key);
   CO_TRY_VOID(co_await journal.append(records, std::move(batch)));
   co_return co_await conversation_of(id, open.entry, open.row);
 }
@@ -231,7 +235,7 @@ Task<Result<bool>> ResponsesHost::remove_conversation(TenantId tenant, Conversat
     for (const SealedRecord& sealed : page) {
       next = sealed.seq + 1;
       if (static_cast<RecordKind>(sealed.kind) != RecordKind::kResponseCreated || sealed.body.empty()) continue;
-      CO_TRY(std::string plain, perdure::open(key ? &*key : nullptr, open.row.id, sealed));
+      CO_TRY(std::string plain, co_await open_whole(store_, key ? &*key : nullptr, open.row.id, sealed));
       CO_TRY(Record record, decode_payload(sealed.seq, sealed.time, RecordKind::kResponseCreated, sealed.codec, plain));
       const ResponseId& response = std::get<ResponseCreated>(record.body).id;
       CO_TRY(std::optional<IndexEntry> of_response, co_await store_.find(response_key(tenant, response)));

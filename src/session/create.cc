@@ -253,7 +253,8 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
       batch.timers.push_back({id.value, now + kept});
     }
 
-    auto journal = std::make_unique<Journal>(store_, lease_, row, key, loop_.random());
+    CO_TRY(Key256 blob_key, co_await keys_.blob_key(call.tenant, key.has_value()));
+    auto journal = std::make_unique<Journal>(store_, lease_, row, key, loop_.random(), blob_key);
     auto run = std::make_shared<Run>(loop_, call.tenant, std::move(journal), limits_.run, log_);
     records.push_back({.time = now, .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}});
     run->identify(std::get<ResponseCreated>(records.back().body), now, first);

@@ -1,5 +1,7 @@
 #include "session/journal.h"
 
+#include "store/blob.h"
+
 namespace perdure {
 
 Task<Result<void>> Journal::append(std::vector<Record>& records, Batch batch) {
@@ -9,8 +11,13 @@ Task<Result<void>> Journal::append(std::vector<Record>& records, Batch batch) {
   uint64_t seq = row_.head;
   for (Record& record : records) {
     record.seq = ++seq;
-    SealedRecord sealed = seal(key_ ? &*key_ : nullptr, row_.id, record.seq, static_cast<uint8_t>(record.kind()),
-                               kRecordCodec, record.time, encode_payload(record), random_);
+    const std::string payload = encode_payload(record);
+    // Deltas are not JSON; there is nothing in them that comes twice.
+    std::vector<BlobSpan> apart;
+    if (blob_key_ && payload.size() >= kBlobBytes && record.kind() != RecordKind::kDeltas) apart = blob_spans(payload);
+    SealedRecord sealed = seal_apart(key_ ? &*key_ : nullptr, blob_key_.value_or(Key256{}), row_.id, record.seq,
+                                     static_cast<uint8_t>(record.kind()), kRecordCodec, record.time, payload, apart,
+                                     random_, batch.blobs);
     chain = chain_after(chain, row_.id, sealed);
     batch.append.push_back(std::move(sealed));
   }
@@ -39,8 +46,11 @@ Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, 
   CO_TRY(std::vector<SealedRecord> sealed, co_await store.read(session, first, last, bytes_max));
   std::vector<Record> out;
   out.reserve(sealed.size());
+  size_t bytes = 0;
   for (const SealedRecord& record : sealed) {
-    CO_TRY(std::string plain, open(*key ? &**key : nullptr, session, record));
+    if (bytes > bytes_max) break;
+    CO_TRY(std::string plain, co_await open_whole(store, *key ? &**key : nullptr, session, record));
+    bytes += plain.size();
     CO_TRY(Record opened,
            decode_payload(record.seq, record.time, static_cast<RecordKind>(record.kind), record.codec, plain));
     out.push_back(std::move(opened));

@@ -12,8 +12,10 @@ namespace perdure {
 
 class Journal {
  public:
-  Journal(Store& store, Lease lease, SessionRow row, std::optional<Key256> key, Random& random)
-      : store_(store), lease_(lease), row_(std::move(row)), key_(key), random_(random) {}
+  // With `blob_key` long strings of what is appended are stored apart, once for the tenant; without, in the records.
+  Journal(Store& store, Lease lease, SessionRow row, std::optional<Key256> key, Random& random,
+          std::optional<Key256> blob_key = {})
+      : store_(store), lease_(lease), row_(std::move(row)), key_(key), blob_key_(blob_key), random_(random) {}
 
   const SessionRow& row() const { return row_; }
   uint64_t head() const { return row_.head; }
@@ -28,11 +30,12 @@ class Journal {
   Store& store_;
   Lease lease_;
   SessionRow row_;
-  std::optional<Key256> key_;
+  std::optional<Key256> key_, blob_key_;
   Random& random_;
 };
 
-// Records first..last of a session, opened. Erased ones are kNotFound.
+// Records first..last of a session, opened; fewer of them when they are more than about `bytes_max`, blobs included.
+// Erased ones are kNotFound.
 Task<Result<std::vector<Record>>> read_records(Store& store, SessionId session, const std::optional<Key256>* key,
                                                uint64_t first, uint64_t last, size_t bytes_max);
 

@@ -1,5 +1,7 @@
 #include "session/key_ring.h"
 
+#include "store/blob.h"
+
 namespace perdure {
 namespace {
 constexpr std::string_view kClear = "clear";  // the wrapped key of a session whose payloads are not encrypted
@@ -39,6 +41,12 @@ Task<Result<std::optional<Key256>>> KeyRing::open(SessionRow row) {
   CO_TRY(Key256 outer, co_await tenant_key(row.tenant));
   CO_TRY(Key256 key, unwrap_key(outer, row.wrapped_key, row.id.to_string()));
   co_return std::optional<Key256>(key);
+}
+
+Task<Result<Key256>> KeyRing::blob_key(TenantId tenant, bool encrypted) {
+  if (!encrypted) co_return blob_key_of(nullptr, tenant);
+  CO_TRY(Key256 outer, co_await tenant_key(tenant));
+  co_return blob_key_of(&outer, tenant);
 }
 
 }  // namespace perdure

@@ -25,6 +25,8 @@ class KeyRing {
   Task<Result<NewKey>> make(TenantId tenant, SessionId session);
   // kCorrupt: not wrapped by this owner's keys. kNotFound: the session was erased.
   Task<Result<std::optional<Key256>>> open(SessionRow row);
+  // What the ids of the session's blobs come from (store/blob.h).
+  Task<Result<Key256>> blob_key(TenantId tenant, bool encrypted);
 
  private:
   Task<Result<Key256>> tenant_key(TenantId tenant);

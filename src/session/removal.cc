@@ -15,6 +15,7 @@
 
 #include "session/host.h"
 #include "session/keys_of.h"
+#include "store/blob.h"
 
 namespace perdure {
 namespace {
@@ -101,7 +102,7 @@ Task<Result<Scrubbed>> ResponsesHost::scrub(SessionRow row, ResponseId removed, 
         holdings.add_erased(sealed);
         continue;
       }
-      CO_TRY(std::string plain, open(key ? &*key : nullptr, row.id, sealed));
+      CO_TRY(std::string plain, co_await open_whole(store_, key ? &*key : nullptr, row.id, sealed));
       CO_TRY(Record record,
              decode_payload(sealed.seq, sealed.time, static_cast<RecordKind>(sealed.kind), sealed.codec, plain));
       CO_TRY_VOID(holdings.add(std::move(record)));
@@ -154,7 +155,7 @@ Task<Result<std::vector<SeqRange>>> ResponsesHost::erasable(SessionRow row, Resp
         if (sealed.body.empty()) {
           span.removed = true;
         } else {
-          CO_TRY(std::string plain, open(key ? &*key : nullptr, row.id, sealed));
+          CO_TRY(std::string plain, co_await open_whole(store_, key ? &*key : nullptr, row.id, sealed));
           CO_TRY(Record record, decode_payload(sealed.seq, sealed.time, kind, sealed.codec, plain));
           span.id = std::get<ResponseCreated>(record.body).id;
           span.removed = span.id == removed;
@@ -162,7 +163,7 @@ Task<Result<std::vector<SeqRange>>> ResponsesHost::erasable(SessionRow row, Resp
         spans.push_back(std::move(span));
       } else if (kind == RecordKind::kResponseDeleted) {
         if (sealed.body.empty()) continue;
-        CO_TRY(std::string plain, open(key ? &*key : nullptr, row.id, sealed));
+        CO_TRY(std::string plain, co_await open_whole(store_, key ? &*key : nullptr, row.id, sealed));
         CO_TRY(Record record, decode_payload(sealed.seq, sealed.time, kind, sealed.codec, plain));
         for (Span& span : spans)
           if (span.id == std::get<ResponseDeleted>(record.body).id) span.removed = true;
@@ -227,7 +228,8 @@ Task<Result<bool>> ResponsesHost::remove(TenantId tenant, ResponseId id) {
     }
     batch.erase = std::move(ranges);
     batch.erase_key = whole;
-    Journal journal(store_, lease_, *row, key, loop_.random());
+    CO_TRY(Key256 blob_key, co_await keys_.blob_key(row->tenant, key.has_value()));
+    Journal journal(store_, lease_, *row, key, loop_.random(), blob_key);
     CO_TRY_VOID(co_await journal.append(records, std::move(batch)));
     if (whole && row->parent) co_await erase_ancestors(*row);
     co_return true;

@@ -265,6 +265,43 @@ TEST(Responses, RemovalKeepsWhatDescendantsNeedAndErasesTheRest) {
     EXPECT_TRUE(record.body.empty());
 }
 
+TEST(Responses, ALongPayloadIsStoredOnceForATenantAndGoesWithItsLastResponse) {
+  World w;
+  const std::string picture = "data:image/png;base64," + std::string(100'000, 'A');
+  auto with_picture = [&](TenantId tenant, std::string previous = "") {
+    CreateCall call = w.ask("what is that?", std::move(previous));
+    call.tenant = std::move(tenant);
+    call.request.input[0].content.push_back({.kind = PartKind::kInputImage, .url = picture});
+    return call;
+  };
+  auto blobs = [&] { return w.loop.run(w.store->blobs(std::nullopt, 100)).value(); };
+  ResponseId a = w.create(with_picture(kTenant))->id;
+  w.whole(a);
+  ResponseId b = w.create(with_picture(kTenant))->id;
+  w.whole(b);
+  ResponseId c = w.create(with_picture(kTenant, b.value))->id;
+  w.whole(c);
+  ASSERT_EQ(blobs().size(), 1u);
+  EXPECT_EQ(blobs()[0].references, 3u);
+  ASSERT_TRUE(w.create(with_picture(TenantId("other"))).ok());
+  EXPECT_EQ(blobs().size(), 2u) << "nothing is shared between tenants";
+  EXPECT_EQ((*w.loop.run(w.responses->input_items(kTenant, c)))[0].content[1].url, picture);
+  w.stop();
+  w.start();
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, b))->request.input[0].content[1].url, picture);
+  size_t shown = 0;
+  w.script = [&, normal = w.script](const ScriptedCall& call) {
+    for (const Item& item : call.context)
+      for (const Part& part : item.content) shown += part.url == picture;
+    return normal(call);
+  };
+  w.whole(w.create(w.ask("and now?", c.value))->id);
+  EXPECT_EQ(shown, 2u);
+  ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, a)).ok());
+  auto of_tenant = [&] { return std::max(blobs()[0].references, blobs().back().references); };
+  EXPECT_EQ(of_tenant(), 2u);
+}
+
 TEST(Responses, WhatIsNotStoredIsFollowedOnceAndThenGone) {
   World w;
   CreateCall call = w.ask("a");

@@ -54,6 +54,21 @@ class MemoryStore final : public Store {
     co_return out;
   }
 
+  Task<Result<std::optional<std::string>>> blob(Hash256 id) override {
+    std::lock_guard lock(mutex_);
+    auto at = blobs_.find(id);
+    if (at == blobs_.end()) co_return std::optional<std::string>{};
+    co_return std::optional<std::string>{at->second.body};
+  }
+
+  Task<Result<std::vector<BlobRow>>> blobs(std::optional<Hash256> after, size_t limit) override {
+    std::lock_guard lock(mutex_);
+    std::vector<BlobRow> out;
+    for (auto at = after ? blobs_.upper_bound(*after) : blobs_.begin(); at != blobs_.end() && out.size() < limit; ++at)
+      out.push_back({at->first, at->second.references});
+    co_return out;
+  }
+
   Task<Result<std::optional<IndexEntry>>> find(IndexKey key) override {
     std::lock_guard lock(mutex_);
     auto at = index_.find(key);
@@ -168,6 +183,12 @@ class MemoryStore final : public Store {
     if (!batch.append.empty()) {
       journal.row.head += batch.append.size();
       journal.row.chain = batch.chain;
+      for (const SealedRecord& record : batch.append) {
+        for (const Hash256& id : record.blobs) {
+          Kept& kept = blobs_[id];
+          if (++kept.references == 1) kept.body = std::ranges::find(batch.blobs, id, &BlobPut::id)->body;
+        }
+      }
       for (SealedRecord& record : batch.append) journal.records.push_back(std::move(record));
     }
     if (batch.unfinished) journal.row.unfinished = *batch.unfinished;
@@ -194,8 +215,11 @@ class MemoryStore final : public Store {
     for (SeqRange range : batch.erase) {
       for (uint64_t seq = std::max<uint64_t>(range.first, 1);
            seq <= std::min<uint64_t>(range.last, journal.records.size()); ++seq) {
-        journal.records[seq - 1].body.clear();
-        journal.records[seq - 1].salt.clear();
+        SealedRecord& record = journal.records[seq - 1];
+        record.body.clear();
+        record.salt.clear();
+        for (const Hash256& id : std::exchange(record.blobs, {}))
+          if (--blobs_.at(id).references == 0) blobs_.erase(id);
       }
     }
     if (batch.erase_key) journal.row.wrapped_key.clear();
@@ -217,6 +241,10 @@ class MemoryStore final : public Store {
     for (size_t i = 0; i < batch.append.size(); ++i)
       if (batch.append[i].seq != head + 1 + i)
         return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
+    for (const SealedRecord& record : batch.append)
+      for (const Hash256& id : record.blobs)
+        if (std::ranges::find(batch.blobs, id, &BlobPut::id) == batch.blobs.end())
+          return Error{Code::kInvalid, "a record refers to a blob that does not come along"};
     std::set<IndexKey> removed(batch.remove.begin(), batch.remove.end()), added;
     for (const IndexPut& put : batch.put) {
       bool exists = added.contains(put.key) || (index_.contains(put.key) && !removed.contains(put.key));
@@ -244,7 +272,12 @@ class MemoryStore final : public Store {
     return after ? journals_.upper_bound(*after) : journals_.begin();
   }
 
+  struct Kept {
+    uint64_t references = 0;
+    std::string body;
+  };
   std::mutex mutex_;
+  std::map<Hash256, Kept> blobs_;
   const Key256 head_key_;
   Journals journals_;
   std::map<uint32_t, uint64_t> epochs_;

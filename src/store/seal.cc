@@ -63,6 +63,19 @@ void put_u64(std::string& out, uint64_t v) {
 
 const unsigned char* bytes_of(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
 
+std::string record_aad(SessionId session, uint64_t seq, uint8_t kind, uint8_t codec) {
+  std::string aad;
+  aad.reserve(40);
+  put_u64(aad, session.hi);
+  put_u64(aad, session.lo);
+  put_u64(aad, seq);
+  put_u64(aad, kind);
+  put_u64(aad, codec);
+  return aad;
+}
+
+}  // namespace
+
 std::string encrypt(const Key256& key, std::string_view plain, std::string_view aad, Random& random) {
   std::string out(kNonceBytes + plain.size() + kTagBytes, '\0');
   auto* at = reinterpret_cast<unsigned char*>(out.data());
@@ -97,18 +110,7 @@ Result<std::string> decrypt(const Key256& key, std::string_view sealed, std::str
   return plain;
 }
 
-std::string record_aad(SessionId session, uint64_t seq, uint8_t kind, uint8_t codec) {
-  std::string aad;
-  aad.reserve(40);
-  put_u64(aad, session.hi);
-  put_u64(aad, session.lo);
-  put_u64(aad, seq);
-  put_u64(aad, kind);
-  put_u64(aad, codec);
-  return aad;
-}
-
-Hash256 hmac(const Key256& key, std::string_view message) {
+Hash256 keyed_hash(const Key256& key, std::string_view message) {
   std::string inner(64, '\x36'), outer(64, '\x5c');
   for (size_t i = 0; i < key.size(); ++i) {
     inner[i] = static_cast<char>(0x36 ^ key[i]);
@@ -117,8 +119,6 @@ Hash256 hmac(const Key256& key, std::string_view message) {
   Hash256 middle = Hasher().add(inner).add(message).end();
   return Hasher().add(outer).add(middle).end();
 }
-
-}  // namespace
 
 Key256 make_key(Random& random) {
   Key256 key;
@@ -140,32 +140,40 @@ Result<Key256> unwrap_key(const Key256& outer, std::string_view wrapped, std::st
 
 SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
                   std::string_view plain, Random& random) {
+  return seal(key, session, seq, kind, codec, time, plain, plain, random);
+}
+
+SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
+                  std::string_view plain, std::string_view stored, Random& random) {
   SealedRecord record{.seq = seq, .kind = kind, .codec = codec, .time = time};
   record.salt = random.bytes(kSaltBytes);
   record.hash = Hasher().add(record.salt).add(plain).end();
   if (key != nullptr) {
-    record.body = encrypt(*key, plain, record_aad(session, seq, kind, codec), random);
+    record.body = encrypt(*key, stored, record_aad(session, seq, kind, codec), random);
   } else {
-    record.body.reserve(plain.size() + 1);
+    record.body.reserve(stored.size() + 1);
     record.body.push_back(kPlainMarker);
-    record.body.append(plain);
+    record.body.append(stored);
   }
   return record;
 }
 
-Result<std::string> open(const Key256* key, SessionId session, const SealedRecord& record) {
+Result<std::string> unseal(const Key256* key, SessionId session, const SealedRecord& record) {
   if (record.salt.empty() && record.body.empty())
     return Error{Code::kNotFound, "the record's content was erased", {}, "erased"};
-  std::string plain;
-  if (key != nullptr) {
-    TRY(plain, decrypt(*key, record.body, record_aad(session, record.seq, record.kind, record.codec)));
-  } else {
-    if (record.body.empty() || record.body[0] != kPlainMarker)
-      return Error{Code::kCorrupt, "the record is sealed and its key is not at hand"};
-    plain = record.body.substr(1);
-  }
-  if (record.salt.size() != kSaltBytes || Hasher().add(record.salt).add(plain).end() != record.hash)
-    return Error{Code::kCorrupt, "the record's content does not match its hash"};
+  if (key != nullptr) return decrypt(*key, record.body, record_aad(session, record.seq, record.kind, record.codec));
+  if (record.body.empty() || record.body[0] != kPlainMarker)
+    return Error{Code::kCorrupt, "the record is sealed and its key is not at hand"};
+  return record.body.substr(1);
+}
+
+bool is_content_of(const SealedRecord& record, std::string_view plain) {
+  return record.salt.size() == kSaltBytes && Hasher().add(record.salt).add(plain).end() == record.hash;
+}
+
+Result<std::string> open(const Key256* key, SessionId session, const SealedRecord& record) {
+  TRY(std::string plain, unseal(key, session, record));
+  if (!is_content_of(record, plain)) return Error{Code::kCorrupt, "the record's content does not match its hash"};
   return plain;
 }
 
@@ -190,7 +198,7 @@ Hash256 head_mac(const Key256& head_key, SessionId session, uint64_t head, const
   put_u64(text, session.lo);
   put_u64(text, head);
   text.append(reinterpret_cast<const char*>(chain.data()), chain.size());
-  return hmac(head_key, text);
+  return keyed_hash(head_key, text);
 }
 
 void add_mod_2_256(Hash256& sum, const Hash256& term) {

@@ -28,7 +28,13 @@ Result<Key256> unwrap_key(const Key256& outer, std::string_view wrapped, std::st
 // byte.
 SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
                   std::string_view plain, Random& random);
-// The plain payload. kCorrupt: altered. kNotFound: erased.
+// The same where the body holds `stored` in the place of the payload; the hash is the payload's all the same.
+SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
+                  std::string_view plain, std::string_view stored, Random& random);
+// What the body holds, and whether a payload is the record's.
+Result<std::string> unseal(const Key256* key, SessionId session, const SealedRecord& record);
+bool is_content_of(const SealedRecord& record, std::string_view plain);
+// The plain payload of a record without blobs. kCorrupt: altered. kNotFound: erased.
 Result<std::string> open(const Key256* key, SessionId session, const SealedRecord& record);
 
 Hash256 chain_after(const Hash256& previous, SessionId session, const SealedRecord& record);
@@ -36,5 +42,9 @@ Hash256 head_mac(const Key256& head_key, SessionId session, uint64_t head, const
 void add_mod_2_256(Hash256& sum, const Hash256& term);
 void subtract_mod_2_256(Hash256& sum, const Hash256& term);
 Hash256 sha256(std::string_view bytes);
+Hash256 keyed_hash(const Key256& key, std::string_view message);  // HMAC-SHA256
+// nonce(12) | AES-256-GCM | tag(16)
+std::string encrypt(const Key256& key, std::string_view plain, std::string_view aad, Random& random);
+Result<std::string> decrypt(const Key256& key, std::string_view sealed, std::string_view aad);  // kCorrupt
 
 }  // namespace perdure

@@ -34,8 +34,9 @@ struct SealedRecord {
   uint8_t codec = 0;  // version of the payload's format
   WallTime time{};
   Hash256 hash{};
-  std::string salt;  // 16 bytes; empty: erased
-  std::string body;  // sealed payload; empty: erased
+  std::string salt;                 // 16 bytes; empty: erased
+  std::string body;                 // sealed payload; empty: erased
+  std::vector<Hash256> blobs = {};  // what is stored apart of the payload (blob.h), each id once; none when erased
 };
 
 struct SessionRow {
@@ -90,6 +91,16 @@ struct LedgerEntry {
   std::string line;
 };
 
+// A sealed string that records refer to; see blob.h. A Store counts the records that do.
+struct BlobPut {
+  Hash256 id{};
+  std::string body;
+};
+struct BlobRow {
+  Hash256 id{};
+  uint64_t references = 0;
+};
+
 struct SeqRange {
   uint64_t first = 0, last = 0;  // inclusive
 };
@@ -100,6 +111,7 @@ struct Batch {
   std::optional<SessionRow> create;  // the session must not exist; head and chain in it are ignored
   uint64_t expected_head = 0;        // ignored when `append` is empty and nothing is created
   std::vector<SealedRecord> append;  // seq expected_head+1, ...
+  std::vector<BlobPut> blobs = {};   // all that `append` refers to, there already or not
   Hash256 chain{};                   // after the last appended record; ignored when none
   std::optional<bool> unfinished;
   std::optional<WallTime> expires;
@@ -108,7 +120,7 @@ struct Batch {
   std::vector<IndexKey> remove;  // before the puts
   std::vector<TimerPut> timers;
   std::vector<std::string> remove_timers;
-  std::vector<SeqRange> erase;  // payloads and salts of these records are destroyed
+  std::vector<SeqRange> erase;  // payloads and salts of these records are destroyed, blobs with their last record
   bool erase_key = false;       // the session's key too
   std::vector<LedgerEntry> ledger;
 };
@@ -139,7 +151,8 @@ class Store {
   // Commits `batch` and returns once it is durable. Batches of different sessions share a sync.
   // kConflict: the journal has moved on, or the session exists, or reason "index_exists". kDenied with reason "fenced":
   // the lease is an old one. kNotFound: no such session. kUnavailable: nothing was done (full disk: reason
-  // "storage_full"). kUnknown: the effect is unknown, re-read before retrying.
+  // "storage_full"). kUnknown: the effect is unknown, re-read before retrying. kInvalid: a record refers to a blob that
+  // does not come along.
   virtual Task<Result<Committed>> commit(Lease lease, Batch batch) = 0;
 
   // Durable with the next commit or within the flush interval; a crash may lose the last window of it.
@@ -150,6 +163,9 @@ class Store {
   // kNotFound: no such session.
   virtual Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last,
                                                        size_t bytes_max) = 0;
+  virtual Task<Result<std::optional<std::string>>> blob(Hash256 id) = 0;
+  // By ascending id.
+  virtual Task<Result<std::vector<BlobRow>>> blobs(std::optional<Hash256> after, size_t limit) = 0;
   virtual Task<Result<std::optional<IndexEntry>>> find(IndexKey key) = 0;
   // By descending ordinal, below `before` (0: from the newest).
   virtual Task<Result<std::vector<IndexRow>>> list(TenantId tenant, IndexKind kind, uint64_t before, size_t limit) = 0;

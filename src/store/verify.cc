@@ -1,5 +1,7 @@
 #include "store/verify.h"
 
+#include "store/blob.h"
+
 namespace perdure {
 namespace {
 
@@ -23,6 +25,7 @@ class Verifier {
       }
     }
     // Sessions that a running server changed meanwhile are in one of the two and not in the other.
+    CO_TRY_VOID(co_await blobs());
     Result<StoreSummary> now = co_await store_.summary();
     if (!now.ok()) co_return std::move(now).error();
     report_.totals_compared =
@@ -40,6 +43,29 @@ class Verifier {
       problem("the store's heads count " + std::to_string(heads_) + " records, its total says " +
               std::to_string(total.records));
     if (sum_ != total.heads) problem("the heads of all sessions do not add up: a session is missing, added or altered");
+    if (references_ != counted_)
+      problem("the references to blobs do not add up: one is missing, left over or counted wrong");
+  }
+
+  // Each blob as often as it says that it is referred to, summed up as the records' references are.
+  Task<Result<void>> blobs() {
+    std::optional<Hash256> after;
+    for (;;) {
+      CO_TRY(std::vector<BlobRow> page, co_await store_.blobs(after, 1024));
+      if (page.empty()) co_return Result<void>();
+      for (const BlobRow& row : page) {
+        ++report_.blobs;
+        Hash256 term = term_of(row.id);
+        for (uint64_t n = row.references; n != 0; n >>= 1) {
+          if ((n & 1) != 0) add_mod_2_256(counted_, term);
+          add_mod_2_256(term, Hash256(term));
+        }
+      }
+      after = page.back().id;
+    }
+  }
+  Hash256 term_of(const Hash256& blob) const {
+    return keyed_hash(head_key_, {reinterpret_cast<const char*>(blob.data()), blob.size()});
   }
 
   void problem(std::string what) {
@@ -81,8 +107,9 @@ class Verifier {
           ++report_.erased_records;
           continue;
         }
+        for (const Hash256& blob : record.blobs) add_mod_2_256(references_, term_of(blob));
         if (!key.ok()) continue;
-        Result<std::string> plain = open(*key ? &**key : nullptr, row.id, record);
+        Result<std::string> plain = co_await open_whole(store_, *key ? &**key : nullptr, row.id, record);
         if (!plain.ok())
           problem(name + ": record " + std::to_string(record.seq) + " is damaged: " + plain.error().message);
       }
@@ -95,7 +122,7 @@ class Verifier {
   Key256 head_key_;
   KeyOf key_of_;
   VerifyReport report_;
-  Hash256 sum_{};
+  Hash256 sum_{}, references_{}, counted_{};
   uint64_t heads_ = 0;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 // verify: reads a whole store and finds what is not as it was written. A flipped bit, swapped records, a missing tail,
-// a missing session, an altered head: each shows, because payloads are hashed into the chain, the chain ends in the
-// head, and all heads sum up to a total under the owner's key. An older copy of the whole file does not show: nothing
-// in it is altered.
+// a missing session, an altered head, a blob that is missing, left over, altered or counted wrong: each shows, because
+// payloads are hashed into the chain, the chain ends in the head, and all heads sum up to a total under the owner's
+// key. An older copy of the whole file does not show: nothing in it is altered.
 
 #include <functional>
 #include <string>
@@ -14,7 +14,7 @@
 namespace perdure {
 
 struct VerifyReport {
-  uint64_t sessions = 0, records = 0, erased_records = 0, forks = 0;
+  uint64_t sessions = 0, records = 0, erased_records = 0, forks = 0, blobs = 0;
   // False: the store was written meanwhile, so a missing session would not be noticed. Does not happen where the store
   // is read at one moment (SqliteOptions::one_moment).
   bool totals_compared = false;

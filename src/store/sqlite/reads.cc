@@ -96,12 +96,13 @@ Result<std::unordered_map<SessionId, RowHead>> fold_tail(Connection& connection,
   return out;
 }
 
-Reads::Reads(Connection& c)
+Reads::Reads(Connection& c, int64_t format)
     : session_(c, "SELECT " SESSION_COLUMNS " FROM session WHERE sid = ?"),
       sessions_(c, "SELECT " SESSION_COLUMNS " FROM session WHERE sid > ? ORDER BY sid LIMIT ?"),
       point_(c, "SELECT seq, g FROM seg WHERE s = ? AND seq >= ? ORDER BY seq LIMIT 1"),
       link_(c, "SELECT s, seq, prev_g FROM log WHERE g = ?"),
-      record_(c, "SELECT s, seq, kind, codec, time, hash, salt, body FROM log WHERE g = ?"),
+      record_(c, format < 2 ? "SELECT s, seq, kind, codec, time, hash, salt, body, NULL FROM log WHERE g = ?"
+                            : "SELECT s, seq, kind, codec, time, hash, salt, body, blobs FROM log WHERE g = ?"),
       find_(c, "SELECT sid, seq, value, ordinal FROM entry WHERE tenant = ? AND kind = ? AND key = ?"),
       list_(c,
             "SELECT key, sid, seq, value, ordinal FROM entry WHERE tenant = ? AND kind = ? AND ordinal < ? ORDER BY "
@@ -110,7 +111,12 @@ Reads::Reads(Connection& c)
       due_(c, "SELECT sid, id, due FROM timer WHERE due <= ? ORDER BY due, sid, id LIMIT ?"),
       children_(c, "SELECT sid FROM session WHERE parent = ? ORDER BY sid LIMIT ?"),
       ledger_(c, "SELECT ordinal, tenant, time, line FROM ledger WHERE ordinal > ? ORDER BY ordinal LIMIT ?"),
-      setting_(c, "SELECT value FROM setting WHERE name = ?") {}
+      setting_(c, "SELECT value FROM setting WHERE name = ?") {
+  if (format < 2) return;
+  blob_.emplace(c, "SELECT body FROM blob_body WHERE b = (SELECT b FROM blob WHERE id = ?)");
+  references_.emplace(c, "SELECT refs FROM blob WHERE id = ?");
+  blobs_.emplace(c, "SELECT id, refs FROM blob WHERE id > ? ORDER BY id LIMIT ?");
+}
 
 Result<std::optional<SessionRow>> Reads::session(SessionId id, const std::optional<Head>& newer) {
   SessionKey key(id);
@@ -156,6 +162,11 @@ Result<std::vector<SealedRecord>> Reads::read(SessionId id, const std::optional<
       record.body = body;
       TRY_VOID(copy_hash(rows.bytes(5), record.hash));
       record.salt = rows.bytes(6);
+      std::string_view ids = rows.bytes(8);
+      for (; !ids.empty(); ids.remove_prefix(sizeof(Hash256))) {
+        if (ids.size() < sizeof(Hash256)) return Error{Code::kCorrupt, "a record's list of blobs is damaged"};
+        TRY_VOID(copy_hash(ids.substr(0, sizeof(Hash256)), record.blobs.emplace_back()));
+      }
       out.push_back(std::move(record));
       ++seq;
     }
@@ -194,6 +205,35 @@ Result<std::vector<int64_t>> Reads::walk(int64_t s, Point from, uint64_t first, 
   }
   std::reverse(out.begin(), out.end());
   return out;
+}
+
+Result<std::optional<std::string>> Reads::blob(const Hash256& id) {
+  if (!blob_) return std::optional<std::string>{};
+  auto rows = blob_->query(perdure::sqlite::blob(id));
+  TRY(bool found, rows.next());
+  if (!found) return std::optional<std::string>{};
+  return std::optional<std::string>{rows.string(0)};
+}
+
+Result<std::optional<uint64_t>> Reads::references(const Hash256& id) {
+  if (!references_) return std::optional<uint64_t>{};
+  auto rows = references_->query(perdure::sqlite::blob(id));
+  TRY(bool found, rows.next());
+  if (!found) return std::optional<uint64_t>{};
+  return std::optional<uint64_t>{rows.number(0)};
+}
+
+Result<std::vector<BlobRow>> Reads::blobs(std::optional<Hash256> after, size_t limit) {
+  std::vector<BlobRow> out;
+  if (!blobs_) return out;
+  auto rows = blobs_->query(after ? perdure::sqlite::blob(*after) : Blob{}, limit_of(limit));
+  for (;;) {
+    TRY(bool more, rows.next());
+    if (!more) return out;
+    BlobRow row{.references = rows.number(1)};
+    TRY_VOID(copy_hash(rows.bytes(0), row.id));
+    out.push_back(row);
+  }
 }
 
 Result<std::optional<IndexEntry>> Reads::find(const IndexKey& key) {

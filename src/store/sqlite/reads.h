@@ -26,11 +26,16 @@ Result<std::unordered_map<SessionId, RowHead>> fold_tail(Connection& connection,
 
 class Reads {
  public:
-  explicit Reads(Connection& connection);
+  // `format`: of the file.
+  Reads(Connection& connection, int64_t format);
 
   Result<std::optional<SessionRow>> session(SessionId id, const std::optional<Head>& newer);
   Result<std::vector<SealedRecord>> read(SessionId id, const std::optional<Head>& newer, uint64_t first, uint64_t last,
                                          size_t bytes_max);
+  Result<std::optional<std::string>> blob(const Hash256& id);
+  // By how many records; nothing: there is no such blob.
+  Result<std::optional<uint64_t>> references(const Hash256& id);
+  Result<std::vector<BlobRow>> blobs(std::optional<Hash256> after, size_t limit);
   Result<std::optional<IndexEntry>> find(const IndexKey& key);
   Result<std::vector<IndexRow>> list(const TenantId& tenant, IndexKind kind, uint64_t before, size_t limit);
   Result<std::vector<SessionId>> unfinished(std::optional<SessionId> after, size_t limit);
@@ -52,6 +57,7 @@ class Reads {
   Result<std::vector<int64_t>> walk(int64_t s, Point from, uint64_t first, uint64_t last);
 
   Statement session_, sessions_, point_, link_, record_, find_, list_, unfinished_, due_, children_, ledger_, setting_;
+  std::optional<Statement> blob_, references_, blobs_;  // from format 2 on
 };
 
 }  // namespace perdure::sqlite

@@ -13,9 +13,13 @@ namespace {
 //          every so many records, so that a walk back is short.
 // session  head, head_g and chain may be behind the log, by rows after state.last_flush_g alone; the rest is always
 // current. entry    the response and idempotency index. state    one row, see FileState.
+// blob     what records refer to: log.blobs holds their ids, 32 bytes each, and blob.refs counts the records. The
+// bodies
+//          are apart, so that counting does not write them anew.
 constexpr const char* kTables = R"sql(
 CREATE TABLE log(g INTEGER PRIMARY KEY, s INTEGER NOT NULL, seq INTEGER NOT NULL, prev_g INTEGER NOT NULL,
-                 kind INTEGER NOT NULL, codec INTEGER NOT NULL, time INTEGER NOT NULL, hash BLOB NOT NULL, salt BLOB, body BLOB);
+                 kind INTEGER NOT NULL, codec INTEGER NOT NULL, time INTEGER NOT NULL, hash BLOB NOT NULL, salt BLOB, body BLOB,
+                 blobs BLOB);
 CREATE TABLE session(s INTEGER PRIMARY KEY, sid BLOB NOT NULL UNIQUE, tenant TEXT NOT NULL, parent BLOB, parent_seq INTEGER NOT NULL,
                      head INTEGER NOT NULL, head_g INTEGER NOT NULL, chain BLOB NOT NULL, key BLOB, created INTEGER NOT NULL,
                      expires INTEGER NOT NULL, hold INTEGER NOT NULL, unfinished INTEGER NOT NULL);
@@ -35,6 +39,20 @@ CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), last_flush_g INTEGER 
                    key_check BLOB NOT NULL);
 )sql";
 
+constexpr const char* kBlobTables =
+    "CREATE TABLE blob(id BLOB PRIMARY KEY, b INTEGER NOT NULL, refs INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE blob_body(b INTEGER PRIMARY KEY, body BLOB NOT NULL);";
+
+Result<void> bring_up_to_date(Connection& connection) {
+  TRY(int64_t version, format_of(connection));
+  if (version >= 2) return {};
+  std::string change = std::string("BEGIN IMMEDIATE;ALTER TABLE log ADD COLUMN blobs BLOB;") + kBlobTables +
+                       "PRAGMA user_version=2;COMMIT";
+  auto changed = connection.execute(change.c_str());
+  connection.roll_back();
+  return changed;
+}
+
 Result<void> check_format(Connection& connection) {
   TRY(int64_t application, connection.integer("PRAGMA application_id"));
   TRY(int64_t version, connection.integer("PRAGMA user_version"));
@@ -51,7 +69,9 @@ Result<void> check_format(Connection& connection) {
        {"SELECT max(g) FROM log", "SELECT max(s) FROM session", "SELECT sid FROM session ORDER BY sid LIMIT 1",
         "SELECT s FROM seg LIMIT 1", "SELECT key FROM entry LIMIT 1", "SELECT id FROM timer LIMIT 1",
         "SELECT due FROM timer ORDER BY due LIMIT 1", "SELECT max(ordinal) FROM ledger",
-        "SELECT name FROM setting LIMIT 1", "SELECT shard FROM shard LIMIT 1"}) {
+        "SELECT name FROM setting LIMIT 1", "SELECT shard FROM shard LIMIT 1", "SELECT id FROM blob LIMIT 1",
+        "SELECT max(b) FROM blob_body"}) {
+    if (version < 2 && std::string_view(sql).find("FROM blob") != std::string_view::npos) continue;
     auto touched = connection.value(sql);
     if (touched.ok()) continue;
     if (connection.last_failure() == Failure::kOther) return Error{Code::kCorrupt, touched.error().message};
@@ -84,15 +104,16 @@ Result<void> prepare_writer(Connection& connection, const SchemaOptions& options
       "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON"));
   TRY_VOID(set_cache(connection, options));
   if (empty) {
-    std::string create =
-        std::string("BEGIN IMMEDIATE;") + kTables + "INSERT INTO state VALUES(1, 0, 0, 0, 0, zeroblob(32), x'" +
-        to_hex(key_check(options.head_key)) + "');PRAGMA application_id=" + std::to_string(kApplicationId) +
-        ";PRAGMA user_version=" + std::to_string(kFormatVersion) + ";COMMIT";
+    std::string create = std::string("BEGIN IMMEDIATE;") + kTables + kBlobTables +
+                         "INSERT INTO state VALUES(1, 0, 0, 0, 0, zeroblob(32), x'" +
+                         to_hex(key_check(options.head_key)) +
+                         "');PRAGMA application_id=" + std::to_string(kApplicationId) +
+                         ";PRAGMA user_version=" + std::to_string(kFormatVersion) + ";COMMIT";
     auto created = connection.execute(create.c_str());
     connection.roll_back();
     TRY_VOID(std::move(created));
   }
-  return {};
+  return bring_up_to_date(connection);
 }
 
 Result<void> prepare_reader(Connection& connection, const SchemaOptions& options) {
@@ -101,6 +122,8 @@ Result<void> prepare_reader(Connection& connection, const SchemaOptions& options
   TRY_VOID(set_cache(connection, options));
   return check_format(connection);
 }
+
+Result<int64_t> format_of(Connection& connection) { return connection.integer("PRAGMA user_version"); }
 
 std::string key_check(const Key256& head_key) {
   Hash256 mac = head_mac(head_key, SessionId{}, 0, Hash256{});

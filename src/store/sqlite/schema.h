@@ -7,7 +7,8 @@
 namespace perdure::sqlite {
 
 inline constexpr int64_t kApplicationId = 0x50657264;  // "Perd"
-inline constexpr int64_t kFormatVersion = 1;
+// 2: blobs. A file of format 1 becomes one of format 2 when it is opened for writing, and is read as it is otherwise.
+inline constexpr int64_t kFormatVersion = 2;
 
 struct SchemaOptions {
   bool exclusive = false;  // one connection, no shared memory
@@ -17,6 +18,8 @@ struct SchemaOptions {
 
 // Sets the connection up for writing; creates the tables in an empty file.
 Result<void> prepare_writer(Connection& connection, const SchemaOptions& options);
+// The format of the file; for what must not be asked of an older one.
+Result<int64_t> format_of(Connection& connection);
 // kCorrupt: no store, a newer format, or damaged.
 Result<void> prepare_reader(Connection& connection, const SchemaOptions& options);
 

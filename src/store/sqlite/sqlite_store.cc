@@ -130,7 +130,8 @@ Result<void> Core::open() {
   if (options_.read_only || !shared) {
     TRY(read_connection_, Connection::open(options_.path, options_.vfs, Connection::Mode::kReadOnly));
     TRY_VOID(prepare_reader(*read_connection_, schema));
-    reads_ = std::make_unique<Reads>(*read_connection_);
+    TRY(int64_t format, format_of(*read_connection_));
+    reads_ = std::make_unique<Reads>(*read_connection_, format);
   }
   log_.info("store.opened",
             {{"path", options_.path}, {"read_only", options_.read_only}, {"heads_folded", heads_.size()}});
@@ -419,6 +420,12 @@ class Implementation final : public Store {
       return view.reads.read(id, newer, first, last, bytes_max);
     });
   }
+  Task<Result<std::optional<std::string>>> blob(Hash256 id) override {
+    return core_->read<std::optional<std::string>>([id](const Core::View& view) { return view.reads.blob(id); });
+  }
+  Task<Result<std::vector<BlobRow>>> blobs(std::optional<Hash256> after, size_t limit) override {
+    return core_->read<std::vector<BlobRow>>([=](const Core::View& view) { return view.reads.blobs(after, limit); });
+  }
   Task<Result<std::optional<IndexEntry>>> find(IndexKey key) override {
     return core_->read<std::optional<IndexEntry>>(
         [key = std::move(key)](const Core::View& view) { return view.reads.find(key); });
@@ -491,6 +498,7 @@ class Implementation final : public Store {
   static size_t size_of(const Batch& batch) {
     size_t bytes = kRecordOverhead;
     for (const SealedRecord& record : batch.append) bytes += record.body.size() + kRecordOverhead;
+    for (const BlobPut& blob : batch.blobs) bytes += blob.body.size() + kRecordOverhead;
     for (const IndexPut& put : batch.put) bytes += put.key.key.size() + put.entry.value.size() + kRecordOverhead;
     for (const LedgerEntry& entry : batch.ledger) bytes += entry.line.size() + kRecordOverhead;
     return bytes + (batch.remove.size() + batch.timers.size() + batch.remove_timers.size() + batch.erase.size()) *

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "async/epoll_loop.h"
+#include "store/blob.h"
 #include "store/sqlite/mem_vfs.h"
 #include "store/testing/store_contract.h"
 
@@ -230,7 +231,7 @@ TEST_F(File, WhatIsNoStoreIsRefused) {
   edit(other, "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
   EXPECT_EQ(refused(other), "corrupt not_a_store");
   std::filesystem::copy(path, newer);
-  edit(newer, "PRAGMA user_version=2; CREATE TEMP TABLE t(x); INSERT INTO t VALUES(1)");
+  edit(newer, "PRAGMA user_version=3; CREATE TEMP TABLE t(x); INSERT INTO t VALUES(1)");
   EXPECT_EQ(refused(newer), "corrupt newer_format");
   std::filesystem::copy(path, torn);
   std::filesystem::resize_file(torn, 8192 * 3);
@@ -378,6 +379,42 @@ TEST_F(Tampered, AMissingSessionWithTheCountsAdjusted) {
                      ";DELETE FROM session WHERE s = " + s)
                    .holds());
 }
+// What is stored apart of a record is looked after as what is in it.
+struct TamperedBlobs : Tampered {
+  void SetUp() override {
+    Tampered::SetUp();
+    host.open();
+    Lease lease = take();
+    Key256 tenant_key = make_key(random);
+    std::string payload = "{\"a\":\"" + std::string(40'000, 'a') + "\"}";
+    for (Writing* writing : {&first, &second}) {
+      Batch batch{.session = writing->id};
+      batch.expected_head = writing->head;
+      SealedRecord record =
+          seal_apart(&writing->key, blob_key_of(&tenant_key, TenantId("acme")), writing->id, ++writing->head, 1, 1,
+                     WallTime{}, payload, blob_spans(payload), random, batch.blobs);
+      batch.chain = writing->chain = chain_after(writing->chain, writing->id, record);
+      batch.append.push_back(std::move(record));
+      ASSERT_TRUE(host.run(host.store().commit(lease, std::move(batch))).ok());
+    }
+    VerifyReport report = verify_all();
+    EXPECT_TRUE(report.holds()) << report.problems.at(0);
+    EXPECT_EQ(report.blobs, 1u);
+    host.close();
+  }
+};
+TEST_F(TamperedBlobs, AFlippedBit) {
+  EXPECT_FALSE(after("UPDATE blob_body SET body = substr(body, 1, 999) || x'00' || substr(body, 1001)").holds());
+}
+TEST_F(TamperedBlobs, AMissingOne) { EXPECT_FALSE(after("DELETE FROM blob_body").holds()); }
+TEST_F(TamperedBlobs, OneThatIsLeftOver) {
+  EXPECT_FALSE(after("INSERT INTO blob VALUES(zeroblob(32), 99, 1)").holds());
+}
+TEST_F(TamperedBlobs, AWrongCount) { EXPECT_FALSE(after("UPDATE blob SET refs = refs + 1").holds()); }
+TEST_F(TamperedBlobs, ALostReference) {
+  EXPECT_FALSE(after("UPDATE log SET blobs = NULL WHERE blobs IS NOT NULL").holds());
+}
+
 TEST_F(Tampered, AnUntouchedFileHolds) {
   host.open();
   EXPECT_TRUE(verify_all().holds());

@@ -21,14 +21,14 @@ Error refused(Code code, const char* message, const char* reason) { return {code
 Writer::Writer(Connection& c, const SqliteOptions& options)
     : connection_(c),
       head_key_(options.head_key),
-      reads_(c),
+      reads_(c, kFormatVersion),
       heads_(options.heads_cached_max),
       begin_(c, "BEGIN IMMEDIATE"),
       commit_(c, "COMMIT"),
       head_(c, "SELECT s, head, head_g, chain FROM session WHERE sid = ?"),
       point_(c, "SELECT max(seq) FROM seg WHERE s = ?"),
-      insert_log_(c, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?)"),
-      erase_log_(c, "UPDATE log SET salt = NULL, body = NULL WHERE g = ?"),
+      insert_log_(c, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
+      erase_log_(c, "UPDATE log SET salt = NULL, body = NULL, blobs = NULL WHERE g = ?"),
       insert_row_(c, "INSERT INTO session VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       update_head_(c, "UPDATE session SET head = ?, head_g = ?, chain = ? WHERE s = ?"),
       update_row_(c,
@@ -48,7 +48,13 @@ Writer::Writer(Connection& c, const SqliteOptions& options)
           c, "UPDATE state SET last_flush_g = ?, last_ordinal = ?, sessions = ?, records = ?, heads = ? WHERE one = 1"),
       put_shard_(c, "INSERT INTO shard VALUES(?,?) ON CONFLICT(shard) DO UPDATE SET epoch = excluded.epoch"),
       put_setting_(c, "INSERT INTO setting VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"),
-      remove_setting_(c, "DELETE FROM setting WHERE name = ?") {}
+      remove_setting_(c, "DELETE FROM setting WHERE name = ?"),
+      blobs_of_(c, "SELECT blobs FROM log WHERE g = ?"),
+      count_blob_(c, "UPDATE blob SET refs = refs + ? WHERE id = ?"),
+      put_blob_body_(c, "INSERT INTO blob_body(body) VALUES(?)"),
+      put_blob_(c, "INSERT INTO blob VALUES(?, last_insert_rowid(), 1)"),
+      remove_blob_body_(c, "DELETE FROM blob_body WHERE b = (SELECT b FROM blob WHERE id = ? AND refs <= 0)"),
+      remove_blob_(c, "DELETE FROM blob WHERE id = ? AND refs <= 0") {}
 
 Result<std::unique_ptr<Writer>> Writer::open(Connection& connection, const SqliteOptions& options, Instant now) {
   std::unique_ptr<Writer> writer(new Writer(connection, options));
@@ -108,8 +114,8 @@ Writer::Verdict Writer::run(std::span<Operation* const> operations, std::vector<
     if (counters_.records_unflushed >= kFlushRecords || now >= flush_due()) TRY_VOID(flush());
     if (std::exchange(sync_required_, false)) {
       wrote_ = state_changed_ = true;
-      // A row that is overwritten with itself dirties no page, and a commit without a page does not sync: it is changed,
-      // and written as it was right after.
+      // A row that is overwritten with itself dirties no page, and a commit without a page does not sync: it is
+      // changed, and written as it was right after.
       TRY_VOID(connection_.execute("UPDATE state SET last_ordinal = last_ordinal + 1"));
     }
     if (state_changed_) TRY_VOID(write_state());
@@ -230,6 +236,10 @@ Result<uint64_t> Writer::apply_batch(Lease lease, Batch& batch, Instant now) {
   for (size_t i = 0; i < batch.append.size(); ++i)
     if (batch.append[i].seq != head + 1 + i)
       return Error{Code::kInvalid, "the batch's sequence numbers do not follow its head"};
+  for (const SealedRecord& record : batch.append)
+    for (const Hash256& id : record.blobs)
+      if (std::ranges::find(batch.blobs, id, &BlobPut::id) == batch.blobs.end())
+        return Error{Code::kInvalid, "a record refers to a blob that does not come along"};
   TRY_VOID(check_index(batch));
   TRY(std::vector<int64_t> erase, places_to_erase(entry, batch));
 
@@ -247,7 +257,7 @@ Result<uint64_t> Writer::apply_batch(Lease lease, Batch& batch, Instant now) {
   }
   TRY_VOID(write_index(batch));
   TRY_VOID(write_timers(batch));
-  for (int64_t g : erase) TRY_VOID(erase_log_.run(g));
+  for (int64_t g : erase) TRY_VOID(erase_record(g));
   if (!erase.empty() || batch.erase_key) erased_ = true;
   TRY_VOID(write_ledger(batch.ledger));
   return entry->now.seq;
@@ -317,8 +327,13 @@ Result<void> Writer::append(CachedHead& entry, const Batch& batch, Instant now) 
   Head& head = entry.now;
   for (const SealedRecord& record : batch.append) {
     int64_t g = ++counters_.last_g;
+    std::optional<Blob> ids;
+    if (!record.blobs.empty())
+      ids = Blob{{reinterpret_cast<const char*>(record.blobs[0].data()), record.blobs.size() * sizeof(Hash256)}};
     TRY_VOID(insert_log_.run(g, head.s, record.seq, head.g, int{record.kind}, int{record.codec},
-                             to_milliseconds(record.time), blob(record.hash), blob(record.salt), blob(record.body)));
+                             to_milliseconds(record.time), blob(record.hash), blob(record.salt), blob(record.body),
+                             ids));
+    for (const Hash256& id : record.blobs) TRY_VOID(refer_to(batch, id));
     head.g = g;
     head.seq = record.seq;
   }
@@ -330,6 +345,32 @@ Result<void> Writer::append(CachedHead& entry, const Batch& batch, Instant now) 
     dirty_.push_back(entry.id);
   }
   return {};
+}
+
+Result<void> Writer::refer_to(const Batch& batch, const Hash256& id) {
+  TRY(std::optional<uint64_t> known, reads_.references(id));
+  if (known) return count_blob_.run(int64_t{1}, blob(id));
+  TRY_VOID(put_blob_body_.run(blob(std::ranges::find(batch.blobs, id, &BlobPut::id)->body)));
+  return put_blob_.run(blob(id));
+}
+
+// A blob goes with the last record that refers to it.
+Result<void> Writer::erase_record(int64_t g) {
+  std::string ids;
+  TRY_VOID([&]() -> Result<void> {
+    auto rows = blobs_of_.query(g);
+    TRY(bool found, rows.next());
+    if (found) ids = rows.string(0);
+    return {};
+  }());
+  for (size_t at = 0; at + sizeof(Hash256) <= ids.size(); at += sizeof(Hash256)) {
+    Hash256 id;
+    std::memcpy(id.data(), ids.data() + at, id.size());
+    TRY_VOID(count_blob_.run(int64_t{-1}, blob(id)));
+    TRY_VOID(remove_blob_body_.run(blob(id)));
+    TRY_VOID(remove_blob_.run(blob(id)));
+  }
+  return erase_log_.run(g);
 }
 
 Result<void> Writer::insert_row(CachedHead& entry, const Batch& batch) {

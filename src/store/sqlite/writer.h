@@ -94,6 +94,8 @@ class Writer {
   Result<void> insert_row(CachedHead& entry, const Batch& batch);
   Result<void> update_row(CachedHead& entry, const Batch* batch);
   Result<void> row_written(CachedHead& entry, bool created);
+  Result<void> refer_to(const Batch& batch, const Hash256& id);
+  Result<void> erase_record(int64_t g);
   Result<void> write_index(const Batch& batch);
   Result<void> write_timers(const Batch& batch);
   Result<void> write_ledger(const std::vector<LedgerEntry>& entries);
@@ -134,7 +136,7 @@ class Writer {
 
   Statement begin_, commit_, head_, point_, insert_log_, erase_log_, insert_row_, update_head_, update_row_,
       insert_point_, put_entry_, remove_entry_, put_timer_, remove_timer_, insert_ledger_, update_state_, put_shard_,
-      put_setting_, remove_setting_;
+      put_setting_, remove_setting_, blobs_of_, count_blob_, put_blob_body_, put_blob_, remove_blob_body_, remove_blob_;
 };
 
 }  // namespace perdure::sqlite

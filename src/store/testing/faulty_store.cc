@@ -30,6 +30,10 @@ Task<Result<std::vector<SealedRecord>>> FaultyStore::read(SessionId id, uint64_t
                                                           size_t bytes_max) {
   return through("read", inner_.read(id, first, last, bytes_max));
 }
+Task<Result<std::optional<std::string>>> FaultyStore::blob(Hash256 id) { return through("blob", inner_.blob(id)); }
+Task<Result<std::vector<BlobRow>>> FaultyStore::blobs(std::optional<Hash256> after, size_t limit) {
+  return through("blobs", inner_.blobs(after, limit));
+}
 Task<Result<std::optional<IndexEntry>>> FaultyStore::find(IndexKey key) {
   return through("find", inner_.find(std::move(key)));
 }

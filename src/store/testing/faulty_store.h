@@ -29,6 +29,8 @@ class FaultyStore final : public Store {
   Task<Result<void>> append_ledger(std::vector<LedgerEntry> entries) override;
   Task<Result<std::optional<SessionRow>>> session(SessionId id) override;
   Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last, size_t bytes_max) override;
+  Task<Result<std::optional<std::string>>> blob(Hash256 id) override;
+  Task<Result<std::vector<BlobRow>>> blobs(std::optional<Hash256> after, size_t limit) override;
   Task<Result<std::optional<IndexEntry>>> find(IndexKey key) override;
   Task<Result<std::vector<IndexRow>>> list(TenantId tenant, IndexKind kind, uint64_t before, size_t limit) override;
   Task<Result<std::vector<SessionId>>> unfinished(std::optional<SessionId> after, size_t limit) override;

@@ -540,6 +540,69 @@ TEST_P(StoreContract, OneOfManyWinsTheSamePlace) {
 
 inline Task<Result<std::optional<Key256>>> found_key(Key256 key) { co_return std::optional(key); }
 
+TEST_P(StoreContract, ABlobLivesAsLongAsARecordRefersToIt) {
+  auto id_of = [](unsigned char n) { return Hash256{n}; };
+  auto listed = [&] {
+    std::string out;
+    std::optional<Hash256> after;
+    for (;;) {
+      auto page = must(host->run(store->blobs(after, 1)));
+      if (page.empty()) return out;
+      out += std::to_string(page[0].id[0]) + "x" + std::to_string(page[0].references) + " ";
+      after = page[0].id;
+    }
+  };
+  auto with = [&](Writing& writing, Batch batch, std::vector<unsigned char> ids) {
+    writing.add(batch, "refers", random);
+    for (unsigned char n : ids) {
+      batch.append.back().blobs.push_back(id_of(n));
+      batch.blobs.push_back({id_of(n), "body " + std::to_string(n)});
+    }
+    return batch;
+  };
+  Writing a = write(1), b = write(1, "other");
+  must(commit(with(a, Batch{.session = a.id}, {1, 2})));
+  must(commit(with(b, Batch{.session = b.id}, {2})));
+  must(commit(with(a, with(a, Batch{.session = a.id}, {3}), {3})));
+  EXPECT_EQ(listed(), "1x1 2x2 3x2 ");
+  EXPECT_EQ(must(host->run(store->blob(id_of(2)))), "body 2");
+  EXPECT_EQ(must(host->run(store->blob(id_of(9)))), std::nullopt);
+  EXPECT_EQ(read(a.id)[1].blobs, (std::vector<Hash256>{id_of(1), id_of(2)}));
+  EXPECT_TRUE(read(a.id)[0].blobs.empty());
+
+  Writing before = a;
+  Batch lonely = with(a, Batch{.session = a.id}, {4});
+  lonely.blobs.clear();
+  EXPECT_EQ(commit(std::move(lonely)).error().code, Code::kInvalid);
+  a = before;
+  Batch late = with(a, Batch{.session = a.id}, {5});
+  late.expected_head += 1;
+  EXPECT_FALSE(commit(std::move(late)).ok());
+  a = before;
+  EXPECT_EQ(listed(), "1x1 2x2 3x2 ") << "what is refused leaves nothing";
+  reopen();
+  lease = must(host->run(store->acquire(1)));
+  EXPECT_EQ(listed(), "1x1 2x2 3x2 ");
+
+  // Said again and erased in one commit, it never goes.
+  Batch again = with(a, Batch{.session = a.id}, {1});
+  again.erase = {{2, 2}};
+  must(commit(std::move(again)));
+  EXPECT_EQ(listed(), "1x1 2x1 3x2 ");
+  Batch erase{.session = a.id};
+  erase.erase = {{1, 3}, {2, 3}};  // some of it a second time
+  must(commit(std::move(erase)));
+  EXPECT_EQ(listed(), "1x1 2x1 3x1 ");
+  EXPECT_TRUE(read(a.id)[2].blobs.empty());
+  Batch all{.session = a.id};
+  all.erase = {{1, 99}};
+  must(commit(std::move(all)));
+  EXPECT_EQ(listed(), "2x1 ");
+  EXPECT_EQ(must(host->run(store->blob(id_of(3)))), std::nullopt);
+  must(commit(with(a, Batch{.session = a.id}, {3})));
+  EXPECT_EQ(must(host->run(store->blob(id_of(3)))), "body 3");
+}
+
 TEST_P(StoreContract, VerifyFindsAWholeStoreWhole) {
   std::map<SessionId, Key256> keys;
   for (int i = 0; i < 5; ++i) {
@@ -586,7 +649,13 @@ TEST_P(StoreContract, AnswersLikeTheModel) {
       batch.session = target->id;
       if (random.below(30) == 0) batch.session = SessionId::make(random);
     }
-    for (uint64_t n = random.below(4); n-- > 0;) target->add(batch, random.bytes(random.below(2000)), random);
+    for (uint64_t n = random.below(4); n-- > 0;) {
+      target->add(batch, random.bytes(random.below(2000)), random);
+      if (random.below(4) != 0) continue;
+      Hash256 blob{static_cast<unsigned char>(1 + random.below(5))};
+      batch.append.back().blobs.push_back(blob);
+      if (random.below(20) != 0) batch.blobs.push_back({blob, random.bytes(random.below(20'000))});
+    }
     if (!batch.append.empty() && random.below(10) == 0) {
       batch.expected_head += 1;
     }
@@ -662,6 +731,13 @@ TEST_P(StoreContract, AnswersLikeTheModel) {
     EXPECT_EQ(told.heads, expected_summary.heads);
   }
   expect_true_summary();
+  auto blobs = must(host->run(store->blobs(std::nullopt, 100)));
+  auto expected_blobs = must(host->run(model->blobs(std::nullopt, 100)));
+  EXPECT_TRUE(std::ranges::equal(blobs, expected_blobs, [](const BlobRow& a, const BlobRow& b) {
+    return a.id == b.id && a.references == b.references;
+  }));
+  for (const BlobRow& row : blobs)
+    EXPECT_EQ(must(host->run(store->blob(row.id))), must(host->run(model->blob(row.id))));
 }
 
 }  // namespace perdure
