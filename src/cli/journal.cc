@@ -38,8 +38,9 @@ int report(const VerifyReport& found, bool as_json) {
     if (found.problem_count > found.problems.size())
       print("and " + std::to_string(found.problem_count - found.problems.size()) + " more\n");
     print("journal verify: " + std::to_string(found.sessions) + " sessions, " + std::to_string(found.records) +
-          " records (" + std::to_string(found.erased_records) + " erased), " + std::to_string(found.problem_count) +
-          " problems" + (found.totals_compared ? "" : "; totals not compared: it was written meanwhile") + "\n");
+          " records (" + std::to_string(found.erased_records) + " erased), " + std::to_string(found.blobs) +
+          " blobs, " + std::to_string(found.problem_count) + " problems" +
+          (found.totals_compared ? "" : "; totals not compared: it was written meanwhile") + "\n");
   }
   return found.holds() ? kOk : kProblems;
 }

@@ -300,6 +300,14 @@ TEST(Responses, ALongPayloadIsStoredOnceForATenantAndGoesWithItsLastResponse) {
   ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, a)).ok());
   auto of_tenant = [&] { return std::max(blobs()[0].references, blobs().back().references); };
   EXPECT_EQ(of_tenant(), 2u);
+  // Nobody else's, and nobody of this tenant: gone with the last of them, and still there for the other tenant.
+  std::vector<ResponseSummary> left = *w.loop.run(w.responses->list(kTenant, 0, 100));
+  for (const ResponseSummary& one : left) ASSERT_TRUE(w.loop.run(w.responses->remove(kTenant, one.id)).ok());
+  ASSERT_EQ(blobs().size(), 1u);
+  EXPECT_EQ(blobs()[0].references, 1u);
+  ResponseId others = w.loop.run(w.responses->list(TenantId("other"), 0, 100))->at(0).id;
+  EXPECT_EQ(w.loop.run(w.responses->get(TenantId("other"), others))->request.input[0].content[1].url, picture);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, others)).error().code, Code::kNotFound);
 }
 
 TEST(Responses, WhatIsNotStoredIsFollowedOnceAndThenGone) {

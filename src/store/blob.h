@@ -43,7 +43,8 @@ SealedRecord seal_apart(const Key256* key, const Key256& blob_key, SessionId ses
                         uint8_t codec, WallTime time, std::string_view plain, const std::vector<BlobSpan>& spans,
                         Random& random, std::vector<BlobPut>& blobs);
 
-// The plain payload, with its blobs where they belong. As open(); kCorrupt too when a blob is missing or altered.
+// The plain payload, with its blobs where they belong. As open(); kCorrupt too when a blob is missing or altered, but
+// kNotFound when it is missing because the record was erased since it was read.
 Task<Result<std::string>> open_whole(Store& store, const Key256* key, SessionId session, const SealedRecord& record);
 
 }  // namespace perdure

@@ -117,5 +117,15 @@ TEST_F(Apart, WhatIsAlteredIsFound) {
   EXPECT_EQ(read(id, &key, erased).error().code, Code::kNotFound);
 }
 
+TEST_F(Apart, WhoseRecordWasErasedSinceItWasReadAreNotTakenForDamage) {
+  SessionId id = SessionId::make(random);
+  SealedRecord record = write(id, &key, "acme", payload);
+  Batch erase{.session = id};
+  erase.erase = {{1, 1}};
+  ASSERT_TRUE(loop.run(store->commit(lease, std::move(erase))).ok());
+  EXPECT_EQ(blobs(), 0u);
+  EXPECT_EQ(read(id, &key, record).error().code, Code::kNotFound);
+}
+
 }  // namespace
 }  // namespace perdure

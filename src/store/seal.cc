@@ -158,9 +158,10 @@ SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t ki
   return record;
 }
 
+Error erased_record() { return {Code::kNotFound, "the record's content was erased", {}, "erased"}; }
+
 Result<std::string> unseal(const Key256* key, SessionId session, const SealedRecord& record) {
-  if (record.salt.empty() && record.body.empty())
-    return Error{Code::kNotFound, "the record's content was erased", {}, "erased"};
+  if (record.salt.empty() && record.body.empty()) return erased_record();
   if (key != nullptr) return decrypt(*key, record.body, record_aad(session, record.seq, record.kind, record.codec));
   if (record.body.empty() || record.body[0] != kPlainMarker)
     return Error{Code::kCorrupt, "the record is sealed and its key is not at hand"};

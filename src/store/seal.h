@@ -31,6 +31,7 @@ SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t ki
 // The same where the body holds `stored` in the place of the payload; the hash is the payload's all the same.
 SealedRecord seal(const Key256* key, SessionId session, uint64_t seq, uint8_t kind, uint8_t codec, WallTime time,
                   std::string_view plain, std::string_view stored, Random& random);
+Error erased_record();  // kNotFound
 // What the body holds, and whether a payload is the record's.
 Result<std::string> unseal(const Key256* key, SessionId session, const SealedRecord& record);
 bool is_content_of(const SealedRecord& record, std::string_view plain);

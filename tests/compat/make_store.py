@@ -4,10 +4,12 @@ read as for ever. Run it once for each released format and never again for the s
 
   tests/compat/make_store.py tests/compat/store-2
 """
+import base64
 import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -78,6 +80,11 @@ def fill(http):
         {"type": "input_text", "text": "Say exactly: seen"},
         {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
                                              "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="}]}])
+    picture = "data:image/png;base64," + base64.b64encode(random.Random(1).randbytes(30_000)).decode()  # a blob
+    large = [create(input=[{"role": "user", "content": [{"type": "input_text", "text": f"Say exactly: seen {name}"},
+                                                        {"type": "input_image", "image_url": picture}]}])
+             for name in ("first", "again", "and gone")]
+    assert http.delete(f"/v1/responses/{large[2]}").status_code == 200
     keyed = create(input="Say exactly: once", headers={"Idempotency-Key": "compat-1"})
     create(input="Say exactly: not stored", store=False)
     create(input="Say exactly: not stored", store=False, headers={"Idempotency-Key": "compat-2"})
@@ -85,7 +92,7 @@ def fill(http):
     assert http.delete(f"/v1/responses/{deleted}").status_code == 200
     conversation = http.post("/v1/conversations", json={"metadata": {"kind": "conversation"}}).json()["id"]
     said = create(input="Say exactly: in a conversation", conversation=conversation)
-    return ([first, second, fork, long, call, answered, cut, image, keyed, deleted, said], [conversation])
+    return ([first, second, fork, long, call, answered, cut, image, keyed, deleted, said, *large], [conversation])
 
 
 def main(target):

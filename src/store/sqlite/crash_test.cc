@@ -43,9 +43,14 @@ struct Attempt {
     Hash256 chain{};
     bool unfinished = false;
   };
-  std::vector<Step> steps;  // step i made index entry "<i>"
-  size_t acknowledged = 0;  // steps, from the first
+  std::vector<Step> steps;               // step i made index entry "<i>"
+  size_t acknowledged = 0;               // steps, from the first
+  std::map<uint64_t, Hash256> refers;    // records that refer to a blob
+  std::map<uint64_t, size_t> erased_by;  // records, and the step that destroyed them
 };
+
+Hash256 blob_id(uint64_t n) { return Hash256{static_cast<unsigned char>(1 + n)}; }
+std::string blob_body(const Hash256& id) { return std::string(1500, static_cast<char>('a' + id[0])); }
 
 std::string key_name(size_t step) { return "step" + std::to_string(step); }
 TenantId tenant_of(const Attempt& attempt) { return TenantId(attempt.writing.id.to_string()); }
@@ -55,8 +60,21 @@ Task<void> write_steps(SimLoop& loop, Store& store, Lease lease, Attempt& attemp
     size_t step = attempt.steps.size();
     Batch batch{.session = attempt.writing.id};
     if (step == 0) batch = attempt.writing.create();
-    for (uint64_t n = 1 + random.below(3); n-- > 0;)
+    uint64_t before = attempt.writing.head;
+    for (uint64_t n = 1 + random.below(3); n-- > 0;) {
       attempt.writing.add(batch, random.bytes(random.below(3000)), random);
+      attempt.refers.erase(attempt.writing.head);
+      if (random.below(4) != 0) continue;
+      Hash256 id = blob_id(random.below(4));  // of few, so that they are shared and go and come again
+      batch.append.back().blobs.push_back(id);
+      batch.blobs.push_back({id, blob_body(id)});
+      attempt.refers[attempt.writing.head] = id;
+    }
+    if (before > 1 && random.below(6) == 0) {
+      uint64_t last = 1 + random.below(before), first = 1 + random.below(last);
+      batch.erase.push_back({first, last});
+      for (uint64_t seq = first; seq <= last; ++seq) attempt.erased_by.try_emplace(seq, step);
+    }
     bool unfinished = step == 0 ? false : attempt.steps.back().unfinished;
     bool with_row = random.below(4) == 0;  // otherwise the session row lags
     if (with_row) {
@@ -102,6 +120,7 @@ Task<void> work(SimLoop& loop, Store& store, World& world, Random& random, int s
 // What `store` says that it must not, empty when all is well.
 Task<void> check(Store& store, const World& world, std::vector<std::string>& wrong) {
   StoreSummary found;
+  std::map<Hash256, uint64_t> references;
   std::map<std::string, std::string> lines;
   auto ledger = co_await store.ledger(0, 10'000);
   if (!ledger.ok()) wrong.push_back("ledger: " + ledger.error().message);
@@ -140,7 +159,16 @@ Task<void> check(Store& store, const World& world, std::vector<std::string>& wro
     Hash256 chain{};
     for (const SealedRecord& record : *records) {
       chain = chain_after(chain, session.id, record);
+      auto eraser = attempt.erased_by.find(record.seq);
+      if (eraser != attempt.erased_by.end() && eraser->second <= kept) {
+        if (!record.body.empty() || !record.blobs.empty()) wrong.push_back("an erased record is there again");
+        continue;
+      }
       if (!open(&attempt.writing.key, session.id, record).ok()) wrong.push_back("a record is damaged");
+      std::vector<Hash256> expected;
+      if (auto at = attempt.refers.find(record.seq); at != attempt.refers.end()) expected.push_back(at->second);
+      if (record.blobs != expected) wrong.push_back("a record refers to other blobs");
+      for (const Hash256& id : record.blobs) ++references[id];
     }
     if (chain != session.chain) wrong.push_back("the records' chain does not lead to the head");
     std::string expected, told = lines[tenant_of(attempt).value];
@@ -153,6 +181,17 @@ Task<void> check(Store& store, const World& world, std::vector<std::string>& wro
       if ((line || plain) != (step <= kept)) wrong.push_back("records and ledger of one batch disagree");
     }
   }
+  auto blobs = co_await store.blobs(std::nullopt, 100);
+  std::map<Hash256, uint64_t> counted;
+  if (!blobs.ok()) wrong.push_back("blobs: " + blobs.error().message);
+  if (blobs.ok()) {
+    for (const BlobRow& row : *blobs) {
+      counted[row.id] = row.references;
+      auto body = co_await store.blob(row.id);
+      if (!body.ok() || *body != blob_body(row.id)) wrong.push_back("a blob is damaged");
+    }
+  }
+  if (counted != references) wrong.push_back("blobs are not counted as they are referred to");
   auto summary = co_await store.summary();
   if (!summary.ok()) {
     wrong.push_back("summary: " + summary.error().message);
@@ -191,7 +230,7 @@ std::vector<std::string> cut_and_check(uint64_t n, Loss loss, uint64_t& changes)
   SimLoop loop(3);
   SeededRandom work_random(5);
   World world;
-  for (int i = 0; i < 3; ++i) world.attempts.push_back({Writing::make(work_random), {}, 0});
+  for (int i = 0; i < 3; ++i) world.attempts.push_back({Writing::make(work_random), {}, 0, {}, {}});
   vfs.power_cut_after(n);
   // Twice, so that closing, opening and what lies in the file from before are cut too.
   for (int life = 0; life < 2 && !vfs.power_is_cut(); ++life) {
@@ -220,6 +259,7 @@ std::vector<std::string> cut_and_check(uint64_t n, Loss loss, uint64_t& changes)
       if (!lease.ok() || !row.ok() || !row->has_value()) continue;
       std::erase_if(attempt.steps, [&](const Attempt::Step& step) { return step.head > (*row)->head; });
       attempt.acknowledged = std::min(attempt.acknowledged, attempt.steps.size());
+      std::erase_if(attempt.erased_by, [&](const auto& one) { return one.second >= attempt.steps.size(); });
       attempt.writing.head = (*row)->head;
       attempt.writing.chain = (*row)->chain;
       size_t before = attempt.steps.size();
@@ -250,6 +290,74 @@ TEST(Crash, AKilledProcessLosesNothingWritten) {
     uint64_t changes = 0;
     EXPECT_EQ(cut_and_check(n, Loss::kProcess, changes), std::vector<std::string>{})
         << "killed after " << n << " of " << all;
+  }
+}
+
+// What a program of format 1 leaves behind, with one session of one record.
+std::string file_of_format_1(Writing& writing) {
+  SimLoop loop(3);
+  SeededRandom random(11);
+  MemVfs vfs("older");
+  writing = Writing::make(random);
+  {
+    Process process(loop, vfs);
+    Lease lease = *loop.run(process.store->acquire(1));
+    Batch create = writing.create();
+    writing.add(create, "of format 1", random);
+    CHECK(loop.run(process.store->commit(lease, std::move(create))).ok(), "commit");
+  }
+  sqlite3* db = nullptr;
+  CHECK(sqlite3_open_v2("journal.db", &db, SQLITE_OPEN_READWRITE, vfs.name().c_str()) == SQLITE_OK, "open");
+  int made = sqlite3_exec(db,
+                          "PRAGMA locking_mode=EXCLUSIVE; ALTER TABLE log DROP COLUMN blobs; DROP TABLE blob;"
+                          "DROP TABLE blob_body; PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)",
+                          nullptr, nullptr, nullptr);
+  CHECK(made == SQLITE_OK, "format 1: ", sqlite3_errmsg(db));
+  sqlite3_close(db);
+  return vfs.contents("journal.db");
+}
+
+// A file of format 1, whose change to today's is cut short after `n` writes and syncs.
+std::vector<std::string> cut_while_brought_up_to_date(uint64_t n, const std::string& file, Writing writing,
+                                                      uint64_t& changes) {
+  std::vector<std::string> wrong;
+  MemVfs vfs("older");
+  SimLoop loop(3);
+  SeededRandom random(n);
+  vfs.set_contents("journal.db", file);
+  vfs.power_cut_after(n);
+  {
+    Process process(loop, vfs);
+    if (!process.store && !vfs.power_is_cut()) wrong.push_back("does not open: " + process.failure);
+  }
+  changes = vfs.changes();
+  vfs.crash(random);
+  Process process(loop, vfs);
+  if (!process.store) return {"does not open again: " + process.failure};
+  auto records = loop.run(process.store->read(writing.id, 1, 9, SIZE_MAX));
+  if (!records.ok() || records->size() != 1 || !(*records)[0].blobs.empty()) return {"the record is another"};
+  if (auto plain = open(&writing.key, writing.id, (*records)[0]); !plain.ok() || *plain != "of format 1")
+    return {"the record's content is another"};
+  Lease lease = *loop.run(process.store->acquire(1));
+  Batch batch = writing.append("with a blob", random);
+  batch.append[0].blobs.push_back(blob_id(1));
+  batch.blobs.push_back({blob_id(1), blob_body(blob_id(1))});
+  if (!loop.run(process.store->commit(lease, std::move(batch))).ok()) wrong.push_back("takes no blob");
+  auto blobs = loop.run(process.store->blobs(std::nullopt, 9));
+  if (!blobs.ok() || blobs->size() != 1) wrong.push_back("the blob is not there");
+  return wrong;
+}
+
+TEST(Crash, AnOlderFileIsBroughtUpToDateWhereverThePowerFails) {
+  Writing writing;
+  std::string file = file_of_format_1(writing);
+  uint64_t all = 0;
+  EXPECT_EQ(cut_while_brought_up_to_date(UINT64_MAX / 2, file, writing, all), std::vector<std::string>{});
+  ASSERT_GT(all, 3u);
+  for (uint64_t n = 0; n < all; ++n) {
+    uint64_t changes = 0;
+    EXPECT_EQ(cut_while_brought_up_to_date(n, file, writing, changes), std::vector<std::string>{})
+        << "power cut after " << n << " of " << all;
   }
 }
 
