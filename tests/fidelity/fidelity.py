@@ -2,6 +2,7 @@
 """make fidelity: every supplier in its own words. Traps, recordings, a corpus, the table of pairs and a long conversation; the last line
 counts them, and the status is 0 if nothing differs. --write puts what was found into docs/fidelity.md, which is otherwise checked."""
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -54,11 +55,11 @@ def main():
     write = parser.parse_args().write
     differ = []
 
-    recordings = gtest("fidelity_recordings_test", differ)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        recordings, corpus = pool.map(lambda name: gtest(name, differ), ["fidelity_recordings_test", "fidelity_corpus_test"])
     files, cuts = number(recordings, r"recordings: (\d+) files"), number(recordings, r"streams, (\d+) cuts")
     if not files:
         say("recordings: SKIPPED, ../shared/data is not here")
-    corpus = gtest("fidelity_corpus_test", differ)
     cases = number(corpus, r"corpus: (\d+) cases")
     passed, wrong, ran = traps.run(BUILD, recordings + corpus)
     differ += wrong
@@ -66,9 +67,14 @@ def main():
         f"{len(traps.NOT_A_TRANSLATORS)} are no translator's")
 
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(pathlib.Path(folder), once=True)
-        table, wrong = pairs.run(stage.http, stage.control)
-        stage.stop()
+        stages = []
+        for make in pairs.CLIENTS:
+            place = pathlib.Path(folder, make.name)
+            place.mkdir()
+            stages.append(Stage(place, once=True))
+        table, wrong = pairs.run(stages)
+        for stage in stages:
+            stage.stop()
     differ += wrong
     cells = [cell for row in table.values() for client in row.values() for cell in client.values()]
     refused = sum(cell.startswith("refused") for cell in cells)

@@ -1,6 +1,7 @@
 """What each of the 15 pairs of client and upstream dialects can do, feature by feature, tried over the real server. A cell is what a try
 gave: it works, it is refused by the name of a field, or the client's API has no such thing. Everything else is a difference and fails."""
 import base64
+import concurrent.futures
 import json
 import zlib
 
@@ -562,14 +563,21 @@ def cell(client, upstream, function, control, differ, title):
     return f"stored {said[True]}; not stored {said[False]}"
 
 
-def run(http, control, only=None):
-    """title -> {client -> {upstream -> cell}}, and what differs."""
+def column(make, http, control):
+    """What one client can do: title -> {upstream -> cell}, and what differs."""
     table, differ = {}, []
     for title, function in FEATURES:
-        if only and only not in title:
-            continue
-        table[title] = {make.name: {u: cell(make(http), u, function, control, differ, title) for u in UPSTREAMS} for make in CLIENTS}
+        table[title] = {u: cell(make(http), u, function, control, differ, title) for u in UPSTREAMS}
     return table, differ
+
+
+def run(stages):
+    """title -> {client -> {upstream -> cell}}, and what differs. Each client has a stage of its own, and they run beside each other: most of the
+    time they wait for suppliers that have failed."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        columns = list(pool.map(lambda make, stage: column(make, stage.http, stage.control), CLIENTS, stages))
+    table = {title: {make.name: of[title] for make, (of, _) in zip(CLIENTS, columns)} for title, _ in FEATURES}
+    return table, [one for _, differ in columns for one in differ]
 
 
 def render(table):

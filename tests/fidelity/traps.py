@@ -17,7 +17,7 @@ TRAPS = {
     29: "usage counted once", 30: "usage is cumulative", 31: "a client that leaves", 32: "prefixes stay stable", 33: "tokens are counted, not guessed",
     34: "streamed is stored", 35: "chains at full depth", 36: "conversation and previous response", 37: "prefill", 38: "seams",
     39: "retries of SDKs"}
-BINARIES = ["dialect_test", "wire_test", "provider_test", "generation_test"]  # where such tests are, beside this folder's
+BINARIES = ["dialect_test", "wire_test", "provider_test", "generation_test", "gateway_test"]  # where such tests are, beside this folder's
 NOT_A_TRANSLATORS = {
     31: "whether an answer goes on when its reader leaves is decided by the gateway, which cancels what is not stored",
     35: "chains, their storage and deletes are the session's; no dialect sees them",
@@ -33,7 +33,7 @@ def traps_of(name):
 def listed(root):
     """trap -> names of tests in the sources."""
     out = {n: [] for n in TRAPS}
-    for folder in ["src/dialect", "src/wire", "src/provider", "src/generation", "tests/fidelity"]:
+    for folder in ["src/dialect", "src/wire", "src/provider", "src/generation", "src/gateway", "tests/fidelity"]:
         for path in sorted((root / folder).glob("*_test.cc")):
             for suite, name in re.findall(r"^TEST(?:_F)?\((\w+), (\w+)\)", path.read_text(), re.MULTILINE):
                 for n in traps_of(f"{suite}.{name}"):

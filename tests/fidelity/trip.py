@@ -1,5 +1,6 @@
 """A conversation of an agent, fifty turns with parallel tools, images and reasoning, that changes its supplier at every turn: what is said is
 what one supplier alone would have said. In each client dialect, whole and streamed by turns."""
+import concurrent.futures
 import json
 
 from clients import CLIENTS
@@ -46,25 +47,29 @@ def transcript(client, choose):
     return said, n, parallel, blocks
 
 
-def run(http):
-    """The count of requests, and what differs."""
-    requests, differ, words = 0, [], None
-    for make in CLIENTS:
-        alone, n, parallel, blocks = transcript(make(http), lambda _: UPSTREAMS[1])
+def tour(make, http):
+    """What one supplier alone says to this client, the count of requests, and what differs."""
+    differ = []
+    alone, requests, parallel, blocks = transcript(make(http), lambda _: UPSTREAMS[1])
+    if requests <= 2 * TURNS or parallel < 10 or (blocks < 50 and make.name != "chat"):
+        differ.append(f"{make.name}: too little happened: {requests} requests, {parallel} of them parallel calls, {blocks} pieces of reasoning")
+    for stride in (1, 2):
+        said, n, _, _ = transcript(make(http), lambda i: UPSTREAMS[i * stride % len(UPSTREAMS)])
         requests += n
-        words = words or alone
-        if alone != words:
-            differ.append(f"{make.name}: not what other clients are told")
-        if n <= 2 * TURNS or parallel < 10 or (blocks < 50 and make.name != "chat"):
-            differ.append(f"{make.name}: too little happened: {n} requests, {parallel} of them parallel calls, {blocks} pieces of reasoning")
-        for stride in (1, 2):
-            said, n, _, _ = transcript(make(http), lambda i, stride=stride: UPSTREAMS[i * stride % len(UPSTREAMS)])
-            requests += n
-            for i, (one, other) in enumerate(zip(said, alone)):
-                if one != other:
-                    differ.append(f"{make.name}, every {stride}: answer {i} by {UPSTREAMS[i * stride % len(UPSTREAMS)]} is {one}, not {other}")
-                    break
-            else:
-                if len(said) != len(alone):
-                    differ.append(f"{make.name}, every {stride}: {len(said)} answers, not {len(alone)}")
-    return requests, differ
+        for i, (one, other) in enumerate(zip(said, alone)):
+            if one != other:
+                differ.append(f"{make.name}, every {stride}: answer {i} by {UPSTREAMS[i * stride % len(UPSTREAMS)]} is {one}, not {other}")
+                break
+        else:
+            if len(said) != len(alone):
+                differ.append(f"{make.name}, every {stride}: {len(said)} answers, not {len(alone)}")
+    return alone, requests, differ
+
+
+def run(http):
+    """The count of requests, and what differs. The clients run beside each other."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        tours = list(pool.map(lambda make: tour(make, http), CLIENTS))
+    differ = [one for _, _, found in tours for one in found]
+    differ += [f"{make.name}: not what other clients are told" for make, (alone, _, _) in zip(CLIENTS, tours) if alone != tours[0][0]]
+    return sum(requests for _, requests, _ in tours), differ
