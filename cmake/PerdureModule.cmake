@@ -58,8 +58,7 @@ function(perdure_module folder)
       target_sources(${fuzz} PRIVATE ${CMAKE_SOURCE_DIR}/tests/corpus/replay_main.cc)
       add_test(NAME ${fuzz}_corpus COMMAND ${fuzz} ${CMAKE_SOURCE_DIR}/tests/corpus/${fuzz})
       set_tests_properties(${fuzz}_corpus PROPERTIES LABELS unit)
-      # The HTTP parser and its judge disagree on some inputs (docs/campaigns.md).
-      if(PERDURE_SANITIZE AND NOT fuzz STREQUAL "http_request_fuzz")
+      if(PERDURE_SANITIZE)
         # Inputs made of the corpus by chance, for a bounded time: what there is of fuzzing without a build of its own.
         add_test(NAME ${fuzz}_mutations COMMAND ${fuzz} --mutate 1000000 --seconds 8 --seed 1
                  ${CMAKE_SOURCE_DIR}/tests/corpus/${fuzz})

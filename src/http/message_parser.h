@@ -2,11 +2,13 @@
 // MessageParser: one HTTP/1.1 message from bytes, for the server (requests) and the client (answers). Sans-I/O: the
 // caller shows it what has arrived, it says how much it took. Cutting the bytes anywhere changes nothing.
 //
-// Strict where leniency lets two parties disagree about where a message ends (RFC 9112, 11.2): bare CR or LF, folded
-// lines, white space before a colon, Content-Length beside Transfer-Encoding, any Transfer-Encoding other than chunked,
-// several Content-Length values. Trailer fields are checked and dropped.
+// Boost.Beast's parser reads them; what is added here is the limits, and strictness where leniency lets two parties
+// disagree about where a message ends (RFC 9112, 11.2): folded lines, Content-Length beside Transfer-Encoding, any
+// Transfer-Encoding other than chunked, several Content-Length fields or values, framing fields in a trailer. Trailer
+// fields are checked and dropped. An answer's line may end behind its status, without the space.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,7 +38,8 @@ class MessageParser {
   };
   enum class State { kHead, kBody, kDone, kFailed };
 
-  MessageParser(Kind kind, size_t header_bytes_max) : kind_(kind), header_bytes_max_(header_bytes_max) {}
+  MessageParser(Kind kind, size_t header_bytes_max);
+  ~MessageParser();
   // Forgets everything, for the next message of a connection.
   void restart(Kind kind);
 
@@ -55,31 +58,24 @@ class MessageParser {
   std::string_view problem() const { return problem_; }
 
  private:
-  enum class Part : uint8_t { kStartLine, kFields, kLength, kUntilClose, kChunkSize, kChunkData, kChunkEnd, kTrailer };
+  struct Codec;  // Beast's
 
   size_t put_head(std::string_view input);
   size_t put_body(std::string_view input, std::string& body);
-  // A line of the head or the trailer, without CR LF. False after fail().
-  bool start_line(std::string_view line);
-  bool request_line(std::string_view line);
-  bool status_line(std::string_view line);
-  bool field(std::string_view line, bool keep);
-  bool framing_field(std::string_view name, std::string_view value);
-  bool chunk_size(std::string_view line);
-  bool end_of_head();
-  bool fail(int status, std::string_view why);
+  void start_line(std::string_view line);
+  void fields(std::string_view lines);
+  void fail(int status, std::string_view why);
 
+  std::unique_ptr<Codec> codec_;
   Kind kind_;
   State state_ = State::kHead;
-  Part part_ = Part::kStartLine;
   bool touched_ = false;
+  bool started_ = false;     // the start line is read
   uint8_t empty_lines_ = 0;  // ahead of a request
-  uint8_t hosts_ = 0, lengths_ = 0, encodings_ = 0;
-  bool close_ = false, keep_alive_ = false;  // what Connection says
   size_t header_bytes_max_;
-  size_t scanned_ = 0;  // of the input, for the end of a line that was not there yet
-  size_t head_bytes_ = 0, trailer_bytes_ = 0;
-  uint64_t left_ = 0;  // of the body, or of a chunk
+  size_t scanned_ = 0;     // of the input: no end of a line that was not looked at
+  size_t line_first_ = 0;  // of the input: where the line begins that is looked for
+  size_t head_bytes_ = 0;  // taken
   MessageHead head_;
   int refusal_ = 0;
   std::string_view problem_;  // a literal
