@@ -24,12 +24,14 @@ TEST(Reload, WhatCannotChangeKeepsItsValueAndIsNamed) {
   next.tls = ServerTls{"a", "b"};
   next.http.idle_time = std::chrono::seconds(1);
   next.encryption = false;
+  next.reasoning_events = ReasoningEvents::kOpenResponses;
   EXPECT_THAT(keep_what_needs_a_restart(running, next),
-              ElementsAre("listen", "tls", "limits.idle_time", "encryption.enabled"));
+              ElementsAre("listen", "tls", "limits.idle_time", "reasoning_events", "encryption.enabled"));
   EXPECT_EQ(next.listen.port, running.listen.port);
   EXPECT_FALSE(next.tls);
   EXPECT_EQ(next.http.idle_time, running.http.idle_time);
   EXPECT_TRUE(next.encryption);
+  EXPECT_EQ(next.reasoning_events, running.reasoning_events);
 }
 
 TEST(LevelLog, DropsWhatIsBelowTheLevelOfTheMoment) {

@@ -98,6 +98,7 @@ struct Server::Impl {
   std::unique_ptr<Responses> responses;
   std::optional<Key256> master;
   Key256 head{};
+  int port = 0;  // that is listened on
   Result<void> outcome;
   bool asked_to_stop = false;                // on the first loop
   std::optional<Config> asked_to_change_to;  // likewise; the newest one
@@ -132,7 +133,8 @@ struct Server::Impl {
     return {};
   }
 
-  // Binds every loop's listener; they share the port.
+  // Binds every loop's listener; they share the port, which is `port` from then on. What was configured stays as it is:
+  // a port 0 that is configured again is no change.
   Result<std::vector<std::unique_ptr<Listener>>> listen() {
     std::vector<std::unique_ptr<Listener>> listeners;
     const ServerTls* tls = config.tls ? &*config.tls : nullptr;
@@ -149,16 +151,16 @@ struct Server::Impl {
       at.port = listener->port();
       listeners.push_back(std::move(listener));
     }
-    config.listen.port = at.port;
+    port = at.port;
     return listeners;
   }
 
   Task<void> find_providers(Config& wanted) {
     if (!wanted.providers.empty()) co_return;
     Core& first = *cores[0];
-    for (int port : {11434, 8080, 8000}) {
-      if (port == wanted.listen.port) continue;
-      std::string base = "http://127.0.0.1:" + std::to_string(port) + "/v1";
+    for (int local : {11434, 8080, 8000}) {
+      if (local == port) continue;  // ourselves
+      std::string base = "http://127.0.0.1:" + std::to_string(local) + "/v1";
       std::vector<WishProblem> problems;
       ProviderConfig provider = complete({.name = "local", .base_url = base, .auth = AuthKind::kNone},
                                          *wanted.catalogue, environment, problems);
@@ -248,13 +250,9 @@ struct Server::Impl {
     spending.set_budgets(config.budgets);
     keeper = std::make_unique<SpendingKeeper>(*store, spending, cores[0]->loop, log);
     CO_TRY_VOID(co_await keeper->load());
-    responses = std::make_unique<Responses>(Responses::Options{.store = *store,
-                                                               .lease = lease,
-                                                               .master = master,
-                                                               .limits = config.session,
-                                                               .log = log,
-                                                               .metrics = &registry},
-                                            std::move(loops), std::move(routers));
+    responses = std::make_unique<Responses>(
+        Responses::Options{.store = *store, .lease = lease, .master = master, .limits = config.session, .log = log},
+        std::move(loops), std::move(routers));
     // Before anybody can ask for them, unfinished responses go on.
     CO_TRY(size_t recovered, co_await responses->recover());
     for (size_t i = 0; i < cores.size(); ++i) {
@@ -276,7 +274,7 @@ struct Server::Impl {
     background = std::make_unique<TaskGroup>(cores[0]->loop);
     background->spawn(keeper->run());
     readiness = Readiness::kReady;
-    log.info("server.ready", {{"port", config.listen.port},
+    log.info("server.ready", {{"port", port},
                               {"cores", cores.size()},
                               {"recovered", recovered},
                               {"ms", std::chrono::duration<double, std::milli>(cores[0]->loop.now() - began).count()}});
@@ -294,8 +292,7 @@ struct Server::Impl {
       say("going on with " + std::to_string(recovered) + " unfinished response" + (recovered == 1 ? "" : "s"));
     std::string host =
         config.listen.host.find(':') == std::string::npos ? config.listen.host : "[" + config.listen.host + "]";
-    say(std::string("listening on ") + (config.tls ? "https" : "http") + "://" + host + ":" +
-        std::to_string(config.listen.port));
+    say(std::string("listening on ") + (config.tls ? "https" : "http") + "://" + host + ":" + std::to_string(port));
   }
 
   Task<void> stop() {

@@ -9,7 +9,6 @@
 namespace perdure {
 namespace {
 
-constexpr size_t kScanMax = 10'000;  // responses looked at for one list
 constexpr size_t kScanPage = 200;
 
 Error no_such_completion(std::string_view id) {
@@ -79,24 +78,34 @@ Task<void> Gateway::list_chats(Exchange& x) {
     co_await x.fail(std::move(wanted).error());
     co_return;
   }
-  // The store lists the newest first; what was asked for oldest first is turned round, and therefore seen whole.
+  // The store lists the newest first; what was asked for oldest first is turned round, and therefore seen whole. Newest
+  // first, a list ends early when much was looked at and something was found: whoever asks for the next one goes on
+  // from there.
   ResponseId after = response_id_of_chat(wanted->after);
-  bool found_after = wanted->after.empty(), older_are_wanted = true, older_are_there = true;
+  Result<uint64_t> cursor = uint64_t{0};
+  if (!after.empty()) cursor = co_await responses_.cursor_of(x.caller.tenant, after);
+  if (!cursor.ok()) {
+    bool unknown = cursor.error().code == Code::kNotFound;
+    co_await x.fail(unknown ? Error{Code::kInvalid, "after names no stored chat completion", "after"} : cursor.error());
+    co_return;
+  }
+  bool older_are_wanted = true, older_are_there = true, cut_short = false;
   std::vector<Response> found;
-  uint64_t before = 0;
+  uint64_t before = wanted->ascending ? 0 : *cursor;
   size_t scanned = 0;
-  while (older_are_wanted && older_are_there && scanned < kScanMax) {
-    Result<std::vector<ResponseSummary>> page = co_await responses_.list(x.caller.tenant, before, kScanPage);
+  const size_t page_size = std::min(kScanPage, options_.list_scan_max);
+  while (older_are_wanted && older_are_there && !cut_short) {
+    if (x.reply.gone().requested()) co_return;  // nobody waits for it any more
+    Result<std::vector<ResponseSummary>> page = co_await responses_.list(x.caller.tenant, before, page_size);
     if (!page.ok()) {
       co_await x.fail(std::move(page).error());
       co_return;
     }
-    older_are_there = page->size() == kScanPage;
+    older_are_there = page->size() == page_size;
     for (const ResponseSummary& summary : *page) {
       before = summary.cursor;
       ++scanned;
       if (wanted->ascending && summary.id == after) {  // all that follow are older
-        found_after = true;
         older_are_wanted = false;
         break;
       }
@@ -106,29 +115,23 @@ Task<void> Gateway::list_chats(Exchange& x) {
         co_await x.fail(std::move(response).error());
         co_return;
       }
-      if (!wanted->ascending && !found_after) {
-        found_after = summary.id == after;
-        continue;
-      }
       if (!wanted->takes(*response)) continue;
       found.push_back(*std::move(response));
       if (wanted->ascending && found.size() > wanted->limit + 1) found.erase(found.begin());  // the newest
       if (!wanted->ascending && found.size() > wanted->limit) older_are_wanted = false;
       if (!older_are_wanted) break;
     }
+    cut_short = scanned >= options_.list_scan_max && (wanted->ascending || !found.empty());
   }
-  if (!found_after) {
-    co_await x.fail({Code::kInvalid, "after names no stored chat completion", "after"});
-    co_return;
-  }
-  if (older_are_wanted && older_are_there && wanted->ascending) {
+  const bool unseen = cut_short && older_are_wanted && older_are_there;
+  const bool more = unseen || found.size() > wanted->limit;
+  if (unseen && wanted->ascending) {
     co_await x.fail(
         {Code::kInvalid, "there are too many responses to list from the oldest on; ask with order=desc", "order"});
     co_return;
   }
   if (wanted->ascending) std::ranges::reverse(found);
-  bool more = found.size() > wanted->limit;
-  if (more) found.pop_back();
+  if (found.size() > wanted->limit) found.pop_back();
   json::Writer out;
   out.begin_object().field("object", "list").key("data").begin_array();
   for (const Response& response : found) write_chat_completion(out, response);

@@ -214,6 +214,35 @@ TEST_F(ChatRoutes, ToolsGoThereAndBack) {
           R"({"role":"tool","tool_call_id":"call_a","content":"1"},{"role":"tool","tool_call_id":"call_b","content":"2"})"));
 }
 
+// Newest first, a list that has looked at enough says that there is more, and whoever asks for it gets all of it.
+TEST_F(ChatRoutes, ALongHistoryIsListedToItsEndNewestFirst) {
+  serve_again({.list_scan_max = 4});
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 30; ++i) {
+    bool rare = i % 9 == 2;  // of 30: 2, 11, 20, 29, further apart than one list looks
+    std::string id = name_of_chat(
+        chat("n" + std::to_string(i), rare ? R"("store":true,"metadata":{"rare":"y"})" : R"("store":true)"));
+    if (rare) wanted.insert(wanted.begin(), id);
+  }
+  std::vector<std::string> found, all;
+  for (auto [out, filter] : {std::pair(&found, "&metadata[rare]=y"), std::pair(&all, "")}) {
+    std::string after;
+    for (int lists = 0; lists < 40; ++lists) {
+      Answer answer = get("/v1/chat/completions?order=desc&limit=3" + std::string(filter) + after);
+      ASSERT_EQ(answer.status, 200) << answer.body;
+      auto document = answer.json();
+      for (json::Value one : document.root()["data"].elements()) out->emplace_back(one["id"].text());
+      if (!document.root()["has_more"].boolean().value_or(false)) break;
+      ASSERT_FALSE(out->empty()) << "whoever is to go on needs an id to go on from";
+      after = "&after=" + out->back();
+    }
+  }
+  EXPECT_EQ(found, wanted);
+  EXPECT_EQ(all.size(), 30u);
+  EXPECT_EQ(get("/v1/chat/completions?order=desc&after=chatcmpl-none").error("param"), "after");
+  EXPECT_EQ(get("/v1/chat/completions?order=asc").error("param"), "order") << "too many to turn round, and it says so";
+}
+
 TEST_F(ChatRoutes, StoredCompletionsAreListedReadAndDeleted) {
   std::vector<std::string> ids;
   for (std::string text : {"one", "two", "three"})

@@ -34,6 +34,7 @@ struct GatewayOptions {
   ReasoningEvents reasoning_events = ReasoningEvents::kOpenAi;
   Duration keep_alive = std::chrono::seconds(15);  // silence on a stream before a comment is sent
   size_t write_bytes_max = 256 << 10;              // events that share a write
+  size_t list_scan_max = 10'000;                   // responses looked at for one list, see list_chats()
   Router* router = nullptr;                        // of this Loop, for relaying; null: nothing is relayed
   const GenerationLimits* generation = nullptr;    // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none

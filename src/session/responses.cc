@@ -303,6 +303,12 @@ Task<Result<std::vector<ResponseSummary>>> Responses::list(TenantId tenant, uint
   co_return out;
 }
 
+Task<Result<uint64_t>> Responses::cursor_of(TenantId tenant, ResponseId id) {
+  CO_TRY(std::optional<IndexEntry> entry, co_await options_.store.find({tenant, IndexKind::kResponse, id.value}));
+  if (!entry) co_return Error{Code::kNotFound, "there is no such response"};
+  co_return entry->ordinal;
+}
+
 Task<Result<std::vector<Item>>> Responses::input_items(TenantId tenant, ResponseId id) {
   CO_TRY(Response response, co_await get(tenant, id));
   co_return response.request.input;

@@ -8,7 +8,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/metrics.h"
 #include "dialect/client_stream.h"
 #include "dialect/responses_request.h"
 #include "session/key_ring.h"
@@ -95,7 +94,6 @@ class Responses {
     std::optional<Key256> master;
     SessionLimits limits;
     Log log;
-    Registry* metrics = nullptr;
   };
   // `loops` and `routers` go together, one each; all outlive this object. Destroyed after stop().
   Responses(Options options, std::vector<Loop*> loops, std::vector<Router*> routers);
@@ -123,6 +121,8 @@ class Responses {
   // What its descendants need stays until they are gone too.
   Task<Result<void>> remove(TenantId tenant, ResponseId id);
   Task<Result<std::vector<ResponseSummary>>> list(TenantId tenant, uint64_t before, size_t limit);
+  // As ResponseSummary::cursor. kNotFound.
+  Task<Result<uint64_t>> cursor_of(TenantId tenant, ResponseId id);
   // What an answer to `request` would start from: the history that it names, and its own input. Changes nothing.
   Task<Result<std::vector<Item>>> context_of(TenantId tenant, Request request, std::vector<ItemReference> references);
   // The input items of a response, as the client gave them (with ids).

@@ -123,3 +123,12 @@ def test_withdrawals_stay(reloading, upstream):
     assert reloading.ask("old").status_code == 503 and reloading.ask("new").status_code == 200
     names = [d["name"] for d in httpx.get(f"{reloading.server.url}/v1/x/deployments").json()["data"]]
     assert sorted(names) == ["new@new", "old@old"]
+
+
+def test_what_waits_for_the_next_start_is_named_and_nothing_else(tmp_path, upstream):
+    r = Reloading(tmp_path, config(("old", upstream.url)))  # listens on port 0
+    r.reload(config(("old", upstream.url), ("new", upstream.url)), b"config.reloaded")
+    r.reload(config(("old", upstream.url), more="reasoning_events: open_responses\n"), b"config.needs_restart")
+    named = [line for line in r.server.output().decode().splitlines() if "config.needs_restart" in line]
+    assert len(named) == 1 and "reasoning_events" in named[0] and "listen" not in named[0], named
+    assert r.server.stop() == 0

@@ -144,15 +144,29 @@ class GatewayWorld : public testing::Test {
     responses = std::make_unique<Responses>(
         Responses::Options{.store = *store, .lease = *lease, .master = Key256{}, .limits = {}, .log = {}},
         std::vector<Loop*>{&loop}, std::vector<Router*>{&router});
+    serve({});
+    client = std::make_unique<HttpClient>(loop, here, ProxyRules{});
+  }
+  void serve(GatewayOptions options) {
+    options.router = &router;
+    options.generation = &limits;
+    options.spending = &spending;
     gateway = std::make_unique<Gateway>(
         loop, *responses, *keys, metrics,
         []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2", "claude"}; }, readiness,
-        GatewayOptions{.router = &router, .generation = &limits, .spending = &spending}, Log());
+        std::move(options), Log());
     Result<std::unique_ptr<Listener>> listener = there.listen({"", 80}, nullptr, false);
     ASSERT_TRUE(listener.ok());
     server = std::make_unique<HttpServer>(loop, std::move(*listener), *gateway, HttpServerLimits{}, Log());
     server->start();
-    client = std::make_unique<HttpClient>(loop, here, ProxyRules{});
+  }
+  // The same with other options.
+  void serve_again(GatewayOptions options) {
+    client->close_idle();
+    loop.run(server->stop(deadline_in(loop, 1s)));
+    loop.run(gateway->stop());
+    server.reset();
+    serve(std::move(options));
   }
   void TearDown() override {
     client->close_idle();
