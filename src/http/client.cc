@@ -25,6 +25,7 @@ struct PoolKey {
 
 struct ClientConnection {
   explicit ClientConnection(size_t header_bytes_max) : parser(MessageParser::Kind::kAnswer, header_bytes_max) {}
+  std::optional<Cancellation> gone;  // the peer has ended it while it was idle
   std::unique_ptr<Stream> stream;
   InputBuffer input;
   MessageParser parser;  // of the answer that is being read
@@ -50,6 +51,7 @@ struct PreparedCall {
   std::string head;  // up to where Content-Length goes
   std::string authority;
   bool with_length;  // also of an empty body
+  bool repeatable;   // may happen twice
   MessageParser::Kind kind;
   std::shared_ptr<Pool> pool;
 };
@@ -81,14 +83,16 @@ struct HttpClient::Impl {
     return pool;
   }
   ConnectionPtr take_idle(Pool& pool) {
-    if (pool.idle.empty()) return nullptr;
     // The youngest is the likeliest to live.
+    while (!pool.idle.empty() && pool.idle.back()->gone->requested()) pool.idle.pop_back();
+    if (pool.idle.empty()) return nullptr;
     if (pool.idle.back()->idle_since + limits.idle_time <= loop.now()) {
       pool.idle.clear();
       return nullptr;
     }
     ConnectionPtr taken = std::move(pool.idle.back());
     pool.idle.pop_back();
+    taken->stream->watch_peer(nullptr);
     taken->reused = true;
     return taken;
   }
@@ -96,6 +100,8 @@ struct HttpClient::Impl {
     if (closed || limits.idle_per_host_max == 0) return;
     connection->idle_since = loop.now();
     connection->input.settle();
+    if (!connection->gone) connection->gone.emplace(loop);
+    connection->stream->watch_peer(&*connection->gone);
     if (pool.idle.size() >= limits.idle_per_host_max) pool.idle.erase(pool.idle.begin());
     pool.idle.push_back(std::move(connection));
     if (!sweep.armed()) sweep.arm(loop.now() + limits.idle_time);
@@ -116,6 +122,12 @@ struct HttpClient::Impl {
 };
 
 namespace {
+
+// RFC 9110, 9.2.2; and a key by which the server knows a repetition.
+bool may_happen_twice(const HttpCall& call) {
+  static constexpr std::string_view kIdempotent[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+  return std::ranges::find(kIdempotent, call.method) != std::end(kIdempotent) || call.headers.has("idempotency-key");
+}
 
 Result<std::string> render_head(const HttpCall& call, bool absolute_form) {
   if (!is_token(call.method)) return Error{Code::kInvalid, "the method is not a token"};
@@ -311,6 +323,7 @@ Result<std::shared_ptr<const PreparedCall>> HttpClient::prepare(const HttpCall& 
       .head = std::move(head),
       .authority = call.url.authority(),
       .with_length = call.method == "POST" || call.method == "PUT" || call.method == "PATCH",
+      .repeatable = may_happen_twice(call),
       .kind = call.method == "HEAD" ? MessageParser::Kind::kAnswerWithoutBody : MessageParser::Kind::kAnswer,
       .pool = impl_->pool_of(call, std::move(proxy)),
   };
@@ -338,9 +351,9 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const
   }
   request += "\r\n";
   if (!apart) request += body;
-  for (bool replacing = false;; replacing = true) {
+  for (bool fresh = false;; fresh = true) {
     if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
-    ConnectionPtr connection = replacing ? nullptr : impl->take_idle(*call->pool);
+    ConnectionPtr connection = fresh ? nullptr : impl->take_idle(*call->pool);
     if (!connection) {
       Result<ConnectionPtr> made = co_await impl->connect(*call->pool, deadline, cancel);
       if (!made.ok()) {
@@ -349,12 +362,13 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const
       }
       connection = std::move(made).value();
     }
-    bool heard = false, whole_request = true;
+    bool heard = false, whole_request = true, unsent = false;
     Error error;
     bool answered = false;
     {
       Cancellation::Hook hook(cancel, [&connection] { connection->stream->abort(); });
       Result<void> written = co_await connection->stream->write_all(request, deadline);
+      unsent = !written.ok() && std::exchange(written.error().reason, {}) == kNothingWritten;
       if (written.ok() && apart) written = co_await connection->stream->write_all(body, deadline);
       bool may_answer = written.ok();
       Deadline patience = deadline;
@@ -379,7 +393,7 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const
     }
     bool stale = connection->reused && !heard && error.code == Code::kUnavailable;
     connection.reset();
-    if (!stale) co_return std::move(error).with_context(call->authority);
+    if (!stale || !(unsent || call->repeatable)) co_return std::move(error).with_context(call->authority);
     // Its siblings went idle with it or before it, and whatever ended it has most likely ended them.
     call->pool->idle.clear();
   }

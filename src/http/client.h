@@ -1,9 +1,15 @@
 #pragma once
-// HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. A pooled connection that turns out
-// dead before a byte of the answer is replaced by a fresh one once; otherwise nothing is retried here. Any status is an
-// answer; errors mean that there was none: kUnavailable (refused, cut, reset), kCorrupt (not HTTP), kDeadline,
-// kCancelled, kInvalid. Sends `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and
-// CONNECT for https.
+// HttpClient: HTTP/1.1 requests over pooled keep-alive connections, on one Loop. Any status is an answer; errors mean
+// that there was none: kUnavailable (refused, cut, reset), kCorrupt (not HTTP), kDeadline, kCancelled, kInvalid. Sends
+// `Accept-Encoding: identity`. Proxies: an http proxy is used by absolute form for http and CONNECT for https.
+//
+// When is a request sent again by itself? Servers close idle connections, at times just when one is taken from the pool
+// (RFC 9112, 9.3.1; RFC 9110, 9.2.2; nginx without `non_idempotent` and Go's net/http do alike):
+// - A connection that its peer has ended while it was idle is not used.
+// - One that is found broken before a byte of the request was sent is replaced, whatever the request.
+// - One that ends after the request was sent and before a byte of the answer came may have ended after the server did
+//   what was asked. Once, and only if that may happen twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE, and what carries an
+//   Idempotency-Key. Anything else, a POST above all, is kUnavailable, and whoever counts attempts decides.
 
 #include <memory>
 #include <optional>

@@ -158,11 +158,61 @@ TEST_F(Client, PassesOverInterimAnswers) {
 TEST_F(Client, ReplacesAStaleConnectionOnce) {
   serve({{whole("one"), ""}, {whole("two"), ""}, {"", ""}});
   EXPECT_EQ(get("http://host/").body, "one");
-  EXPECT_EQ(get("http://host/", "body").body, "two");
+  EXPECT_EQ(get("http://host/").body, "two");
   EXPECT_EQ(faults.connects.size(), 2u);
   auto third = get("http://host/");
   EXPECT_EQ(third.error->code, Code::kUnavailable);
   EXPECT_EQ(faults.connects.size(), 3u);
+}
+
+// The server reads it and closes: nobody can know whether it did what was asked.
+TEST_F(Client, DoesNotRepeatAPostThatWasSent) {
+  serve({{whole("one"), ""}, {whole("two")}});
+  EXPECT_EQ(get("http://host/").body, "one");
+  auto got = get("http://host/", "body");
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->code, Code::kUnavailable);
+  EXPECT_EQ(got.error->reason, "");
+  EXPECT_EQ(requests.size(), 2u);
+  EXPECT_EQ(faults.connects.size(), 1u);
+}
+
+TEST_F(Client, RepeatsAPostThatCarriesAKey) {
+  serve({{whole("one"), ""}, {whole("two")}});
+  EXPECT_EQ(get("http://host/").body, "one");
+  HttpCall keyed;
+  keyed.url = parse_url("http://host/").value();
+  keyed.headers.add("Idempotency-Key", "k");
+  keyed.body = "body";
+  auto answer = loop.run(client->send(std::move(keyed), deadline_in(loop, 60s), nullptr));
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer.value()->status, 200);
+  EXPECT_EQ(requests.size(), 3u);
+}
+
+TEST_F(Client, DoesNotUseAConnectionThatEndedWhileItWasIdle) {
+  serve({{whole("one") + "$"}, {whole("two")}});
+  EXPECT_EQ(get("http://host/").body, "one");
+  loop.run(([](Loop& l) -> Task<void> { co_await sleep_for(l, 1s); })(loop));
+  EXPECT_EQ(get("http://host/", "body").body, "two");
+  EXPECT_EQ(requests.size(), 2u);
+  EXPECT_EQ(faults.connects.size(), 2u);
+}
+
+// The reset comes in the same moment: it is met by the write, and not a byte has left.
+TEST_F(Client, SendsAPostAgainThatWasNotSent) {
+  serve({{whole("one")}, {whole("two")}});
+  EXPECT_EQ(get("http://host/").body, "one");
+  struct AtOnce {
+    static Task<Got> call(SimNetwork& there, Client_SendsAPostAgainThatWasNotSent_Test& test) {
+      there.reset_all();
+      Got got = co_await test.call("http://host/", "body", 60s, nullptr);
+      co_return got;
+    }
+  };
+  EXPECT_EQ(loop.run(AtOnce::call(there, *this)).body, "two");
+  EXPECT_EQ(requests.size(), 2u);
+  EXPECT_EQ(faults.connects.size(), 2u);
 }
 
 TEST_F(Client, DoesNotRepeatACallWhoseAnswerHadBegun) {

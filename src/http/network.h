@@ -19,13 +19,17 @@
 
 namespace perdure {
 
+// The reason of write_all()'s kUnavailable when it is known that not a byte left: the connection had been broken before.
+inline constexpr std::string_view kNothingWritten = "nothing_written";
+
 class Stream {
  public:
   virtual ~Stream() = default;
   // Bytes read; 0 when the peer has ended its side in good order (with TLS: after close_notify).
   virtual Task<Result<size_t>> read_some(std::span<char> into, Deadline deadline) = 0;
   // All of `bytes` or an error. `bytes` must live until the Task ends. Waits for the peer: this is the backpressure.
-  // Ends without suspending when the peer's window has room.
+  // Ends without suspending when the peer's window has room. A failure may come after some of them were sent, unless its
+  // reason is kNothingWritten.
   virtual Task<Result<void>> write_all(std::string_view bytes, Deadline deadline) = 0;
   // Ends our side in good order, waits until the peer has ended its own (dropping what still arrives, so that what was
   // written is not lost to a reset) or until the deadline, then closes.

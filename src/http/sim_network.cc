@@ -320,9 +320,14 @@ class SimStream final : public Stream {
     }
   }
   Task<Result<void>> write_all(std::string_view bytes, Deadline deadline) override {
+    const size_t all = bytes.size();
     for (;;) {
       if (aborted_) co_return aborted();
-      if (out_.broken) co_return reset();
+      if (out_.broken) {
+        Error error = reset();
+        if (bytes.size() == all) error.reason = kNothingWritten;
+        co_return error;
+      }
       if (out_.end_sent && closed_) co_return Error{Code::kUnavailable, "written after the end"};
       bool broke = false;
       bytes.remove_prefix(out_.accept(bytes, broke));

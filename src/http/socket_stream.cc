@@ -182,6 +182,7 @@ Task<Result<size_t>> SocketStream::read_some(std::span<char> into, Deadline dead
 Task<Result<void>> SocketStream::write_all(std::string_view bytes, Deadline deadline) {
   if (aborted_) co_return aborted();
   if (tls_ && !secured_) CO_TRY_VOID(co_await handshake(deadline));
+  const size_t all = bytes.size();
   while (!bytes.empty()) {
     if (aborted_) co_return aborted();
     bool output = true;
@@ -193,7 +194,11 @@ Task<Result<void>> SocketStream::write_all(std::string_view bytes, Deadline dead
         co_return Error{Code::kUnavailable, "TLS: " + last_ssl_error()};
     } else {
       n = transmit(bytes.data(), bytes.size());
-      if (n < 0 && !would_block()) co_return kernel_error();
+      if (n < 0 && !would_block()) {
+        Error error = kernel_error();
+        if (bytes.size() == all) error.reason = kNothingWritten;
+        co_return error;
+      }
     }
     if (n > 0) {
       bytes.remove_prefix(static_cast<size_t>(n));
