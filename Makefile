@@ -90,6 +90,7 @@ bench: release    ## side by side measurements
 
 bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--portkey --litellm --write'
 	cmake --build build/release -j $(JOBS) --target fixed_upstream load
+	bench/peers
 	python3 bench/proxy.py $(ARGS)
 
 bench-faults: release    ## how many clients get the whole answer through Perdure and through others: ARGS=--write

@@ -6,13 +6,15 @@ keep-alive, with the same bodies. Perdure relays POST /v1/chat/completions with 
 Every proxy has one worker and no access log. Rounds are interleaved and medians are shown, because machines are shared.
 
   request   CPU of the proxy's process for one request of about 1 KB (of all its threads), 32 connections
-  rate      latency at one same absolute rate, minus that of asking the upstream directly
+  rate      latency at one same absolute rate; what a proxy adds is that minus the latency of asking the upstream directly,
+            measured just before. With --portkey or --litellm once more at a rate that those can bear
   burst     streams whose chunks come all at once: chunks a second, CPU for each
   paced     256 streams, a chunk every 5 ms: CPU for each chunk
   many      512 streams, a chunk every 20 ms: chunks lost, and those 50 ms later than the directly asked 99.9th percentile
   idle      resident bytes that each of 10,000 idle connections costs
 
-Run from the project's root: python3 bench/proxy.py [--build build/release] [--portkey] [--litellm]
+Run from the project's root: python3 bench/proxy.py [--build build/release] [--portkey] [--litellm]; bench/peers installs those two.
+They are far slower: they get fewer streams and idle connections, and sit out what they could not finish.
 The last line sums up; --write puts the table into docs/benchmarks.md and the plot into docs/benchmarks-proxy.svg.
 """
 import argparse
@@ -31,6 +33,9 @@ import threading
 import time
 import urllib.request
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LITELLM = f"{ROOT}/build/peers/litellm/bin/litellm"
+PORTKEY = f"{ROOT}/build/peers/portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
 TICK = os.sysconf("SC_CLK_TCK")
 MODES = ("request", "rate", "burst", "paced", "many", "idle")
 started = []
@@ -118,6 +123,9 @@ def resident_bytes(pid):
 class Proxy:
     def __init__(self, name, port, pid, key="-"):
         self.name, self.port, self.pid, self.key = name, port, pid, key
+        self.slow = name in ("portkey", "litellm")
+        self.headers = {}
+        self.streams = True  # until it is seen that it does not
 
 
 def start_perdure(build, work, upstream):
@@ -162,16 +170,11 @@ http {{
 
 
 def start_portkey(work, upstream):
-    folder = f"{work}/portkey"
-    os.makedirs(folder)
-    port = free_port()
-    installed = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "@portkey-ai/gateway"], cwd=folder,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if shutil.which("npm") else None
-    if installed is None or installed.returncode != 0:
-        print("portkey: skipped, npm cannot install @portkey-ai/gateway here")
+    if not os.path.exists(PORTKEY) or not shutil.which("node"):
+        print("portkey: skipped, bench/peers has not installed it")
         return None
-    process = run_quietly(["node", "node_modules/@portkey-ai/gateway/build/start-server.js", f"--port={port}", "--headless"],
-                          cwd=folder)
+    port = free_port()
+    process = run_quietly(["node", PORTKEY, f"--port={port}", "--headless"], cwd=work)
     if not wait_for(port):
         print("portkey: skipped, it did not start")
         return None
@@ -181,35 +184,42 @@ def start_portkey(work, upstream):
 
 
 def start_litellm(work, upstream):
-    venv = f"{work}/litellm"
-    done = subprocess.run([sys.executable, "-m", "venv", venv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if done.returncode == 0:
-        done = subprocess.run([f"{venv}/bin/pip", "install", "-q", "litellm[proxy]"], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
-    if done.returncode != 0:
-        print("litellm: skipped, pip cannot install litellm[proxy] here")
+    if not os.path.exists(LITELLM):
+        print("litellm: skipped, bench/peers has not installed it")
         return None
     with open(f"{work}/litellm.yaml", "w") as file:
-        file.write('model_list:\n  - model_name: "*"\n    litellm_params: {model: "openai/*", api_key: upstream-key, '
+        file.write('model_list:\n  - {model_name: fixed, litellm_params: {model: openai/fixed, api_key: upstream-key, '
+                   f'api_base: "http://127.0.0.1:{upstream}/v1"}}}}\n'
+                   '  - model_name: "*"\n    litellm_params: {model: "openai/*", api_key: upstream-key, '
                    f'api_base: "http://127.0.0.1:{upstream}/v1"}}\n')
     port = free_port()
-    process = run_quietly([f"{venv}/bin/litellm", "--config", f"{work}/litellm.yaml", "--port", str(port), "--num_workers", "1"],
-                          env={**os.environ, "LITELLM_LOG": "ERROR"})
-    if not wait_for(port, 120):
+    process = run_quietly([LITELLM, "--config", f"{work}/litellm.yaml", "--port", str(port), "--num_workers", "1"],
+                          env={**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                               "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"})
+    if not wait_for(port, 180):
         print("litellm: skipped, it did not start")
         return None
     return Proxy("litellm", port, process.pid)
+
+
+class Failed(Exception):
+    pass
 
 
 class Bench:
     def __init__(self, options, upstream):
         self.options, self.upstream, self.samples = options, upstream, {}
 
+    def command(self, proxy, mode, *words):
+        return [f"{self.options.build}/load", mode, str(proxy.port), *map(str, words), proxy.key,
+                *(f"{name}: {value}" for name, value in proxy.headers.items())]
+
     def load(self, proxy, mode, *words):
-        command = [f"{self.options.build}/load", mode, str(proxy.port), *map(str, words), proxy.key]
-        command += [f"{name}: {value}" for name, value in getattr(proxy, "headers", {}).items()]
+        command = self.command(proxy, mode, *words)
         before = cpu_seconds(proxy.pid)
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failed(f"{proxy.name}: {mode}: {done.stderr.strip()[:300]}")
         return json.loads(done.stdout), cpu_seconds(proxy.pid) - before
 
     def note(self, proxy, what, value):
@@ -222,27 +232,25 @@ class Bench:
     def round(self, proxies, direct, modes):
         seconds = self.options.seconds
         for proxy in proxies:
-            slow = proxy.name in ("portkey", "litellm")
             if "request" in modes:
                 result, cpu = self.load(proxy, "closed", 32, seconds)
                 self.note(proxy, "CPU for a request, us", cpu / result["requests"] * 1e6)
                 self.note(proxy, "requests a second", result["requests"] / result["seconds"])
-            if "burst" in modes:
+            if "burst" in modes and proxy.streams:
                 result, cpu = self.load(proxy, "streams", 4, 500, 0, seconds, 1e9)
                 self.note(proxy, "burst: chunks a second", result["chunks"] / result["seconds"])
                 self.note(proxy, "burst: CPU for a chunk, us", cpu / result["chunks"] * 1e6)
-            if "paced" in modes:
-                result, cpu = self.load(proxy, "streams", 16 if slow else 256, int(200 * seconds), 5, 0, 1e9)
+            if "paced" in modes and proxy.streams:
+                result, cpu = self.load(proxy, "streams", 16 if proxy.slow else 256, int(200 * seconds), 5, 0, 1e9)
                 self.note(proxy, "paced: CPU for a chunk, us", cpu / result["chunks"] * 1e6)
         # What is compared with asking directly comes close behind it.
-        for proxy in [direct, *proxies]:
-            if "rate" in modes:
-                result, _ = self.load(proxy, "rate", 64, self.options.rate, seconds)
-                self.note(proxy, "rate: p50, us", result["p50"])
-                self.note(proxy, "rate: p99, us", result["p99"])
+        if "rate" in modes:
+            self.at_rate([proxy for proxy in proxies if not proxy.slow], direct, self.options.rate)
+            if any(proxy.slow for proxy in proxies):
+                self.at_rate(proxies, direct, self.options.slow_rate)
         late = 1e9
         for proxy in [direct, *proxies]:
-            if "many" in modes and proxy.name not in ("portkey", "litellm"):
+            if "many" in modes and not proxy.slow:
                 result, _ = self.load(proxy, "streams", 512, int(50 * seconds), 20, 0, late)
                 if proxy is direct:
                     late = result["p999"] + 50_000
@@ -254,16 +262,25 @@ class Bench:
                 self.note(proxy, "many: p99.9, ms", result["p999"] / 1000)
                 self.note(proxy, "many: max, ms", result["max"] / 1000)
 
+    def at_rate(self, proxies, direct, rate):
+        bare = None
+        for proxy in [direct, *proxies]:
+            result, _ = self.load(proxy, "rate", 64, rate, self.options.seconds)
+            bare = bare or result
+            for share in ("p50", "p99"):
+                self.note(proxy, f"{rate} requests a second: {share}, us", result[share])
+                if proxy is not direct:
+                    self.note(proxy, f"{rate} requests a second: added {share}, us", result[share] - bare[share])
+
     def idle(self, proxies):
-        count = self.options.idle
         for proxy in proxies:
-            if proxy.name in ("portkey", "litellm"):
-                continue
+            count = min(500, self.options.idle) if proxy.slow else self.options.idle
             self.load(proxy, "closed", 32, 1)
             before = resident_bytes(proxy.pid)
-            holder = subprocess.Popen([f"{self.options.build}/load", "idle", str(proxy.port), str(count), proxy.key],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            holder.stdout.readline()
+            holder = subprocess.Popen(self.command(proxy, "idle", count), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            if not holder.stdout.readline():
+                print(f"{proxy.name}: closes idle connections before {count} of them are there")
+                continue
             time.sleep(1)
             self.note(proxy, "idle: bytes for a connection", (resident_bytes(proxy.pid) - before) / count)
             holder.stdin.close()
@@ -309,11 +326,12 @@ def machine():
     return f"{os.cpu_count()} cores, {model.group(1) if model else os.uname().machine}, Linux {os.uname().release}"
 
 
-def write_down(bench, names, loads, options):
-    command = f"python3 bench/proxy.py --rounds {options.rounds} --seconds {options.seconds:g} --rate {options.rate}"
+def write_down(bench, names, aims, loads, options):
+    command = (f"python3 bench/proxy.py --build {options.build} --rounds {options.rounds} --seconds {options.seconds:g} --rate {options.rate}"
+               f"{' --portkey' * options.portkey}{' --litellm' * options.litellm}")
     text = (f"<!-- bench/proxy.py writes from here -->\nMachine: {machine()}; load on it from {min(loads):.0f} to {max(loads):.0f} "
             f"during the run. Command: `{command.strip()}`; {options.rounds} interleaved rounds, medians.\n\n"
-            f"{table(bench, names)}\n\n![CPU beside nginx](benchmarks-proxy.svg)\n<!-- to here -->")
+            f"{table(bench, names)}\n\n" + "\n".join(aims) + "\n\n![CPU beside nginx](benchmarks-proxy.svg)\n<!-- to here -->")
     with open("docs/benchmarks.md") as file:
         page = file.read()
     pattern = r"<!-- bench/proxy.py writes from here -->.*?<!-- to here -->"
@@ -330,10 +348,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--slow-rate", type=int, default=50, help="which Portkey and LiteLLM can bear too")
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--modes", default=",".join(MODES))
-    parser.add_argument("--portkey", action="store_true", help="also Portkey's gateway, from npm")
-    parser.add_argument("--litellm", action="store_true", help="also LiteLLM's proxy, from PyPI")
+    parser.add_argument("--portkey", action="store_true", help="also Portkey's gateway")
+    parser.add_argument("--litellm", action="store_true", help="also LiteLLM's proxy")
     parser.add_argument("--write", action="store_true", help="into docs/")
     options = parser.parse_args()
     modes = options.modes.split(",")
@@ -355,6 +374,14 @@ def main():
     loads = [os.getloadavg()[0]]
     for proxy in [direct, *proxies]:  # warm
         bench.load(proxy, "closed", 32, 0.5)
+        try:
+            result, _ = bench.load(proxy, "streams", 1, 10, 0, 0, 1e9)
+            proxy.streams = result["lost"] == 0
+        except Failed as failed:
+            proxy.streams = False
+            print(failed)
+        if not proxy.streams:
+            print(f"{proxy.name}: does not pass streams on here, and is measured without them")
     for number in range(options.rounds):
         # Each begins some of the rounds.
         bench.round(proxies[number % len(proxies):] + proxies[:number % len(proxies)], direct, modes)
@@ -364,17 +391,45 @@ def main():
         bench.idle(proxies)
     names = ["direct", *[proxy.name for proxy in proxies]]
     print(table(bench, names))
+    aims = judge(bench)
+    print("\n".join(aims))
     if options.write:
-        write_down(bench, names, loads, options)
-    summary = []
-    for row in ("CPU for a request, us", "burst: chunks a second", "burst: CPU for a chunk, us", "paced: CPU for a chunk, us"):
-        mine, theirs = bench.median(row, "perdure"), bench.median(row, "nginx")
-        if mine and theirs:
-            summary.append(f"{row}: {mine / theirs:.2f} x nginx")
-    lost = sum(bench.samples.get("many: lost", {}).get("perdure", []))
-    if "many" in modes:
-        summary.append(f"{lost} chunks lost")
-    print("bench-proxy: " + "; ".join(summary))
+        write_down(bench, names, aims, loads, options)
+    print("bench-proxy: " + "; ".join(line.split(" | ")[0].strip("| ") + " " + " ".join(line.strip(" |").split(" | ")[1:]) for line in aims[2:]))
+
+
+def judge(bench):
+    """The aims against what was measured."""
+    mine = lambda row: bench.median(row, "perdure")
+    rows = []
+
+    def aim(what, value, limit, least=False, unit="x"):
+        if value is not None:
+            kept = value >= limit if least else value <= limit
+            rows.append(f"| {what} | {value:,.2f} {unit} | {'at least' if least else 'at most'} {limit:g} {unit} | {'met' if kept else 'missed'} |")
+
+    def ratio(row, name, inverse=False):
+        theirs = bench.median(row, name)
+        if not mine(row) or not theirs:
+            return None
+        return theirs / mine(row) if inverse else mine(row) / theirs
+
+    rate = bench.options.rate
+    aim("CPU for a request, of nginx's", ratio("CPU for a request, us", "nginx"), 1.25)
+    aim("CPU for a request, Portkey's of ours", ratio("CPU for a request, us", "portkey", True), 25, least=True)
+    aim("CPU for a request, LiteLLM's of ours", ratio("CPU for a request, us", "litellm", True), 40, least=True)
+    added = f"{rate} requests a second: added p99, us"
+    if mine(added) is not None and min(mine(added), bench.median(added, "nginx") or 0) <= 0:
+        rows.append(f"| added p99 at {rate} requests a second, of nginx's | lost in the machine's own spread | at most 2 x | not known |")
+    else:
+        aim(f"added p99 at {rate} requests a second, of nginx's", ratio(added, "nginx"), 2)
+    aim("chunks a second in bursts, of nginx's", ratio("burst: chunks a second", "nginx"), 0.7, least=True)
+    aim("CPU for a paced chunk, of nginx's", ratio("paced: CPU for a chunk, us", "nginx"), 1.3)
+    aim("chunks lost of 512 streams", mine("many: lost"), 0, unit="")
+    aim("chunks over 50 ms late of 512 streams", mine("many: late"), 0, unit="")
+    if idle := mine("idle: bytes for a connection"):
+        aim("an idle connection", idle / 1024, 8, unit="KiB")
+    return ["| | measured | aim | |", "| --- | ---: | ---: | --- |", *rows]
 
 
 if __name__ == "__main__":
