@@ -357,11 +357,12 @@ ChatVariant chat_variant_of(const Supplier* supplier) {
   ChatVariant out;
   if (supplier == nullptr) {
     out.max_completion_tokens = false;
-    out.developer_role = false;
+    out.developer_role = out.system_in_place = false;
     return out;
   }
   out.max_completion_tokens = !supplier->has(ChatHabit::kMaxTokens);
-  out.developer_role = !supplier->has(ChatHabit::kNoDeveloperRole);
+  // Templates of those that have no developers often take no system but in front.
+  out.developer_role = out.system_in_place = !supplier->has(ChatHabit::kNoDeveloperRole);
   out.stream_usage = !supplier->has(ChatHabit::kNoStreamOptions);
   switch (supplier->prefill) {
     case PrefillForm::kPlain:

@@ -142,6 +142,7 @@ class ProviderReader {
         ChatVariant& chat = out.chat;
         fields.boolean("max_completion_tokens", chat.max_completion_tokens);
         fields.boolean("developer_role", chat.developer_role);
+        fields.boolean("system_in_place", chat.system_in_place);
         fields.boolean("stream_usage", chat.stream_usage);
         std::optional<ChatPrefill> prefill;
         if (fields.parsed("prefill", prefill, word_in(kChatPrefillNames))) chat.prefill = *prefill;

@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/upstream_error.h"
 #include "wire/digest.h"
 
@@ -91,9 +92,6 @@ class Messages {
 
   std::string param(size_t index) const { return context_param(ask_, index); }
 
-  static bool is_system(const Item& item) {
-    return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
-  }
   bool is_readable(const Item& item) const {
     return !item.encrypted.empty() && !item.issuer.empty() && item.issuer == ask_.issuer;
   }
@@ -101,36 +99,49 @@ class Messages {
     return variant_.cache_marks ? std::string_view(part.cache) : std::string_view();
   }
 
-  // Instructions first, then system and developer messages, all before the conversation, where every supplier takes
-  // them. Suppliers that do not know developers often run templates with room for a single system message.
+  struct SystemMessage {
+    Role role;
+    std::string name;
+    std::vector<Part> parts;
+  };
+
+  // Without parts: it says nothing.
+  Result<SystemMessage> system_message(size_t index) {
+    const Item& item = context_[index];
+    SystemMessage one{item.role, item.name, {}};
+    for (size_t p = 0; p < item.content.size(); ++p) {
+      if (item.content[p].kind != PartKind::kInputText)
+        TRY_VOID(left_out_.refuse(say("{}.content[{}]", param(index), p), "images or files in a system message"));
+      else if (!item.content[p].text.empty())
+        one.parts.push_back(item.content[p]);
+    }
+    return one;
+  }
+
+  std::string_view role_of(const SystemMessage& one) const {
+    return variant_.developer_role ? name_of(one.role) : std::string_view("system");
+  }
+
+  // Instructions first, then what the system says before anything else. What it says later stays in its place, so that
+  // the beginning of a conversation stays the same; or it is said here too, for servers whose templates have room for a
+  // single system message in front.
   Result<void> write_system() {
-    struct One {
-      Role role;
-      std::string name;
-      std::vector<Part> parts;
-    };
-    std::vector<One> messages;
+    std::vector<SystemMessage> messages;
     if (ask_.request.instructions && !ask_.request.instructions->empty())
       messages.push_back({Role::kDeveloper, "", {{.text = *ask_.request.instructions}}});
-    for (size_t i = 0; i < context_.size(); ++i) {
-      const Item& item = context_[i];
-      if (!is_system(item)) continue;
-      One one{item.role, item.name, {}};
-      for (size_t p = 0; p < item.content.size(); ++p) {
-        if (item.content[p].kind != PartKind::kInputText)
-          TRY_VOID(left_out_.refuse(say("{}.content[{}]", param(i), p), "images or files in a system message"));
-        else if (!item.content[p].text.empty())
-          one.parts.push_back(item.content[p]);
-      }
+    in_front_ = variant_.system_in_place ? leading_system(context_) : context_.size();
+    for (size_t i = 0; i < in_front_; ++i) {
+      if (!is_system(context_[i])) continue;
+      TRY(SystemMessage one, system_message(i));
       if (!one.parts.empty()) messages.push_back(std::move(one));
     }
     if (messages.empty()) return {};
     if (variant_.developer_role) {
-      for (const One& one : messages) write_texts(name_of(one.role), one.name, one.parts, "\n");
+      for (const SystemMessage& one : messages) write_texts(name_of(one.role), one.name, one.parts, "\n");
       return {};
     }
     std::vector<Part> whole;
-    for (const One& one : messages) {
+    for (const SystemMessage& one : messages) {
       Part part{.text = joined(one.parts, "\n"), .cache = one.parts.back().cache};
       if (!whole.empty() && mark(whole.back()).empty()) {
         whole.back().text.append("\n\n").append(part.text);
@@ -180,7 +191,7 @@ class Messages {
     const Item& item = context_[index];
     switch (item.kind) {
       case ItemKind::kMessage:
-        if (is_system(item)) return {};
+        if (is_system(item)) return index < in_front_ ? Result<void>() : write_system_in_place(index);
         if (item.role == Role::kUser) {
           TRY_VOID(flush());
           turn_ = {};  // reasoning that led to nothing
@@ -214,6 +225,15 @@ class Messages {
       case ItemKind::kCompaction:
         return unsayable(param(index), "a compaction item, which only its issuer can read");
     }
+    return {};
+  }
+
+  // The outputs of open calls come first: they follow their calls.
+  Result<void> write_system_in_place(size_t index) {
+    TRY(const SystemMessage one, system_message(index));
+    if (one.parts.empty()) return {};
+    TRY_VOID(flush());
+    write_texts(role_of(one), one.name, one.parts, "\n");
     return {};
   }
 
@@ -386,6 +406,7 @@ class Messages {
   std::span<const Item> context_;
   const ChatVariant& variant_;
   LeftOut& left_out_;
+  size_t in_front_ = 0;                                 // system messages before this index are said in front
   Turn turn_;                                           // the open one
   const Item* signature_ = nullptr;                     // of the call that comes next
   std::map<std::string, std::vector<size_t>> outputs_;  // by call_id, which a model may use again

@@ -24,6 +24,7 @@ enum class ChatPrefill : uint8_t {
 struct ChatVariant {
   bool max_completion_tokens = true;  // else max_tokens
   bool developer_role = true;         // else developer becomes system
+  bool system_in_place = true;        // system messages amid the conversation stay there, else all stand in front
   bool stream_usage = true;           // send stream_options.include_usage
   ChatPrefill prefill = ChatPrefill::kNone;
   bool top_k = false;                // knows top_k (vLLM, llama.cpp, OpenRouter, ...)

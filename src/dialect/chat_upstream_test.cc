@@ -121,17 +121,26 @@ TEST(ChatRequest, T8_MapsToolChoices) {
   EXPECT_EQ(choice({.mode = Mode::kNone}, false), "");
 }
 
-TEST(ChatRequest, T6_PutsSystemMessagesFirst) {
+TEST(ChatRequest, T6_SystemMessagesStandWhereTheyStood) {
   const std::vector context = {user("a"), system_message("s"), assistant("b"), system_message("d", Role::kDeveloper),
                                user("c")};
-  const std::string rest =
-      R"({"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}])";
-  EXPECT_EQ(
-      messages(context, {.model = "m", .instructions = "i"}),
-      R"([{"role":"developer","content":"i"},{"role":"system","content":"s"},{"role":"developer","content":"d"},)" +
-          rest);
+  const std::string a = R"({"role":"user","content":"a"},)", b = R"({"role":"assistant","content":"b"},)",
+                    c = R"({"role":"user","content":"c"}])";
+  EXPECT_EQ(messages(context, {.model = "m", .instructions = "i"}), R"([{"role":"developer","content":"i"},)" + a +
+                                                                        R"({"role":"system","content":"s"},)" + b +
+                                                                        R"({"role":"developer","content":"d"},)" + c);
   EXPECT_EQ(messages(context, {.model = "m", .instructions = "i"}, {.developer_role = false}),
-            R"([{"role":"system","content":"i\n\ns\n\nd"},)" + rest);
+            R"([{"role":"system","content":"i"},)" + a + R"({"role":"system","content":"s"},)" + b +
+                R"({"role":"system","content":"d"},)" + c);
+  // Templates of local models often have room for one, in front.
+  EXPECT_EQ(messages(context, {.model = "m", .instructions = "i"}, {.developer_role = false, .system_in_place = false}),
+            R"([{"role":"system","content":"i\n\ns\n\nd"},)" + a + b + c);
+}
+
+TEST(ChatRequest, T1_T6_WhatTheSystemSaysPartsNoCallFromItsOutput) {
+  const std::vector context = {user("a"), call("a"), system_message("s"), output("a", "1"), user("c")};
+  EXPECT_EQ(messages(context), R"([{"role":"user","content":"a"},)" + turn("null", kCallA) + "," + answer("a", "1") +
+                                   R"(,{"role":"system","content":"s"},{"role":"user","content":"c"}])");
 }
 
 TEST(ChatRequest, T12_WritesPartsOfUserMessages) {

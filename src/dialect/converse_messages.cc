@@ -6,6 +6,7 @@
 
 #include "dialect/converse_request.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/tool_ids.h"
 #include "dialect/upstream_error.h"
 
@@ -16,10 +17,6 @@ using json::Writer;
 
 // Converse refuses text that is empty or all white space.
 bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos; }
-
-bool is_system(const Item& item) {
-  return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
-}
 
 // Holds an assistant's turn until it is known to be whole.
 class Messages {
@@ -279,7 +276,7 @@ class Messages {
     return {};
   }
 
-  // Instructions first, then system and developer messages: wherever they stood, this is where all models take them.
+  // Instructions first, then the messages of the system that lead the conversation: no others are left (SystemWords).
   Result<void> write_system() {
     Writer blocks;
     blocks.begin_array();

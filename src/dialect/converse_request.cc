@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/upstream_error.h"
 #include "wire/sigv4.h"
 
@@ -202,7 +203,8 @@ Result<UpstreamMessage> write_converse_request(const UpstreamAsk& ask, ConverseF
   message.path = "/model/" + uri_encode(ask.model) + (ask.stream ? "/converse-stream" : "/converse");
   message.headers = {{"Content-Type", "application/json"},
                      {"Accept", ask.stream ? "application/vnd.amazon.eventstream" : "application/json"}};
-  Body body(ask, family);
+  const SystemWords words(ask);
+  Body body(words.ask(), family);
   TRY(message.body, body.write());
   message.dropped = body.dropped();
   return message;

@@ -207,15 +207,14 @@ TEST(ConverseRequest, T5_empty_and_blank_text_is_left_out) {
   EXPECT_EQ(asked.refused(), "input invalid_value");
 }
 
-TEST(ConverseRequest, T6_system_and_developer_messages_go_to_the_top) {
+TEST(ConverseRequest, T6_leading_system_messages_go_to_the_top_and_later_ones_stay) {
   Asked asked{.context = {{.role = Role::kSystem, .content = {{.text = "one"}, {.text = "two", .cache = "1h"}}},
                           user("Hi"),
                           {.role = Role::kDeveloper, .content = {{.text = "three"}}}}};
   asked.request.instructions = "zero";
-  EXPECT_EQ(
-      asked.part("system"),
-      R"([{"text":"zero"},{"text":"one"},{"text":"two"},{"cachePoint":{"type":"default","ttl":"1h"}},{"text":"three"}])");
-  EXPECT_EQ(asked.messages(), R"([{"role":"user","content":[{"text":"Hi"}]}])");
+  EXPECT_EQ(asked.part("system"),
+            R"([{"text":"zero"},{"text":"one"},{"text":"two"},{"cachePoint":{"type":"default","ttl":"1h"}}])");
+  EXPECT_EQ(asked.messages(), R"([{"role":"user","content":[{"text":"Hi"},{"text":"<system>\nthree\n</system>"}]}])");
   asked.context[0].content.push_back({.kind = PartKind::kInputImage, .url = "data:image/png;base64,iVBORw0="});
   EXPECT_EQ(asked.refused(), "input[0].content[2] unsupported_parameter");
 }

@@ -8,16 +8,13 @@
 
 #include "dialect/gemini_request.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/upstream_error.h"
 
 namespace perdure {
 namespace {
 
 using json::Writer;
-
-bool is_system(const Item& item) {
-  return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
-}
 
 // Holds the model's turn until it is known to be whole.
 class Contents {
@@ -357,7 +354,7 @@ Result<void> write_gemini_contents(Writer& out, const UpstreamAsk& ask, const Ge
   return Contents(out, ask, variant, left_out).write();
 }
 
-// Instructions first, then system and developer messages: wherever they stood, this is the place that there is.
+// Instructions first, then the messages of the system that lead the conversation: no others are left (SystemWords).
 Result<void> write_gemini_system(Writer& out, const UpstreamAsk& ask, LeftOut& left_out) {
   Writer parts;
   parts.begin_array();

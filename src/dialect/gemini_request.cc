@@ -9,6 +9,7 @@
 
 #include "dialect/gemini_schema.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/upstream_error.h"
 #include "wire/sigv4.h"
 
@@ -278,7 +279,8 @@ class Body {
 }  // namespace
 
 Result<UpstreamMessage> write_gemini_request(const UpstreamAsk& ask, const GeminiVariant& variant) {
-  return Body(ask, variant).write();
+  const SystemWords words(ask);
+  return Body(words.ask(), variant).write();
 }
 
 // "gemini-2.5-flash": what stands behind "gemini-" tells the generation.

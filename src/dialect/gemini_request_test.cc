@@ -182,16 +182,18 @@ TEST(GeminiRequest, T5_empty_texts_are_left_out) {
       << "refused beside a call";
 }
 
-TEST(GeminiRequest, T6_system_messages_go_to_the_top) {
+TEST(GeminiRequest, T6_leading_system_messages_go_to_the_top_and_later_ones_stay) {
   Request request{.model = "m", .instructions = "i"};
   auto message =
-      write({user("a"), system_message("s"), assistant("b"), system_message("d", Role::kDeveloper), user("c")}, request,
+      write({system_message("s"), user("a"), assistant("b"), system_message("d", Role::kDeveloper), user("c")}, request,
             plain());
-  EXPECT_EQ(field("systemInstruction", message), R"({"parts":[{"text":"i"},{"text":"s"},{"text":"d"}]})");
-  EXPECT_EQ(field("contents", message), list({user_turn("a"), turn("model", text_part("b")), user_turn("c")}));
+  EXPECT_EQ(field("systemInstruction", message), R"({"parts":[{"text":"i"},{"text":"s"}]})");
+  EXPECT_EQ(field("contents", message),
+            list({user_turn("a"), turn("model", text_part("b")),
+                  turn("user", text_part("<system>\\nd\\n</system>") + "," + text_part("c"))}));
   EXPECT_EQ(field("systemInstruction", write({user("a"), system_message("")})), "");
-  EXPECT_TRUE(contents({user("a"), {.role = Role::kSystem, .content = {image("data:,")}}})
-                  .starts_with("input[1].content[0]: "));
+  EXPECT_TRUE(contents({{.role = Role::kSystem, .content = {image("data:,")}}, user("a")})
+                  .starts_with("input[0].content[0]: "));
 }
 
 TEST(GeminiRequest, T7_ids_are_written_where_they_are_taken) {

@@ -7,6 +7,7 @@
 
 #include "dialect/messages_schema.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/upstream_error.h"
 
 namespace perdure {
@@ -284,11 +285,13 @@ class Body {
 }  // namespace
 
 Result<UpstreamMessage> write_messages_request(const UpstreamAsk& ask, const MessagesVariant& variant) {
-  return Body(ask, variant).write(false);
+  const SystemWords words(ask);
+  return Body(words.ask(), variant).write(false);
 }
 
 Result<UpstreamMessage> write_messages_count(const UpstreamAsk& ask, const MessagesVariant& variant) {
-  return Body(ask, variant).write(true);
+  const SystemWords words(ask);
+  return Body(words.ask(), variant).write(true);
 }
 
 Result<int64_t> parse_messages_count(std::string body) {

@@ -213,14 +213,14 @@ TEST(MessagesRequest, T5_EmptyTextIsLeftOut) {
   EXPECT_EQ(instructed.field("system"), "");
 }
 
-TEST(MessagesRequest, T6_SystemAndDeveloperMessagesAreTheSystemPrompt) {
+TEST(MessagesRequest, T6_LeadingSystemMessagesAreTheSystemPromptAndLaterOnesStay) {
   Asked asked{.request = {.model = "m", .instructions = "Be brief."}};
   asked.context = {from(Role::kSystem, "one"), user("hi"), from(Role::kDeveloper, "two")};
   asked.context[0].content[0].cache = "1h";
   EXPECT_EQ(
       asked.field("system"),
-      R"([{"type":"text","text":"Be brief."},{"type":"text","text":"one","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"two"}])");
-  EXPECT_EQ(asked.messages(), list({turn("user", {text_block("hi")})}));
+      R"([{"type":"text","text":"Be brief."},{"type":"text","text":"one","cache_control":{"type":"ephemeral","ttl":"1h"}}])");
+  EXPECT_EQ(asked.messages(), list({turn("user", {text_block("hi"), text_block("<system>\\ntwo\\n</system>")})}));
   asked.context[0].content.push_back({.kind = PartKind::kInputImage, .url = "https://a/b.png"});
   EXPECT_TRUE(asked.refused().ends_with(".content[1]"));
 }

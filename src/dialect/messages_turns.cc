@@ -7,6 +7,7 @@
 #include "dialect/call_arguments.h"
 #include "dialect/messages_request.h"
 #include "dialect/say.h"
+#include "dialect/system_words.h"
 #include "dialect/tool_ids.h"
 #include "dialect/upstream_error.h"
 
@@ -18,10 +19,6 @@ using json::Writer;
 constexpr size_t kMarksMax = 4;
 // A conversation begins with the user. Where it does not, this is said in their place.
 constexpr std::string_view kOpening = "(The assistant begins.)";
-
-bool is_system(const Item& item) {
-  return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
-}
 
 bool says_nothing(const Item& item) {
   return item.kind == ItemKind::kReasoning ||
@@ -94,7 +91,7 @@ class Turns {
     }
   }
 
-  // Instructions first, then system and developer messages: wherever they stood, this is where all models take them.
+  // Instructions first, then the messages of the system that lead the conversation: no others are left (SystemWords).
   Result<void> write_system() {
     Writer blocks;
     blocks.begin_array();

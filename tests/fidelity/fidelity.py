@@ -90,6 +90,9 @@ def main():
 
     before = DOCUMENT.read_text()
     after = put(put(before, "pairs", pairs.render(table)), "traps", traps.render(traps.listed(ROOT)))
+    rows = sorted(line.removeprefix("refused: ") for line in recordings.splitlines() if line.startswith("refused: "))
+    if rows:
+        after = put(after, "refused", "\n".join(["| recording | why | what is said |", "| --- | --- | --- |"] + rows))
     if before != after and write:
         DOCUMENT.write_text(after)
     elif before != after:

@@ -21,19 +21,31 @@ constexpr size_t kSingleCutsUpTo = 16'000;  // bytes of a stream; longer ones ar
 constexpr size_t kStride = 256;
 constexpr size_t kChangesOfAPath = 6;  // in one recording
 
-// Answers that are refused, and why.
-const std::pair<std::string_view, std::string_view> kRefused[] = {
-    {"anthropic/anthropic-programmatic-tool-calling", "which was not asked for"},
-    {"openai/chat/reasoning-model-legacy-parameter-error", "max_tokens"},
-    {"openai/responses/openai-error", "quota"},
-    {"openai/responses/programmatic-tool-calling", "program"},
-    {"openai/responses/reasoning-model-temperature-error", "temperature"},
+// Answers that are refused, with a word of the error, and why.
+struct Refused {
+  std::string_view prefix, word, why;
+};
+constexpr std::string_view kRunsTools =
+    "the supplier runs tools of its own, which have no place in the canonical model";
+constexpr std::string_view kIsAnError = "it is an error, and told as one";
+const Refused kRefused[] = {
+    {"anthropic/anthropic-programmatic-tool-calling", "which was not asked for", kRunsTools},
+    {"openai/chat/reasoning-model-legacy-parameter-error", "max_tokens", kIsAnError},
+    {"openai/responses/openai-error", "quota", kIsAnError},
+    {"openai/responses/programmatic-tool-calling", "program", kRunsTools},
+    {"openai/responses/reasoning-model-temperature-error", "temperature", kIsAnError},
 };
 
-std::string_view refusal_of(std::string_view name) {
-  for (const auto& [prefix, words] : kRefused)
-    if (name.starts_with(prefix)) return words;
-  return {};
+const Refused* refusal_of(std::string_view name) {
+  const auto* found = std::ranges::find_if(kRefused, [&](const Refused& one) { return name.starts_with(one.prefix); });
+  return found == std::ranges::end(kRefused) ? nullptr : found;
+}
+
+// A row of docs/fidelity.md, by name.
+void print_refused(std::string_view name, std::string_view why, std::string error) {
+  if (error.size() > 160) error.resize(error.rfind(' ', 160)), error += " ...";
+  std::ranges::replace(error, '|', '/');
+  std::printf("refused: | `%s` | %s | %s |\n", std::string(name).c_str(), std::string(why).c_str(), error.c_str());
 }
 
 bool is_ours(Recorded dialect) { return dialect != Recorded::kInteractions && dialect != Recorded::kCohere; }
@@ -57,19 +69,22 @@ TEST_F(Recordings, EachIsReadOrRefusedByName) {
     files.insert(one.name);
     bytes += one.bytes().size();
     if (!is_ours(one.dialect)) {
-      foreign.insert(one.name);
+      const bool cohere = one.dialect == Recorded::kCohere;
+      const Heard heard = hear(*upstream_of(cohere ? Recorded::kChat : Recorded::kGemini), one);
+      if (foreign.insert(one.name).second)
+        print_refused(one.name, cohere ? "Cohere's own API" : "Google's Interactions API", heard.error);
       continue;
     }
     const Heard heard = hear(*upstream_of(one.dialect), one);
-    const std::string_view expected = refusal_of(one.name);
-    if (expected.empty()) {
+    const Refused* expected = refusal_of(one.name);
+    if (expected == nullptr) {
       EXPECT_EQ(heard.error, "");
       EXPECT_EQ(std::ranges::count(heard.pieces, Piece::Kind::kFinish, &Piece::kind), 1);
       EXPECT_TRUE(told_by(heard).starts_with("[{")) << told_by(heard);
       read.insert(one.name);
     } else {
-      EXPECT_NE(heard.error.find(expected), std::string::npos) << heard.error;
-      refused.insert(one.name);
+      EXPECT_NE(heard.error.find(expected->word), std::string::npos) << heard.error;
+      if (refused.insert(one.name).second) print_refused(one.name, expected->why, heard.error);
     }
   }
   EXPECT_EQ(files.size(), kFiles);
@@ -190,7 +205,7 @@ std::vector<std::string> leaves(json::Value root) {
 TEST_F(Recordings, T9_NothingIsDroppedInSilence) {
   std::map<std::string, std::pair<size_t, size_t>> noticed;  // path -> changes that were noticed, and all
   for (const Recording& one : all()) {
-    if (!is_ours(one.dialect) || one.raw || !refusal_of(one.name).empty()) continue;
+    if (!is_ours(one.dialect) || one.raw || refusal_of(one.name) != nullptr) continue;
     const auto dialect = upstream_of(one.dialect);
     const Heard original = hear(*dialect, one);
     std::map<std::string, size_t> tried;

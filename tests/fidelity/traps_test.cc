@@ -8,7 +8,9 @@
 
 #include "corpus.h"
 #include "deployments.h"
+#include "dialect/chat_client_request.h"
 #include "dialect/left_out.h"
+#include "dialect/responses_request.h"
 
 namespace perdure::fidelity {
 namespace {
@@ -160,7 +162,13 @@ TEST_F(Traps, T6_WhatTheSystemSaysIsHeardWhereverItStands) {
     std::string all;
     for (Spoken role : {Spoken::kSystem, Spoken::kDeveloper})
       for (const std::string& text : texts(prompt, role)) all += text + "\n";
-    for (const char* word : {"one", "two", "three"}) EXPECT_NE(all.find(word), std::string::npos) << name_of(dialect);
+    for (const char* word : {"one", "two"}) EXPECT_NE(all.find(word), std::string::npos) << name_of(dialect);
+    // Amid the conversation it is heard where it stood: in a role of its own, or in the user's turn and marked.
+    const bool has_role = dialect == Dialect::kChat || dialect == Dialect::kResponses;
+    std::string amid;
+    for (const std::string& text : texts(prompt, has_role ? Spoken::kDeveloper : Spoken::kUser)) amid += text + "\n";
+    EXPECT_NE(amid.find(has_role ? "three" : "<system>\nthree\n</system>"), std::string::npos)
+        << name_of(dialect) << ": " << amid;
   }
 }
 
@@ -298,6 +306,50 @@ TEST_F(Traps, T17_T19_ReasoningOfOthersStaysHereAndTheSessionGoesOn) {
       const Prompt prompt = heard(dialect, {user("x"), thought("hm", issuer), call("1"), output("1", "a")}, request);
       EXPECT_EQ(blocks(prompt), std::vector<std::string>()) << name_of(dialect);
       EXPECT_EQ(body_.find("foreign"), std::string::npos) << name_of(dialect);
+    }
+  }
+}
+
+// Words of the developer amid a conversation, from clients of either API of OpenAI's: what was sent before is the
+// beginning of what is sent then, for every supplier.
+TEST_F(Traps, T32_WhatADeveloperSaysLaterChangesNoBeginning) {
+  const std::string chat[] = {
+      R"({"role":"developer","content":"be kind"},{"role":"user","content":"x"})",
+      R"(,{"role":"assistant","content":"y"},{"role":"developer","content":"now in French"},{"role":"user","content":"z"})",
+      R"(,{"role":"assistant","content":"zut"},{"role":"system","content":"no slang"})"};
+  for (const bool responses : {false, true}) {
+    for (Dialect dialect : kDialects) {
+      SCOPED_TRACE(std::string(name_of(dialect)) + (responses ? " for responses" : " for chat"));
+      std::string said, before;
+      for (const std::string& more : chat) {
+        said += more;
+        auto document = json::Document::parse(
+            std::string(responses ? R"({"model":"m","store":false,"input":[)" : R"({"model":"m","messages":[)") + said +
+            "]}");
+        ASSERT_TRUE(document.ok());
+        Request request;
+        if (responses) {
+          auto parsed = parse_responses_request(document->root());
+          ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+          request = *std::move(parsed);
+        } else {
+          auto parsed = parse_chat_request(document->root());
+          ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+          request = std::move(parsed->request);
+        }
+        auto message = write(dialect, std::vector<Item>(request.input), request);
+        ASSERT_TRUE(message.ok()) << message.error().message;
+        auto body = json::Document::parse(message->body);
+        ASSERT_TRUE(body.ok());
+        const json::Value root = body->root();
+        std::string now(root["system"].raw());
+        now.append(root["systemInstruction"].raw());
+        for (const char* name : {"messages", "input", "contents"}) now += root[name].raw();
+        while (!now.empty() && (now.back() == ']' || now.back() == '}')) now.pop_back();
+        EXPECT_TRUE(now.starts_with(before)) << before << "\n" << now;
+        EXPECT_GT(now.size(), before.size());
+        before = now;
+      }
     }
   }
 }
