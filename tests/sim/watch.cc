@@ -86,11 +86,21 @@ FaultKind kind_of(simulate::Fault::Kind kind, int status) {
   return FaultKind::kClosed;
 }
 
+// In its instructions, or, where its client speaks Chat Completions, in a message of its context.
+std::optional<uint64_t> errand_of(const UpstreamCall& call) {
+  std::optional<uint64_t> number = Rules::number_in(call.request.instructions.value_or(""));
+  for (const Item& item : call.context)
+    if (item.role == Role::kSystem || item.role == Role::kDeveloper)
+      for (const Part& part : item.content)
+        if (!number) number = Rules::number_in(part.text);
+  return number;
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall call, Deadline deadline,
                                                                     Cancellation& cancel) {
-  std::optional<uint64_t> errand = Rules::number_in(call.request.instructions.value_or(""));
+  std::optional<uint64_t> errand = errand_of(call);
   if (!dead_) rules_.dispatched(errand, supplier_, call.model, !call.held.empty());
   size_t deployment = rules_.deployment_of(supplier_, call.model);
   CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await real_->open(std::move(call), deadline, cancel));
