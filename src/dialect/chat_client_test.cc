@@ -446,6 +446,10 @@ TEST(EndedError, IsClassedAsItsCause) {
   EXPECT_EQ(code("denied supplier_denied"), Code::kUnavailable) << "the server's credential, not the caller's";
   EXPECT_EQ(code("not_found"), Code::kUnavailable);
   EXPECT_EQ(code("unavailable"), Code::kUnavailable);
+  EXPECT_EQ(code("cancelled", "budget_exceeded"), Code::kOverloaded) << "no other attempt: not what the last one met";
+  EXPECT_EQ(code("", "budget_exceeded"), Code::kOverloaded);
+  EXPECT_EQ(code("unavailable", "retry_budget"), Code::kOverloaded);
+  EXPECT_EQ(code("unavailable", "budget_price_unknown"), Code::kDenied);
   Journal running({});
   EXPECT_FALSE(ended_error(fold(running)));
 }

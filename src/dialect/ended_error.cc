@@ -5,9 +5,21 @@
 namespace perdure {
 namespace {
 
+// Why no attempt was placed any more, in the router's words (docs/routing.md). How the attempt before it had ended says
+// nothing of that.
+std::optional<Code> refused_placement(std::string_view reason) {
+  for (std::string_view each :
+       {"budget_exceeded", "provider_overloaded", "provider_queue_full", "provider_queue_timeout", "retry_budget"})
+    if (reason == each) return Code::kOverloaded;
+  for (std::string_view each : {"placement_denied", "budget_price_unknown"})
+    if (reason == each) return Code::kDenied;
+  return std::nullopt;
+}
+
 // An attempt's account begins with the class of its error ("overloaded rate_limit_exceeded"). What a supplier's
 // credentials or names are missing is not for the caller to mend.
 Code code_of(const Response& response) {
+  if (std::optional<Code> refused = refused_placement(response.ended->error_code)) return *refused;
   std::string_view text;
   if (!response.placements.empty() && response.placements.back().ended) text = response.placements.back().ended->error;
   const std::string_view word = text.substr(0, text.find(' '));

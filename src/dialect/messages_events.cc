@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "dialect/call_arguments.h"
+#include "dialect/ended_error.h"
 #include "dialect/messages_blocks.h"
 #include "dialect/messages_citations.h"
 #include "dialect/messages_render.h"
@@ -138,7 +139,13 @@ void MessagesStream::end(std::vector<RenderedEvent>& out) {
     const bool busy = ended.error_code.contains("overloaded") || ended.error_code.contains("rate_limit");
     Writer fields;
     fields.begin_object().key("error").begin_object();
-    fields.field("type", busy ? "overloaded_error" : "api_error").field("message", words).end_object();
+    const std::optional<Error> error = ended_error(response_);
+    const bool refused = error && error->code == Code::kOverloaded;
+    fields.field("type", busy      ? "overloaded_error"
+                         : refused ? "rate_limit_error"
+                                   : "api_error")
+        .field("message", words)
+        .end_object();
     fields.key("request_id").null().end_object();
     return event("error", std::move(fields), out);
   }

@@ -415,6 +415,11 @@ TEST(MessagesRender, T20_T21_WhatBrokeOffHasNoEnding) {
   expect_same(story);
   EXPECT_EQ(story.events().back().data,
             R"({"type":"error","error":{"type":"overloaded_error","message":"Too busy."},"request_id":null})");
+  Story spent;
+  spent.deltas(message("x"))
+      .end({.status = ResponseStatus::kFailed, .error_code = "budget_exceeded", .error_message = "No room."});
+  EXPECT_EQ(spent.events().back().data,
+            R"({"type":"error","error":{"type":"rate_limit_error","message":"No room."},"request_id":null})");
 }
 
 TEST(MessagesRender, CitationsComeWithTheirText) {
