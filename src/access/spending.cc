@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace perdure {
 namespace {
@@ -139,15 +140,15 @@ Result<std::vector<std::shared_ptr<SpendingBook::Account>>> SpendingBook::fittin
     };
     Money with_held = sum->spent;
     grow(with_held, sum->held);
-    if (above(with_held)) {
+    if (above(with_held) && !planted(PlantedBug::kIgnoreBudgets)) {
       const bool spent = above(sum->spent);
       int64_t wait = spent ? (budget.window.resets_at(today) - ask.now).count() : kLookAgainMs;
       std::string when = " at " + day_text(day_of(budget.window.resets_at(today))) + "T00:00:00Z";
       return Error{.code = Code::kOverloaded,
                    .message = name() + (spent ? (budget.window.kind == BudgetWindow::Kind::kDays
-                                                   ? " has no room for this request; some may be free" + when
-                                                   : " has no room for this request; it begins anew" + when)
-                                            : " is held by requests that are running"),
+                                                     ? " has no room for this request; some may be free" + when
+                                                     : " has no room for this request; it begins anew" + when)
+                                              : " is held by requests that are running"),
                    .reason = "budget_exceeded",
                    .retry_after_ms = wait};
     }

@@ -1,5 +1,6 @@
 #include "access/spending_keeper.h"
 
+#include "base/planted.h"
 #include "model/attempt_cost.h"
 
 namespace perdure {
@@ -81,6 +82,7 @@ Task<Result<void>> SpendingKeeper::load() {
     if (!value || *value < 0) co_return damaged();
     through_ = saved_ = static_cast<uint64_t>(*value);
   }
+  if (planted(PlantedBug::kForgetSpending)) co_return co_await fold(false);
   DayNumber today = day_of(loop_.wall());
   // A clock that went back must not lose a day.
   for (DayNumber day = today - kSpendingDaysKept + 1; day <= today + 1; ++day) {

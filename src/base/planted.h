@@ -23,6 +23,8 @@ enum class PlantedBug {
   kDeafToCuts,         // "deaf-to-cuts": a withdrawal does not reach attempts that run, or are about to
   kForeignOpaque,      // "foreign-opaque": every supplier's opaque blocks are taken for anybody's
   kForgetAuthor,       // "forget-author": another model goes on, though the workload wants one author
+  kForgetSpending,     // "forget-spending": a restart forgets what was spent
+  kIgnoreBudgets,      // "ignore-budgets": an attempt is placed though its budget has no room
   kCount,
 };
 

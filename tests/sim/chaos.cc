@@ -134,8 +134,10 @@ Task<void> Operator::run(Instant until, std::function<bool()> enough) {
         narrowed_ ? widen() : narrow();
         break;
     }
+    if (scene_.rules.purses().wanted() && random_.below(2) == 0) co_await raise(false);
   }
   while (scene_.holds() && !scene_.rules.words().empty()) co_await restore(0);
+  co_await raise(true);
   widen();
 }
 
@@ -201,11 +203,22 @@ Task<void> Operator::restore(size_t which) {
 
 void Operator::write_keys_as(const std::vector<ApiKey>& keys) {
   std::vector<ApiKey> written = keys;
+  for (ApiKey& key : written) key.budgets = scene_.rules.purses().own(key.id);
   // Each version has another size: what tells the reader of a change must not depend on a file system's clock.
+  written_ = keys;
   written.front().name = std::string(1 + ++revision_ % 97, 'r');
   const std::string fresh = key_file_ + ".new";
   std::ofstream(fresh, std::ios::binary) << write_keys(written);
   CHECK(std::rename(fresh.c_str(), key_file_.c_str()) == 0, "the key file");
+}
+
+// A life that begins meanwhile reads them by itself.
+Task<void> Operator::raise(bool no_end) {
+  scene_.say("budgets are raised");
+  scene_.lives.count(FaultKind::kRaised);
+  scene_.rules.purses().raise(no_end);
+  write_keys_as(written_);
+  (void)co_await scene_.lives.call([&](Process& p) { return p.set_budgets(scene_.rules.purses().configured()); });
 }
 
 void Operator::narrow() {

@@ -34,12 +34,14 @@ class Operator {
   Task<void> withdraw();
   Task<void> restore(size_t which);
   void narrow();
-  void widen();  // every key as it was
+  Task<void> raise(bool no_end);  // budgets
+  void widen();                   // every key as it was
   void write_keys_as(const std::vector<ApiKey>& keys);
   Scene& scene_;
   std::string key_file_;
   SeededRandom random_;
   uint64_t revision_ = 0;
+  std::vector<ApiKey> written_;
   bool narrowed_ = false;
 };
 

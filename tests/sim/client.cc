@@ -60,6 +60,7 @@ void judge_answer(Scene& scene, const Errand& errand, const Prompt& prompt, bool
   if (response.status == ResponseStatus::kCompleted) {
     if (text != prompt.answer) rules.violate(about("I1: not the uncut answer"));
     if (calls != prompt.calls) rules.violate(about("I1: not the uncut answer's calls"));
+    if (errand.stored) rules.purses().seen(errand.number);
     return;
   }
   if (!prompt.answer.starts_with(text)) rules.violate(about("I1: no beginning of the uncut answer"));
@@ -131,6 +132,7 @@ void Client::renew_errand(Turn& turn) {
   uint64_t number = scene_.next_errand++;
   turn.errand = &scene_.rules.begin(number, who_);
   turn.errand->phase = Phase::kCreating;
+  turn.errand->stored = turn.stored;
   turn.request.instructions = Rules::tag(number);
 }
 
@@ -146,6 +148,8 @@ Task<void> Client::turn() {
     while (begun_only_ && turn.prompt.kind != Prompt::Kind::kSay && turn.prompt.kind != Prompt::Kind::kCount);
   }
   turn.request = request_of(turn.prompt, who_, 0, open_);
+  // More than any answer has: it says what may be expected of its price.
+  if (!turn.prompt.thinks && random_.below(4) != 0) turn.request.max_output_tokens = 400;
   turn.stored = converses_ || random_.below(8) != 0;
   if (converses_) {
     if (conversation_.empty()) co_await open_conversation(unique);
@@ -273,6 +277,10 @@ Task<bool> Client::create(Turn& turn) {
     }
     if (created) {
       const Error& error = created->error();
+      if (error.reason == "budget_exceeded") {
+        ++scene_.report.counts.short_of_money;
+        scene_.rules.purses().refused(who_, asked);
+      }
       bool denied = error.code == Code::kDenied && scene_.rules.may_be_denied(who_, asked - 1s);
       if ((error.code == Code::kInvalid || error.code == Code::kNotFound || error.code == Code::kDenied) && !denied) {
         scene_.rules.violate("a good create was refused: " + error.message + " (" + error.param + ")");

@@ -34,6 +34,14 @@ std::unique_ptr<Credential> credential_for(std::string_view dialect) {
   return header_credential("Authorization", "Bearer ", "any");
 }
 
+Price price_of(const DeploymentSetup& each) {
+  Price price;
+  price.rates.input = *Money::parse(std::to_string(each.input_price) + "e-6");
+  price.rates.output = *Money::parse(std::to_string(each.output_price) + "e-6");
+  price.version = {"2027-01-01", "the simulation"};
+  return price;
+}
+
 }  // namespace
 
 Process::Process(Machine machine, SessionLimits limits)
@@ -41,7 +49,8 @@ Process::Process(Machine machine, SessionLimits limits)
       limits_(std::move(limits)),
       writer_(machine_.loop.make_runner(3ms)),
       reader_(machine_.loop.make_runner(1ms)),
-      network_(machine_.cable) {}
+      network_(machine_.cable),
+      keeping_(machine_.loop) {}
 
 Process::~Process() = default;
 
@@ -55,8 +64,15 @@ Task<std::unique_ptr<Process>> Process::start(Machine machine, SessionLimits lim
   co_return process;
 }
 
+Task<bool> Process::set_budgets(std::vector<Budget> budgets) {
+  spending_.set_budgets(std::move(budgets));
+  co_return true;
+}
+
 void Process::wire() {
   const Setup& setup = machine_.setup;
+  machine_.rules.purses().new_life();
+  spending_.set_budgets(machine_.rules.purses().configured());
   client_ = std::make_unique<HttpClient>(machine_.loop, network_, ProxyRules{});
   for (size_t i = 0; i < setup.suppliers.size(); ++i) {
     const SupplierSetup& supplier = setup.suppliers[i];
@@ -79,6 +95,7 @@ void Process::wire() {
     deployment.weight = each.weight;
     deployment.concurrency_max = each.concurrency_max;
     deployment.queue_max = each.queue_max;
+    deployment.price = price_of(each);
     deployment.capabilities[Capability::kPrefill] = supplier.prefill ? Known::kYes : Known::kNo;
     deployments.push_back(std::move(deployment));
   }
@@ -109,11 +126,19 @@ Task<bool> Process::boot() {
   std::vector<Withdrawal> withdrawn = co_await desk_->list();
   if (dead_) co_return false;
   machine_.rules.settle(withdrawn);
+  keeper_ = std::make_unique<SpendingKeeper>(*store_, spending_, machine_.loop, Log());
+  Result<void> counted = co_await keeper_->load();
+  if (!counted.ok()) {
+    if (counted.error().code == Code::kCorrupt)
+      machine_.rules.violate("budget: what was spent cannot be read again: " + counted.error().message);
+    co_return false;
+  }
   responses_ = std::make_unique<Responses>(
       Responses::Options{.store = *store_, .lease = lease_, .master = Key256{9}, .limits = limits_, .log = {}},
       std::vector<Loop*>{&machine_.loop}, std::vector<Router*>{router_.get()});
   Result<size_t> recovered = co_await responses_->recover();
   if (!recovered.ok() || dead_) co_return false;
+  keeping_.spawn(keeper_->run());
   gateway_ = std::make_unique<Gateway>(
       machine_.loop, *responses_, *keys_, metrics_,
       []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"small", "large"}; }, readiness_,
@@ -131,6 +156,8 @@ Task<void> Process::halt() {
   if (responses_) co_await responses_->stop({machine_.loop.now()});
   if (server_) co_await server_->stop({machine_.loop.now()});
   if (gateway_) co_await gateway_->stop();
+  if (keeper_) keeper_->stop();
+  co_await keeping_.join();
 }
 
 Task<void> Process::wind_down() {
@@ -138,6 +165,7 @@ Task<void> Process::wind_down() {
   server_.reset();
   gateway_.reset();
   responses_.reset();
+  keeper_.reset();
   desk_.reset();
   router_.reset();
   guard_.reset();

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "access/key_book.h"
+#include "access/spending_keeper.h"
 #include "app/key_guard.h"
 #include "async/sim_loop.h"
+#include "async/task_group.h"
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -44,6 +46,8 @@ class Process {
   Store& store() { return *store_; }
   Lease lease() const { return lease_; }
   bool dead() const { return dead_; }
+  // The owner's configuration says other budgets.
+  Task<bool> set_budgets(std::vector<Budget> budgets);
   void break_connections() { network_.reset_all(); }
 
   // After a crash: stops what runs, without any effect that could be seen; calls into responses() come back.
@@ -63,12 +67,14 @@ class Process {
   std::vector<std::unique_ptr<Credential>> credentials_;
   std::vector<std::unique_ptr<Provider>> providers_;
   std::unique_ptr<KeyBook> keys_;
-  SpendingBook spending_;  // of no budgets
+  SpendingBook spending_;
   std::unique_ptr<KeyGuard> guard_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Store> store_;
   Lease lease_;
   std::unique_ptr<WithdrawalDesk> desk_;
+  std::unique_ptr<SpendingKeeper> keeper_;
+  TaskGroup keeping_;
   std::unique_ptr<Responses> responses_;
   Registry registry_;
   GatewayMetrics metrics_{registry_};

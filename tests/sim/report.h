@@ -22,6 +22,7 @@ enum class FaultKind : uint8_t {
   kCut,
   kRestore,
   kKeyNarrowed,
+  kRaised,  // more to spend, after a budget had run out
   // of the network, towards suppliers
   kRefused,
   kBlackHole,
@@ -82,6 +83,7 @@ struct Counts {
   int64_t sessions = 0, generations = 0, faults = 0, crashes = 0, events = 0, steps = 0;
   int64_t attempts = 0, continuations = 0;       // dispatched; of them with something to go on from
   int64_t cancelled = 0, deleted = 0, left = 0;  // answers
+  int64_t short_of_money = 0;                    // refused: a budget had no room
   int64_t honest_ends = 0;                       // failed or incomplete, where nobody could go on
   int64_t opaque_seen = 0, opaque_returned = 0;  // opaque blocks that suppliers issued, and got back
   uint64_t digest = 0;                           // of everything that happened, in order

@@ -29,6 +29,7 @@ Rules::Rules(const Setup& setup, SimLoop& loop, Report& report)
     : setup_(setup),
       loop_(loop),
       report_(report),
+      purses_(setup, loop, [this](std::string what) { violate(std::move(what)); }),
       lifted_(setup.deployments.size(), Instant::min()),
       auth_until_(setup.suppliers.size(), Instant::min()) {
   for (const ApiKey& key : setup.keys) versions_[key.id.value] = {{Instant::min(), key.permits}};
@@ -37,6 +38,7 @@ Rules::Rules(const Setup& setup, SimLoop& loop, Report& report)
 void Rules::violate(std::string what) { report_.violations.push_back(std::move(what)); }
 
 Errand& Rules::begin(uint64_t number, Identity who) {
+  whose_.emplace(number, who);
   Errand& errand = errands_[number];
   errand = {.number = number, .who = std::move(who), .begun = loop_.now(), .author = {}};
   return errand;
@@ -45,6 +47,12 @@ Errand& Rules::begin(uint64_t number, Identity who) {
 Errand* Rules::find(uint64_t number) {
   auto found = errands_.find(number);
   return found == errands_.end() ? nullptr : &found->second;
+}
+
+std::optional<Identity> Rules::whose(std::optional<uint64_t> number) const {
+  auto found = number ? whose_.find(*number) : whose_.end();
+  if (found == whose_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::optional<uint64_t> Rules::number_in(std::string_view text) {
@@ -120,6 +128,7 @@ void Rules::heard_from(size_t deployment) {
 }
 
 bool Rules::may_have_been_stranded(const Errand& errand) const {
+  if (purses_.may_be_short(errand.who, errand.begun)) return true;
   const Workload& workload = setup_.workload_of(errand.who);
   Instant now = loop_.now();
   for (size_t i = 0; i < setup_.deployments.size(); ++i) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async/sim_loop.h"
+#include "purses.h"
 #include "report.h"
 #include "routing/withdrawal.h"
 #include "setup.h"
@@ -26,6 +27,7 @@ struct Errand {
   Phase phase = Phase::kIdle;
   std::string author;  // logical model of the attempt that may have written what is held
   int64_t attempts = 0;
+  bool stored = false;  // its answer
 };
 
 class Rules {
@@ -40,16 +42,21 @@ class Rules {
   static std::string tag(uint64_t number) { return "This is errand " + std::to_string(number) + "."; }
   static std::optional<uint64_t> number_in(std::string_view text);
 
+  // Whose it was, also after its end.
+  std::optional<Identity> whose(std::optional<uint64_t> number) const;
+  Purses& purses() { return purses_; }
+
   // --- I4
   // An attempt goes out now: `held`, whether it goes on with something. Reports what is certainly forbidden.
   void dispatched(std::optional<uint64_t> errand, size_t supplier, const std::string& upstream_model, bool held);
   // Pieces have come of an attempt that is running.
   void heard_from(size_t deployment);
   // Whether at some moment since then, each deployment that fits may have been unable to serve: withdrawn, refusing the
-  // credential, or not the key's. Then an answer may have ended early, honestly.
+  // credential, not the key's, or beyond a budget. Then an answer may have ended early, honestly.
   bool may_have_been_stranded(const Errand& errand) const;
   bool may_be_denied(const Identity& who, Instant since) const;  // by its key alone
   size_t deployment_of(size_t supplier, const std::string& upstream_model) const;
+  bool known(size_t deployment) const { return deployment < setup_.deployments.size(); }
 
   // --- what the operator does. A target has one word at a time.
   struct Word {
@@ -86,7 +93,9 @@ class Rules {
   const Setup& setup_;
   SimLoop& loop_;
   Report& report_;
+  Purses purses_;
   std::map<uint64_t, Errand> errands_;
+  std::map<uint64_t, Identity> whose_;
   std::vector<Word> words_;
   std::vector<Instant> lifted_;                           // by deployment: when it was last given back
   std::vector<Instant> auth_until_;                       // by supplier

@@ -102,11 +102,13 @@ Setup draw_setup(uint64_t seed) {
         deployment.concurrency_max = 1 + static_cast<uint32_t>(random.below(6));
         deployment.queue_max = static_cast<uint32_t>(random.below(30));
       }
+      deployment.output_price *= 1 + static_cast<int64_t>(random.below(3));
       setup.deployments.push_back(std::move(deployment));
     }
   }
   static constexpr RoutingPolicy kPolicies[] = {RoutingPolicy::kPriority, RoutingPolicy::kWeighted,
-                                                RoutingPolicy::kLeastLatency, RoutingPolicy::kLeastLoaded};
+                                                RoutingPolicy::kLeastLatency, RoutingPolicy::kLeastLoaded,
+                                                RoutingPolicy::kLeastCost};
   auto workload = [&](std::string name) {
     Workload out{.name = std::move(name)};
     out.policy = kPolicies[random.below(std::size(kPolicies))];
@@ -138,6 +140,27 @@ Setup draw_setup(uint64_t seed) {
                 key("key_author", "free", {.models = {}, .parties = {"Acme", "Opus"}, .regions = {}}),
                 key("key_ends", "free"),
                 key("key_restarts", "free")};
+  // Small enough to run out now and then, and large enough for the dearest attempt that there may be.
+  auto amount = [&] { return 400'000 + static_cast<int64_t>(random.below(600'000)); };
+  const Budget monthly{.name = {}, .amount = {}, .window = {.kind = BudgetWindow::Kind::kMonth}};
+  if (random.below(2) == 0) {
+    BudgetSetup tenants{.budget = monthly, .of_key = {}, .amount = amount()};
+    tenants.budget.name = "tenants";
+    tenants.budget.per = Budget::Per::kTenant;
+    tenants.budget.tenants = {"eu", "choosy"};
+    setup.budgets.push_back(std::move(tenants));
+  }
+  if (random.below(2) == 0) {
+    BudgetSetup keys{.budget = monthly, .of_key = {}, .amount = amount()};
+    keys.budget.name = "keys";
+    keys.budget.per = Budget::Per::kKey;
+    keys.budget.keys = {"key_small", "key_choosy"};
+    setup.budgets.push_back(std::move(keys));
+  }
+  if (random.below(2) == 0) {
+    setup.budgets.push_back({.budget = monthly, .of_key = "key_us", .amount = amount()});
+    setup.budgets.back().budget.name = "own";
+  }
   return setup;
 }
 

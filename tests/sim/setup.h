@@ -26,6 +26,13 @@ struct DeploymentSetup {
   size_t supplier = 0;
   int priority = 0;
   uint32_t weight = 1, concurrency_max = 0, queue_max = 0;
+  int64_t input_price = 1, output_price = 100;  // millionths of a dollar a token
+};
+
+struct BudgetSetup {
+  Budget budget;       // without its amount
+  std::string of_key;  // its own; empty: one of the configuration
+  int64_t amount = 0;  // millionths of a dollar, in the beginning; and what the owner puts to it at a time
 };
 
 // Who a client is.
@@ -42,6 +49,7 @@ struct Setup {
   std::vector<DeploymentSetup> deployments;
   std::vector<Workload> workloads;  // in order; the last one is "default"
   std::vector<ApiKey> keys;
+  std::vector<BudgetSetup> budgets;
 
   const ApiKey& key_of(const KeyId& id) const;
   // The first one whose conditions are met: the owner's reading, written anew here.

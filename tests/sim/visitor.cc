@@ -125,6 +125,7 @@ Task<void> Visitor::visit() {
     const uint64_t number = scene_.next_errand++;
     visit.errand = &scene_.rules.begin(number, who_);
     visit.errand->phase = Phase::kCreating;
+    visit.errand->stored = visit.stored;
     visit.body = body_in(visit.api, visit.prompt, who_, number, visit.stored);
   };
   begin();
@@ -167,6 +168,12 @@ Task<bool> Visitor::refused(Visit& visit, HttpAnswer& answer) {
                       document->root()["error"]["type"].is_string() &&
                       (visit.api != "messages" || document->root()["type"].text() == "error");
   if (!shaped) scene_.rules.violate("I6: an error that no " + visit.api + " client understands: " + *body);
+  if (body->find("budget_exceeded") != std::string::npos) {
+    ++scene_.report.counts.short_of_money;
+    scene_.rules.purses().refused(who_, since);
+    if (answer.status != 429)
+      scene_.rules.violate("a budget without room was told with " + std::to_string(answer.status) + ": " + *body);
+  }
   const bool passing = answer.status == 429 || answer.status >= 500;
   const bool denied = (answer.status == 403 || answer.status == 401) && scene_.rules.may_be_denied(who_, since);
   // Where the answer exists and has failed before its first word, that is what its ending says.

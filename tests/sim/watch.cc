@@ -3,15 +3,58 @@
 namespace perdure::sim {
 namespace {
 
+// What the judge of budgets is told when the attempt is over, however it ends.
+class Bill {
+ public:
+  Bill(Purses& purses, uint64_t attempt, const bool& dead) : purses_(&purses), attempt_(attempt), dead_(&dead) {}
+  Bill(Bill&& other) noexcept
+      : purses_(std::exchange(other.purses_, nullptr)),
+        attempt_(other.attempt_),
+        dead_(other.dead_),
+        usage_(other.usage_),
+        heard_bytes_(other.heard_bytes_),
+        finished_(other.finished_) {}
+  Bill& operator=(Bill&&) = delete;
+  ~Bill() {
+    if (purses_ == nullptr) return;
+    Purses::End end{.usage = {}, .dead = *dead_};
+    end.heard_tokens = std::max(heard_bytes_ / 4 + 1, usage_.output_tokens);
+    if (finished_ && usage_.known) end.usage = usage_;
+    purses_->ended(attempt_, end);
+  }
+  void heard(std::span<const Piece> pieces, bool over) {
+    for (const Piece& piece : pieces) {
+      heard_bytes_ += static_cast<int64_t>(piece.text.size());
+      if (piece.kind == Piece::Kind::kUsage) usage_ = piece.usage;
+      if (piece.kind == Piece::Kind::kFinish) finished_ = true;
+    }
+    finished_ = finished_ || over;
+  }
+
+ private:
+  Purses* purses_;
+  uint64_t attempt_;
+  const bool* dead_;
+  Usage usage_;
+  int64_t heard_bytes_ = 0;
+  bool finished_ = false;
+};
+
 class WatchedAnswer final : public UpstreamAnswer {
  public:
   WatchedAnswer(std::unique_ptr<UpstreamAnswer> real, size_t supplier, size_t deployment, Rules& rules,
-                const bool& dead)
-      : real_(std::move(real)), supplier_(supplier), deployment_(deployment), rules_(rules), dead_(dead) {}
+                const bool& dead, std::optional<Bill> bill)
+      : real_(std::move(real)),
+        supplier_(supplier),
+        deployment_(deployment),
+        rules_(rules),
+        dead_(dead),
+        bill_(std::move(bill)) {}
   Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) override {
     size_t before = out.size();
     Result<bool> more = co_await real_->next(out, deadline);
     if (out.size() > before && !dead_) rules_.heard_from(deployment_);
+    if (bill_) bill_->heard(std::span(out).subspan(before), more.ok() && !*more);
     for (size_t i = before; i < out.size(); ++i)
       if (out[i].kind == Piece::Kind::kOpaque) rules_.issued(supplier_, out[i].text);
     co_return more;
@@ -22,6 +65,7 @@ class WatchedAnswer final : public UpstreamAnswer {
   size_t supplier_, deployment_;
   Rules& rules_;
   const bool& dead_;
+  std::optional<Bill> bill_;
 };
 
 // Passes everything on; knows whose reply it is and sees how it is refused.
@@ -96,6 +140,25 @@ std::optional<uint64_t> errand_of(const UpstreamCall& call) {
   return number;
 }
 
+// Whose it is for those who count money: a compaction's summary has the words of its answer within what it sums up.
+std::optional<Identity> payer_of(const UpstreamCall& call, const Rules& rules, std::optional<uint64_t> number) {
+  for (const Item& item : call.context)
+    for (const Part& part : item.content)
+      if (!number) number = Rules::number_in(part.text);
+  return rules.whose(number);
+}
+
+constexpr int64_t kInputBesides = 1000;  // tools, formats and the words that a dialect puts around
+
+int64_t input_most(const UpstreamCall& call) {
+  size_t bytes = call.held.size() + call.ask.size();
+  for (const Item& item : call.context) {
+    bytes += item.arguments.size() + item.output.size() + 100;
+    for (const Part& part : item.content) bytes += part.text.size();
+  }
+  return kInputBesides + static_cast<int64_t>(bytes);
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall call, Deadline deadline,
@@ -103,14 +166,30 @@ Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall
   std::optional<uint64_t> errand = errand_of(call);
   if (!dead_) rules_.dispatched(errand, supplier_, call.model, !call.held.empty());
   size_t deployment = rules_.deployment_of(supplier_, call.model);
+  std::optional<Bill> bill;
+  if (!dead_ && rules_.known(deployment)) {
+    const Purses::Attempt attempt{.errand = errand,
+                                  .deployment = deployment,
+                                  .input_most = input_most(call),
+                                  .output_limit = call.request.max_output_tokens};
+    bill.emplace(rules_.purses(), rules_.purses().dispatched(payer_of(call, rules_, errand), attempt), dead_);
+  }
   CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await real_->open(std::move(call), deadline, cancel));
   co_return std::unique_ptr<UpstreamAnswer>(
-      std::make_unique<WatchedAnswer>(std::move(answer), supplier_, deployment, rules_, dead_));
+      std::make_unique<WatchedAnswer>(std::move(answer), supplier_, deployment, rules_, dead_, std::move(bill)));
 }
 
 Task<Result<std::unique_ptr<HttpAnswer>>> WatchedProvider::relay(RelayCall call, Deadline deadline,
                                                                  Cancellation& cancel) {
-  if (!dead_) rules_.dispatched(Rules::number_in(call.body), supplier_, call.model, false);
+  std::optional<uint64_t> errand = Rules::number_in(call.body);
+  size_t deployment = rules_.deployment_of(supplier_, call.model);
+  if (!dead_) rules_.dispatched(errand, supplier_, call.model, false);
+  if (!dead_ && rules_.known(deployment))
+    rules_.purses().dispatched(rules_.whose(errand), {.errand = errand,
+                                                      .deployment = deployment,
+                                                      .input_most = static_cast<int64_t>(call.body.size()),
+                                                      .output_limit = {},
+                                                      .relayed = true});
   co_return co_await real_->relay(std::move(call), deadline, cancel);
 }
 
