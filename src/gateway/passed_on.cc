@@ -28,7 +28,57 @@ std::string with_number(const std::string& data, std::string_view name, int64_t 
 
 }  // namespace
 
+// Items and parts that begin or end: few of the frames.
+void PassedOn::note_items(std::string_view events) {
+  while (!events.empty()) {
+    const size_t end = events.find('\n');
+    const std::string_view line = events.substr(0, end);
+    events.remove_prefix(end == std::string_view::npos ? events.size() : end + 1);
+    if (!line.starts_with("data:") || (!line.contains("output_item.") && !line.contains("_part."))) continue;
+    Result<json::Document> frame = json::Document::parse(std::string(line.substr(5)));
+    if (frame.ok()) note_item(frame->root());
+  }
+}
+
+void PassedOn::note_item(json::Value frame) {
+  const std::string_view type = frame["type"].text();
+  if (type == "response.output_item.added" || type == "response.output_item.done") {
+    json::Value item = frame["item"];
+    const std::string_view id = item["id"].text();
+    const bool known = !items_.empty() && !items_.back().ended && items_.back().id == id;
+    if (!known) {
+      if (!items_.empty()) items_.back().ended = true;
+      const bool reasoning = item["type"].text() == "reasoning";
+      items_.push_back({.kind = reasoning ? ItemKind::kReasoning : ItemKind::kMessage,
+                        .id = std::string(id),
+                        .phase = std::string(item["phase"].text())});
+    }
+    if (!type.ends_with("done")) return;
+    SeenItem& seen = items_.back();
+    seen.ended = true;
+    seen.sealed = !item["encrypted_content"].text().empty();
+    for (const char* list : {"content", "summary"})
+      for (json::Value part : item[list].elements())
+        seen.text_bytes += part["text"].text().size() + part["refusal"].text().size();
+    return;
+  }
+  if (items_.empty() || items_.back().ended) return;
+  SeenItem& seen = items_.back();
+  if (type == "response.content_part.added" || type == "response.reasoning_summary_part.added") {
+    const std::string_view part = frame["part"]["type"].text();
+    ++seen.parts;
+    seen.part_open = true;
+    seen.part = part == "refusal"                   ? PartKind::kRefusal
+                : part == "summary_text"            ? PartKind::kSummaryText
+                : seen.kind == ItemKind::kReasoning ? PartKind::kReasoningText
+                                                    : PartKind::kOutputText;
+  } else if (type == "response.content_part.done" || type == "response.reasoning_summary_part.done") {
+    seen.part_open = false;
+  }
+}
+
 void PassedOn::note(std::string_view events) {
+  if (dialect_ == ClientDialect::kResponses) note_items(events);
   if (dialect_ == ClientDialect::kChat && !role_) role_ = events.contains(R"("role":)");
   // From behind, line by line; a frame's data is one line with every supplier that is known.
   for (size_t end = events.size(); end > 0;) {
@@ -51,10 +101,7 @@ bool PassedOn::note_frame(json::Value frame) {
     begun_ = true;
     const auto next = static_cast<uint64_t>(std::max<int64_t>(frame["sequence_number"].integer().value_or(-1), -1) + 1);
     next_sequence_ = std::max(next_sequence_, next);
-    std::string_view id = frame["item_id"].text();
-    if (id.empty()) id = frame["item"]["id"].text();
-    if (!id.empty()) item_ = id;
-    return !id.empty() || frame["type"].text() == "response.created";
+    return next > 0;
   }
   const std::string_view type = frame["type"].text();
   if (!type.starts_with("content_block_")) {

@@ -10,7 +10,7 @@
 #include "dialect/responses_render.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
-#include "generation/answer_builder.h"
+#include "gateway/relayed_items.h"
 #include "session/ledger_line.h"
 #include "wire/sse.h"
 
@@ -129,26 +129,16 @@ Task<void> Gateway::write_ledger() {
 
 // Another author goes on from what was heard. Nothing: it cannot be gone on with.
 Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts) {
-  if (heard.calls || heard.refusal || heard.finished || (heard.text.empty() && !heard.reasoning.empty()))
-    co_return false;
+  // Of calls the client has parts that nobody can take back; of an answer that was whole only the end is missing, and
+  // nobody but its supplier may give that.
+  if (heard.calls || heard.finished) co_return false;
   Result<Request> request = turn.read(turn.input.body);
   if (!request.ok()) co_return false;
   std::unique_ptr<ClientStream> stream = turn.stream();
   FrameSink sink(*stream, turn.passed, x.reply, loop_);
-  AnswerBuilder builder(*request, {}, 0, loop_.random());
-  builder.begin_attempt(false);
-  std::vector<Piece> pieces;
-  if (!heard.reasoning.empty()) pieces.push_back({.kind = Piece::Kind::kReasoning, .text = heard.reasoning});
-  if (!heard.text.empty()) pieces.push_back({.kind = Piece::Kind::kText, .text = heard.text});
-  Result<std::vector<Delta>> held = builder.add(pieces);
-  if (!held.ok()) co_return false;
-  // The item goes on under the id that the client knows.
-  for (Delta& delta : *held) {
-    if (delta.kind == Delta::Kind::kItemBegin && delta.item.kind == ItemKind::kMessage && !turn.passed.item().empty())
-      delta.item.id = turn.passed.item();
-  }
+  std::vector<Delta> held = relayed_items(heard.said, turn.passed.items(), loop_.random());
   AnswerItems items;
-  if (!items.apply(*held).ok()) co_return false;
+  if (!items.apply(held).ok()) co_return false;
   ResponseId id(heard.id.empty() ? make_id(loop_.random(), "resp_") : heard.id);
   Record created{.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}};
   if (!turn.passed.begun()) {
@@ -160,18 +150,20 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
     RelayedAttempt first = attempts.back();
     first.started.number = first.ended.number = 1;
     if (folded.ok()) folded = sink.seen({.body = first.started});
-    if (folded.ok() && !held->empty()) folded = sink.seen({.body = Deltas{*std::move(held)}});
+    if (folded.ok() && !held.empty()) folded = sink.seen({.body = Deltas{std::move(held)}});
     if (folded.ok()) folded = sink.seen({.body = first.ended});
     if (!folded.ok()) co_return false;
   }
   GenerationInput input{.request = &*request, .traffic = turn.input.traffic, .context = request->input};
+  const bool shown = !items.items().empty();
   input.held = std::move(items);
-  input.held_tokens = static_cast<int64_t>(heard.text.size() / 4);
+  input.held_tokens = static_cast<int64_t>(heard.text_bytes / 4);
+  input.broke_off = true;
   input.attempts = turn.passed.begun() ? 1 : 0;
   input.usage = heard.usage;
   // Whoever wrote what was shown; with `one_author` nobody else goes on.
   const std::string& stand_in = attempts.back().started.stand_in;
-  if (!heard.text.empty()) input.author = stand_in.empty() ? request->model : stand_in;
+  if (shown) input.author = stand_in.empty() ? request->model : stand_in;
   input.traceparent = turn.input.traceparent;
   bool halt = false;
   std::optional<ResponseEnded> ended = co_await generate(std::move(input), *options_.router, sink, loop_,

@@ -31,7 +31,7 @@ class Run {
     // A server that crashed between the last deltas and the ending had everything already: asking again would add to
     // it.
     if (input_.finished) co_return end_as(finish_of(*input_.finished), input_.finished->stop_sequence);
-    if (builder_.closed()) {
+    if (builder_.closed() && !input_.broke_off) {
       bool cut_short = builder_.answer().items().back().status == ItemStatus::kIncomplete;
       co_return cut_short ? end(ResponseStatus::kIncomplete, "interrupted") : end(ResponseStatus::kCompleted);
     }

@@ -49,6 +49,7 @@ struct GenerationInput {
   std::vector<Item> context;             // history and input, in order
   AnswerItems held;                      // what an earlier run has handed to the sink
   int64_t held_tokens = 0;               // deltas of text in it: the measure of what is left of max_output_tokens
+  bool broke_off = false;                // nobody said that `held` is whole, although its last item may have ended
   int64_t attempts = 0;                  // how many there were
   Usage usage;                           // of those attempts
   std::string author;                    // logical model of the one that was the first to show something of `held`

@@ -20,6 +20,13 @@ Error nobody_embeds(std::string_view model) {
           "model_not_supported"};
 }
 
+std::string Heard::text() const {
+  std::string out;
+  for (const Piece& piece : said)
+    if (piece.kind == Piece::Kind::kText || piece.kind == Piece::Kind::kRefusal) out += piece.text;
+  return out;
+}
+
 size_t end_of_events(std::string_view bytes) {
   for (size_t at = bytes.size(); at > 1; --at) {
     size_t line = bytes.rfind('\n', at - 1);
@@ -77,14 +84,15 @@ void Relay::listen(const std::vector<Piece>& pieces) {
         heard_.model = piece.model;
         break;
       case Piece::Kind::kRefusal:
-        heard_.refusal = true;
-        [[fallthrough]];
       case Piece::Kind::kText:
-        heard_.text += piece.text;
-        break;
+        heard_.text_bytes += piece.text.size();
+        [[fallthrough]];
       case Piece::Kind::kReasoning:
       case Piece::Kind::kSummary:
-        heard_.reasoning += piece.text;
+        if (!heard_.said.empty() && heard_.said.back().kind == piece.kind && heard_.said.back().index == piece.index)
+          heard_.said.back().text += piece.text;
+        else
+          heard_.said.push_back(piece);
         break;
       case Piece::Kind::kToolCall:
       case Piece::Kind::kToolArguments:
@@ -101,6 +109,7 @@ void Relay::listen(const std::vector<Piece>& pieces) {
       case Piece::Kind::kMessage:
       case Piece::Kind::kOpaque:
       case Piece::Kind::kAnnotation:
+        heard_.said.push_back(piece);
         break;
     }
   }

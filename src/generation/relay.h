@@ -45,14 +45,15 @@ struct RelayedAttempt {
 
 // What was passed on so far, as far as another author needs to know it.
 struct Heard {
-  std::string text, reasoning;
-  bool refusal = false;  // the text is one
-  bool calls = false;    // tool calls were begun: nobody else can go on with those
+  std::vector<Piece> said;  // all but calls, in order; pieces of one kind are put together
+  size_t text_bytes = 0;    // of messages
+  bool calls = false;       // tool calls were begun: nobody else can go on with those
   bool finished = false;
   std::string id, model;  // as the supplier named them
   std::string finish_reason;
   Finish finish = Finish::kNone;
   Usage usage;
+  std::string text() const;  // of messages
 };
 
 class Relay {

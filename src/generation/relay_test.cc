@@ -148,7 +148,7 @@ TEST_F(RelayTest, AStreamIsPassedOnByteForByteAndHeard) {
   EXPECT_EQ(out.bytes, joined(frames()));
   ASSERT_EQ(supplier.asked.size(), 1u);
   EXPECT_EQ(supplier.asked[0], asked.body);
-  EXPECT_EQ(out.heard.text, "Seven ships");
+  EXPECT_EQ(out.heard.text(), "Seven ships");
   EXPECT_EQ(out.heard.id, "chatcmpl-1");
   ASSERT_EQ(out.attempts.size(), 1u);
   EXPECT_EQ(out.attempts[0].ended.outcome, "completed");
@@ -180,7 +180,7 @@ TEST_F(RelayTest, ACutStreamSaysWhatWasHeard) {
   Relayed out = loop.run(relay_once(asked));
   EXPECT_FALSE(out.whole);
   EXPECT_EQ(out.bytes, frames()[0]);
-  EXPECT_EQ(out.heard.text, "Seven ");
+  EXPECT_EQ(out.heard.text(), "Seven ");
   EXPECT_FALSE(out.heard.finished);
   ASSERT_EQ(out.attempts.size(), 1u);
   EXPECT_EQ(out.attempts[0].ended.outcome, "cut");

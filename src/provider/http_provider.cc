@@ -10,10 +10,30 @@ namespace {
 constexpr size_t kErrorBodyMax = 64 << 10;
 constexpr size_t kWholeAnswerMax = 64 << 20;
 
+// Says whose the opaque blocks are.
+class SealedParser final : public AnswerParser {
+ public:
+  SealedParser(std::unique_ptr<AnswerParser> parser, std::string issuer)
+      : parser_(std::move(parser)), issuer_(std::move(issuer)) {}
+  Result<void> feed(std::string_view bytes, std::vector<Piece>& out) override {
+    const size_t from = out.size();
+    Result<void> fed = parser_->feed(bytes, out);
+    for (size_t i = from; i < out.size(); ++i)
+      if (out[i].kind == Piece::Kind::kOpaque) out[i].issuer = issuer_;
+    return fed;
+  }
+  Result<void> end() override { return parser_->end(); }
+  bool done() const override { return parser_->done(); }
+
+ private:
+  std::unique_ptr<AnswerParser> parser_;
+  std::string issuer_;
+};
+
 class StreamedAnswer final : public UpstreamAnswer {
  public:
-  StreamedAnswer(std::unique_ptr<HttpAnswer> http, std::unique_ptr<AnswerParser> parser, std::string issuer)
-      : http_(std::move(http)), parser_(std::move(parser)), issuer_(std::move(issuer)) {}
+  StreamedAnswer(std::unique_ptr<HttpAnswer> http, std::unique_ptr<AnswerParser> parser)
+      : http_(std::move(http)), parser_(std::move(parser)) {}
 
   Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) override {
     while (!parser_->done()) {
@@ -23,8 +43,6 @@ class StreamedAnswer final : public UpstreamAnswer {
       if (!bytes_.empty()) {
         size_t before = out.size();
         Result<void> fed = parser_->feed(bytes_, out);
-        for (size_t i = before; i < out.size(); ++i)
-          if (out[i].kind == Piece::Kind::kOpaque) out[i].issuer = issuer_;
         if (!fed.ok()) co_return std::move(fed).error();
         if (out.size() > before) co_return true;
       }
@@ -42,7 +60,6 @@ class StreamedAnswer final : public UpstreamAnswer {
  private:
   std::unique_ptr<HttpAnswer> http_;
   std::unique_ptr<AnswerParser> parser_;
-  std::string issuer_;
   std::string bytes_;
 };
 
@@ -117,7 +134,9 @@ class HttpProvider final : public Provider {
     note_refusal(*answer);
     co_return std::move(answer);
   }
-  std::unique_ptr<AnswerParser> stream_parser() const override { return dialect_->stream_parser(); }
+  std::unique_ptr<AnswerParser> stream_parser() const override {
+    return std::make_unique<SealedParser>(dialect_->stream_parser(), options_.issuer);
+  }
   Result<std::vector<Piece>> parse_answer(std::string body) const override {
     return dialect_->parse_answer(std::move(body));
   }
@@ -139,8 +158,7 @@ class HttpProvider final : public Provider {
           if (piece.kind == Piece::Kind::kOpaque) piece.issuer = options_.issuer;
         co_return std::unique_ptr<UpstreamAnswer>(std::make_unique<WholeAnswer>(std::move(pieces)));
       }
-      co_return std::unique_ptr<UpstreamAnswer>(
-          std::make_unique<StreamedAnswer>(std::move(answer), dialect_->stream_parser(), options_.issuer));
+      co_return std::unique_ptr<UpstreamAnswer>(std::make_unique<StreamedAnswer>(std::move(answer), stream_parser()));
     }
     std::string retry_after(answer->headers.get("retry-after"));
     int status = answer->status;
