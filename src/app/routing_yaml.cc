@@ -1,12 +1,14 @@
 #include "app/routing_yaml.h"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 
 namespace perdure {
 namespace {
 
 constexpr uint64_t kTokensMost = 1'000'000'000;
+constexpr size_t kWordsMax = 2000;
 
 using Check = std::function<void(const YAML::Node&, const std::string&, const std::string&)>;
 
@@ -127,7 +129,10 @@ class WorkloadReader {
     read_names(problems_, fields, "parties", out.parties, known(names_.parties, "no deployment is of the party "));
     read_names(problems_, fields, "parties_denied", out.parties_denied,
                known(names_.parties, "no deployment is of the party "));
-    read_duration(fields, "hedge_after", out.hedge_after);
+    read_hedge(fields, out);
+    fields.text("continuation_words", out.continuation_words);
+    if (out.continuation_words.size() > kWordsMax)
+      problems_.add(node, fields.at("continuation_words"), "must be at most 2000 bytes");
     read_duration(fields, "deadline", out.deadline);
     read_retry(YamlFields(problems_, fields.take("retry"), fields.at("retry")), out.retry);
     fields.finish();
@@ -170,6 +175,28 @@ class WorkloadReader {
       return problems_.add(node, path, "stands here twice");
     known_model()(node, path, other);
     rule.others.push_back(other);
+  }
+
+  // A time, or a percentile of the times that a deployment has taken of late: p95.
+  static void read_hedge(YamlFields& fields, Workload& out) {
+    struct Hedge {
+      Duration after{};
+      int percentile = 0;
+    } hedge;
+    fields.parsed("hedge_after", hedge, [](const std::string& word) -> Result<Hedge> {
+      if (!word.starts_with('p')) {
+        TRY(Duration after, parse_duration(word));
+        if (after <= Duration::zero()) return Error{Code::kInvalid, "must be longer than nothing"};
+        return Hedge{.after = after};
+      }
+      int percent = 0;
+      auto [end, error] = std::from_chars(word.data() + 1, word.data() + word.size(), percent);
+      if (error != std::errc() || end != word.data() + word.size() || percent < 50 || percent > 99)
+        return Error{Code::kInvalid, "must be a duration like 2s, or a percentile from p50 to p99"};
+      return Hedge{.percentile = percent};
+    });
+    if (hedge.after > Duration::zero()) out.hedge_after = hedge.after;
+    out.hedge_percentile = hedge.percentile;
   }
 
   static void read_duration(YamlFields& fields, std::string_view key, std::optional<Duration>& out) {

@@ -136,6 +136,7 @@ workloads:
     parties: [Microsoft]
     parties_denied: [Acme]
     hedge_after: 2s
+    continuation_words: Go on.
     deadline: 5m
     retry: {percent: 50, per_second: 1}
   - name: rest
@@ -168,6 +169,7 @@ workloads:
   EXPECT_THAT(support.parties, ElementsAre("Microsoft"));
   EXPECT_THAT(support.parties_denied, ElementsAre("Acme"));
   EXPECT_EQ(support.hedge_after, 2s);
+  EXPECT_EQ(support.continuation_words, "Go on.");
   EXPECT_EQ(support.deadline, 5min);
   EXPECT_DOUBLE_EQ(support.retry.ratio, 0.5);
   EXPECT_DOUBLE_EQ(support.retry.per_second, 1);

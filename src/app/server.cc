@@ -19,6 +19,7 @@
 #include "async/epoll_loop.h"
 #include "async/job_runner.h"
 #include "gateway/gateway.h"
+#include "gateway/lost_replies.h"
 #include "http/socket_network.h"
 #include "routing/withdrawal_desk.h"
 #include "store/sqlite/sqlite_store.h"
@@ -71,9 +72,12 @@ struct Server::Impl {
         levels(std::move(l)),
         log(levels),
         metrics(registry),
+        generation(registry),
         reloads{&registry.counter("perdure_config_reloads_total", "Configurations read again on SIGHUP.",
                                   "outcome=\"applied\""),
-                &registry.counter("perdure_config_reloads_total", "", "outcome=\"refused\"")} {}
+                &registry.counter("perdure_config_reloads_total", "", "outcome=\"refused\"")} {
+    config.session.generation.metrics = &generation;
+  }
 
   Config config;                          // to start with
   std::shared_ptr<const Config> current;  // on the first loop; each loop's objects have what they need of it
@@ -83,6 +87,7 @@ struct Server::Impl {
   Log log;
   Registry registry;
   GatewayMetrics metrics;
+  GenerationMetrics generation;
   Counter* reloads[2];  // applied, refused
   std::atomic<Readiness> readiness{Readiness::kStarting};
   Signals signals;
@@ -95,6 +100,7 @@ struct Server::Impl {
   std::unique_ptr<WithdrawalDesk> desk;
   std::unique_ptr<SpendingKeeper> keeper;
   std::unique_ptr<TaskGroup> background;
+  LostReplies lost_replies;
   std::unique_ptr<Responses> responses;
   std::optional<Key256> master;
   Key256 head{};
@@ -212,6 +218,7 @@ struct Server::Impl {
   // One loop after another, so that what they share is touched by one at a time.
   Task<void> reload(Config wanted) {
     std::vector<std::string> waiting = keep_what_needs_a_restart(*current, wanted);
+    wanted.session.generation.metrics = &generation;
     co_await find_providers(wanted);
     scorecards = load_scorecards(wanted.data);
     lay_over(wanted.providers, scorecards);
@@ -263,7 +270,8 @@ struct Server::Impl {
                          .router = core.router.get(),
                          .generation = &core.generation,
                          .desk = desk.get(),
-                         .spending = &spending},
+                         .spending = &spending,
+                         .lost_replies = &lost_replies},
           log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);
       co_await call_on(core.loop, [&core]() -> Task<bool> {

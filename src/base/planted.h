@@ -25,6 +25,7 @@ enum class PlantedBug {
   kForgetAuthor,       // "forget-author": another model goes on, though the workload wants one author
   kForgetSpending,     // "forget-spending": a restart forgets what was spent
   kIgnoreBudgets,      // "ignore-budgets": an attempt is placed though its budget has no room
+  kLostRemainder,      // "lost-remainder": a continuation loses its first byte
   kCount,
 };
 

@@ -89,20 +89,38 @@ void show_response(json::Value root, const std::string& cost) {
   }
 }
 
+// "0-145, call 0-12": characters of each output item.
+std::string written(json::Value wrote) {
+  std::string out;
+  for (json::Value range : wrote.elements()) {
+    std::string_view type = range["type"].text();
+    out += out.empty() ? "" : ", ";
+    out += type == "message" ? "" : type == "function_call" ? "call " : std::string(type) + " ";
+    out += std::to_string(range["from_character"].integer().value_or(0)) + "-" +
+           std::to_string(range["to_character"].integer().value_or(0));
+  }
+  return out.empty() ? "-" : out;
+}
+
 void show_placements(json::Value root) {
-  Table table({"ATTEMPT", "PROVIDER", "MODEL", "FROM BYTE", "OUTCOME", "STATUS", "TRIMMED", "TOKENS", "COST", "ERROR"});
+  Table table(
+      {"ATTEMPT", "PROVIDER", "MODEL", "WROTE", "SEAM", "OUTCOME", "STATUS", "TRIMMED", "TOKENS", "COST", "ERROR"});
   auto number = [](json::Value value) {
     return value.absent() ? std::string("-") : std::to_string(value.integer().value_or(0));
   };
   for (json::Value p : root["placements"].elements()) {
-    std::string outcome(p["outcome"].text());
-    table.row({number(p["attempt"]) + (p["continuation"].boolean() == true ? " (goes on)" : ""),
-               std::string(p["provider"].text()), std::string(p["model"].text()), number(p["output_from_bytes"]),
-               outcome.empty() ? "running" : outcome, number(p["upstream_status"]), number(p["trimmed_bytes"]),
-               number(p["usage"]["output_tokens"]), shown_cost(p["cost"]), std::string(p["error"].text())});
+    std::string outcome(p["outcome"].text()), how, seam(p["seam"].text());
+    if (p["continuation"].boolean() == true) how = " (goes on)";
+    if (!p["beside"].absent()) how = " (beside " + number(p["beside"]) + ")";
+    table.row({number(p["attempt"]) + how, std::string(p["provider"].text()), std::string(p["model"].text()),
+               written(p["wrote"]), seam.empty() ? "-" : seam, outcome.empty() ? "running" : outcome,
+               number(p["upstream_status"]), number(p["trimmed_bytes"]), number(p["usage"]["output_tokens"]),
+               shown_cost(p["cost"]), std::string(p["error"].text())});
   }
-  print(table.text());
-  print("\ncost " + shown_total(root["cost"]) + "\n");
+  print(table.text() + "\n");
+  for (json::Value p : root["placements"].elements())
+    print(number(p["attempt"]) + ": " + std::string(p["reason"].text()) + "\n");
+  print("cost " + shown_total(root["cost"]) + "\n");
 }
 
 int show(Client& client, const Options& options, const std::string& id) {

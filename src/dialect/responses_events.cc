@@ -58,16 +58,23 @@ void EventRenderer::event(std::string_view type, json::Writer fields, std::vecto
   out.push_back(std::move(event));
 }
 
-// Who goes on from where: for clients that asked to be told (include: ["x_perdure.seam"]).
-void EventRenderer::seam(std::vector<RenderedEvent>& out) {
+// Where the author changes, for clients that asked to be told (include: ["x_perdure.seam"]). Attempts that wrote
+// nothing (they failed, were outrun, or compacted) are nobody's authors.
+void EventRenderer::seam(Place place, std::vector<RenderedEvent>& out) {
+  auto open = std::ranges::find_if(response_.placements, &Placement::open);
+  size_t author = open != response_.placements.end() ? static_cast<size_t>(open - response_.placements.begin())
+                                                     : response_.placements.size() - 1;
+  if (response_.placements[author].wrote.empty()) return;
+  std::optional<size_t> earlier = std::exchange(author_, author);
+  if (!earlier || *earlier == author) return;
   if (std::ranges::find(response_.request.include, "x_perdure.seam") == response_.request.include.end()) return;
-  const Placement& before = response_.placements[response_.placements.size() - 2];
-  const Placement& after = response_.placements.back();
+  const Placement& before = response_.placements[*earlier];
+  const Placement& after = response_.placements[author];
   json::Writer fields;
   fields.begin_object();
-  if (response_.answer.item_open()) {
-    fields.field("item_id", response_.output().back().id);
-    fields.field("output_index", static_cast<int64_t>(response_.output().size() - 1));
+  if (place.item < place.items) {
+    fields.field("item_id", response_.output()[place.item].id);
+    fields.field("output_index", static_cast<int64_t>(place.item));
   }
   fields.field("bytes_before", static_cast<int64_t>(after.output_from));
   for (const auto& [name, placement] : {std::pair("from", &before), std::pair("to", &after)})
@@ -193,12 +200,10 @@ Result<void> EventRenderer::add(const Record& record, std::vector<RenderedEvent>
       if (response_.status == ResponseStatus::kQueued) event("response.queued", whole_response(response_), out);
       break;
     case RecordKind::kAttemptStarted:
-      if (response_.placements.size() == 1)
-        event("response.in_progress", whole_response(response_), out);
-      else
-        seam(out);
+      if (response_.placements.size() == 1) event("response.in_progress", whole_response(response_), out);
       break;
     case RecordKind::kDeltas: {
+      seam(place, out);
       const auto& list = std::get<Deltas>(record.body).deltas;
       for (const Delta& delta : list) {
         if (delta.kind == Delta::Kind::kPartBegin) part_ = delta.part, annotations_ = 0;

@@ -46,12 +46,13 @@ class EventRenderer final : public ClientStream {
     size_t annotations = 0;                 // that it has so far
   };
   void event(std::string_view type, json::Writer fields, std::vector<RenderedEvent>& out);
-  void seam(std::vector<RenderedEvent>& out);
+  void seam(Place place, std::vector<RenderedEvent>& out);
   void deltas(const std::vector<Delta>& deltas, Place place, std::vector<RenderedEvent>& out);
   ReasoningEvents reasoning_;
   Response response_;
   PartKind part_ = PartKind::kOutputText;  // the part that began last
   size_t annotations_ = 0;                 // of that part
+  std::optional<size_t> author_;           // the attempt that wrote last
   uint64_t next_ = 0;
 };
 

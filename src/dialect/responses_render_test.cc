@@ -322,6 +322,34 @@ TEST(EventRenderer, TellsASeamToWhoeverAskedForIt) {
                 R"("to":{"provider":"second","model":"b"},"outcome":"cut"})");
 }
 
+TEST(EventRenderer, ASeamIsBetweenAuthors) {
+  const auto deltas = sample_deltas();
+  Story story(Request{.model = "m", .include = {"x_perdure.seam"}});
+  story.add(AttemptStarted{.number = 1, .provider = "compactor", .model = "a"})
+      .deltas({Delta::item_begin({.kind = ItemKind::kCompaction, .id = "cmp_1"}),
+               Delta::opaque_block(OpaqueKind::kEncrypted, "what was said", ""), Delta::item_end(ItemStatus::kCompleted)})
+      .add(AttemptEnded{.number = 1, .outcome = "compacted"})
+      .add(AttemptStarted{.number = 2, .provider = "slow", .model = "a"})
+      .add(AttemptStarted{.number = 3, .provider = "first", .model = "a", .beside = 2})
+      .add(AttemptEnded{.number = 2, .outcome = "hedged_away"})
+      .deltas({deltas.begin(), deltas.begin() + 12})
+      .add(AttemptEnded{.number = 3, .outcome = "cut"})
+      .add(AttemptStarted{.number = 4, .provider = "down", .model = "a"})
+      .add(AttemptEnded{.number = 4, .outcome = "failed"})
+      .add(AttemptStarted{.number = 5, .provider = "second", .model = "a"})
+      .deltas({deltas.begin() + 12, deltas.end()})
+      .add(AttemptEnded{.number = 5, .outcome = "completed"});
+  std::vector<std::string> seams;
+  for (const RenderedEvent& event : story.events()) {
+    if (event.type != "x_perdure.seam") continue;
+    json::Document told = parse(event.data);
+    seams.push_back(std::string(told.root()["from"]["provider"].text()) + " " +
+                    std::string(told.root()["to"]["provider"].text()) + " " +
+                    std::string(told.root()["outcome"].text()));
+  }
+  EXPECT_EQ(seams, std::vector<std::string>{"first second cut"});
+}
+
 TEST(EventRenderer, QueuesWhatRunsInTheBackground) {
   Story story(Request{.model = "m", .background = true});
   story.add(AttemptStarted{});

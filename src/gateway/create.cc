@@ -5,6 +5,7 @@
 
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "gateway/lost_replies.h"
 #include "gateway/relay.h"
 #include "store/seal.h"
 
@@ -12,6 +13,14 @@ namespace perdure {
 namespace {
 
 constexpr size_t kIdempotencyKeyMax = 255;
+constexpr std::string_view kRetryCount = "x-stainless-retry-count";
+
+// Names a request, so that the very same one is known again.
+std::string repeatable_as(const Exchange& x, std::string_view body) {
+  Hash256 hash = sha256(body);
+  return x.caller.tenant.value + "\n" + x.caller.key.value + "\n" + std::string(x.route) + "\n" +
+         std::string(reinterpret_cast<const char*>(hash.data()), hash.size());
+}
 
 bool is_json(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
@@ -73,6 +82,16 @@ std::string traceparent_of(const HttpRequest& request) {
   return valid_traceparent(trace) ? std::string(trace) : std::string();
 }
 
+Result<Request> read_to_go_on(const ClientDialectFace& face, std::string_view body) {
+  TRY(json::Document document, json::Document::parse(std::string(body)));
+  TRY(ParsedRequest parsed, face.parse(document.root(), true));
+  for (std::string_view form : {"n", "logprobs", "top_logprobs", "audio"})
+    if (std::ranges::find(parsed.left_out, form) != parsed.left_out.end())
+      return Error{Code::kInvalid, "nobody else can go on with an answer of that form", std::string(form),
+                   "unsupported"};
+  return std::move(parsed.request);
+}
+
 Result<std::string> idempotency_key_of(const HttpRequest& request) {
   std::string_view key = request.header("idempotency-key");
   bool good =
@@ -122,11 +141,7 @@ Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_vi
   const ClientDialectFace& face = *x.face;
   RelayTurn turn;
   turn.passed = PassedOn(face.dialect());
-  turn.read = [&face](std::string_view body) -> Result<Request> {
-    TRY(json::Document document, json::Document::parse(std::string(body)));
-    TRY(ParsedRequest parsed, face.parse(document.root(), true));
-    return std::move(parsed.request);
-  };
+  turn.read = [&face](std::string_view body) { return read_to_go_on(face, body); };
   turn.stream = [&face] { return face.stream(); };
   turn.input = *std::move(input);
   co_return co_await relay(x, std::move(turn));
@@ -172,6 +187,7 @@ Task<void> Gateway::create(Exchange& x) {
 
   CreateCall call;
   bool stream_wanted = false, background = false;
+  std::string repeatable;  // by an SDK, after a lost reply
   {
     Result<json::Document> document = json::Document::parse(std::move(x.request.body));
     if (!document.ok()) {
@@ -199,23 +215,47 @@ Task<void> Gateway::create(Exchange& x) {
     // Messages has no field of its own to ask for storage.
     if (*kept) call.request.store = true;
     stream_wanted = call.request.stream, background = call.request.background;
+    bool kept_here = call.request.store || background;
+    if (kept_here && call.idempotency_key.empty() && options_.lost_replies != nullptr &&
+        x.request.headers.has(kRetryCount))
+      repeatable = repeatable_as(x, document->root().raw());
   }
-  if (x.face->dialect() == ClientDialect::kMessages && !call.request.previous_response_id.empty()) {
+  std::optional<ResponseId> known;
+  if (!repeatable.empty() && x.request.header(kRetryCount) != "0")
+    known = options_.lost_replies->found(repeatable, loop_.now());
+  if (!known && x.face->dialect() == ClientDialect::kMessages && !call.request.previous_response_id.empty()) {
     Result<void> inherited = co_await inherit(call);
     if (!inherited.ok()) {
       co_await x.fail(std::move(inherited).error());
       co_return;
     }
   }
-  Result<Created> created = co_await responses_.create(std::move(call));
-  if (!created.ok()) {
-    // Clients try a 409 again by themselves; here that would never help.
-    if (created.error().param == "Idempotency-Key") x.reply.headers.set("x-should-retry", "false");
-    co_await x.fail(std::move(created).error());
-    co_return;
+  std::optional<Created> created;
+  if (known) {
+    created.emplace();
+    created->id = *known;
+    created->stored = true;  // others are not remembered
+  } else {
+    Result<Created> made = co_await responses_.create(std::move(call));
+    if (!made.ok()) {
+      // Clients try a 409 again by themselves; here that would never help.
+      if (made.error().param == "Idempotency-Key") x.reply.headers.set("x-should-retry", "false");
+      co_await x.fail(std::move(made).error());
+      co_return;
+    }
+    created = *std::move(made);
   }
-  ResponseId id = created->id;
-  const bool stored = created->stored;
+  // At the moment when the client leaves: what it repeats may come before this response has ended. Once a stream has
+  // begun, its client knows what it reads, and no SDK repeats it.
+  std::optional<Cancellation::Hook> on_leaving;
+  if (!repeatable.empty())
+    on_leaving.emplace(&x.reply.gone(), [&] {
+      if (!stream_wanted || !x.reply.begun()) options_.lost_replies->lost(repeatable, created->id, loop_.now());
+    });
+  co_await reply_to_create(x, created->id, stream_wanted, created->stored, background);
+}
+
+Task<void> Gateway::reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background) {
   x.about(id);
   if (stream_wanted) {
     co_await stream(x, id, -1, stored, true);

@@ -24,6 +24,7 @@
 namespace perdure {
 
 class SpendingBook;
+class LostReplies;
 class WithdrawalDesk;
 
 enum class Readiness { kStarting, kReady, kDraining };
@@ -39,6 +40,7 @@ struct GatewayOptions {
   const GenerationLimits* generation = nullptr;    // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
   SpendingBook* spending = nullptr;                // what was spent; null: nobody counts
+  LostReplies* lost_replies = nullptr;             // of all loops; null: an SDK's repeat makes a new response
 };
 
 // The names that GET /v1/models lists; may ask suppliers.
@@ -110,6 +112,9 @@ class Gateway final : public HttpHandler {
   Task<void> show_metrics(Exchange& x);
   // spending_routes.cc
   Task<void> show_spending(Exchange& x);
+  Task<std::string> deployment_metrics();
+  Task<size_t> credentials_refused();
+  Task<void> reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background);
   // routing_routes.cc
   Task<void> withdraw(Exchange& x);
   Task<void> list_withdrawals(Exchange& x);

@@ -57,19 +57,44 @@ void write_cost_sum(json::Writer& out, const CostSum& sum) {
       .end_object();
 }
 
-void write_placement(json::Writer& out, const Placement& placement) {
+int64_t characters(std::string_view utf8) {
+  return std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+}
+
+// Who wrote what: for each output item that the attempt wrote of, from which character of its text to which.
+void write_written(json::Writer& out, const Placement& placement, const std::vector<Item>& output) {
+  out.key("wrote").begin_array();
+  for (const WrittenRange& range : placement.wrote) {
+    const Item& item = output[range.item];
+    std::string text = text_of(item);
+    int64_t from = characters(std::string_view(text).substr(0, range.from));
+    int64_t length = characters(std::string_view(text).substr(range.from, range.to - range.from));
+    out.begin_object()
+        .field("item_id", item.id)
+        .field("type", name_of(item.kind))
+        .field("from_character", from)
+        .field("to_character", from + length)
+        .end_object();
+  }
+  out.end_array();
+}
+
+void write_placement(json::Writer& out, const Placement& placement, const std::vector<Item>& output) {
   const AttemptStarted& started = placement.started;
   out.begin_object()
       .field("attempt", started.number)
       .field("provider", started.provider)
       .field("model", started.model)
-      .field("continuation", started.continuation)
-      .field("reason", started.reason)
+      .field("continuation", started.continuation);
+  if (started.beside != 0) out.field("beside", started.beside);
+  out.field("reason", started.reason)
       .field("workload", started.workload)
       .field("began_ms", placement.began.time_since_epoch().count())
       .field("output_from_bytes", static_cast<int64_t>(placement.output_from));
+  write_written(out, placement, output);
   if (placement.ended) {
     const AttemptEnded& ended = *placement.ended;
+    if (!ended.seam.empty()) out.field("seam", ended.seam);
     out.field("ended_ms", placement.finished.time_since_epoch().count())
         .field("outcome", ended.outcome)
         .field("finish_reason", ended.finish_reason)
@@ -174,7 +199,7 @@ Task<void> Gateway::account(Exchange& x) {
   if (!response->request.previous_response_id.empty())
     out.field("previous_response_id", response->request.previous_response_id);
   out.key("placements").begin_array();
-  for (const Placement& placement : response->placements) write_placement(out, placement);
+  for (const Placement& placement : response->placements) write_placement(out, placement, response->output());
   out.end_array();
   write_usage(out, response->ended ? response->ended->usage : Usage{});
   CostSum sum;
@@ -188,12 +213,21 @@ Task<void> Gateway::healthz(Exchange& x) { return x.send(200, "text/plain; chars
 
 Task<void> Gateway::readyz(Exchange& x) {
   Readiness now = readiness_.load();
-  if (now == Readiness::kReady) return x.send(200, "text/plain; charset=utf-8", "ready\n");
-  return x.send(503, "text/plain; charset=utf-8", now == Readiness::kStarting ? "starting\n" : "draining\n");
+  if (now != Readiness::kReady) {
+    co_await x.send(503, "text/plain; charset=utf-8", now == Readiness::kStarting ? "starting\n" : "draining\n");
+    co_return;
+  }
+  std::string text = "ready\n";
+  size_t refused = co_await credentials_refused();
+  if (refused > 0)
+    text += "credential refused by " + std::to_string(refused) + (refused == 1 ? " provider" : " providers") +
+            ": perdure deployments says which\n";
+  co_await x.send(200, "text/plain; charset=utf-8", text);
 }
 
 Task<void> Gateway::show_metrics(Exchange& x) {
-  std::string text = metrics_.registry.render();
+  std::string deployments = co_await deployment_metrics();
+  std::string text = metrics_.registry.render() + deployments;
   co_await x.send(200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 

@@ -23,7 +23,7 @@ constexpr Duration kLedgerInterval = std::chrono::milliseconds(50);
 class FrameSink final : public GenerationSink {
  public:
   FrameSink(ClientStream& stream, PassedOn& passed, HttpReply& reply, Loop& loop)
-      : stream_(stream), passed_(passed), reply_(reply), loop_(loop) {}
+      : stream_(stream), passed_(passed), reply_(reply), loop_(loop), written_at_(loop.now()), changed_(loop) {}
 
   // What the client has seen already: folded, not written.
   Result<void> seen(Record record) {
@@ -39,18 +39,45 @@ class FrameSink final : public GenerationSink {
     CO_TRY_VOID(stream_.add(record, events));
     std::string bytes;
     for (const RenderedEvent& event : events) bytes += passed_.go_on(event);
-    if (!bytes.empty()) CO_TRY_VOID(co_await reply_.write(bytes));
-    co_return Result<void>();
+    if (bytes.empty()) co_return Result<void>();
+    co_return co_await write(std::move(bytes));
+  }
+  Task<Result<void>> write(std::string bytes) {
+    while (writing_) (void)co_await changed_.wait();
+    writing_ = true;
+    Result<void> written = co_await reply_.write(bytes);
+    writing_ = false;
+    written_at_ = loop_.now();
+    changed_.notify_all();
+    co_return written;
+  }
+  // Until done(): the client hears something at least so often.
+  Task<void> keep_alive(Duration silence) {
+    while (!done_) {
+      if (writing_ || loop_.now() < written_at_ + silence) {
+        (void)co_await changed_.wait(writing_ ? Deadline::never() : Deadline{written_at_ + silence});
+        continue;
+      }
+      Result<void> written = co_await write(std::string(stream_.keep_alive()));
+      if (!written.ok()) co_return;  // the client has left; who makes the answer hears of it too
+    }
+  }
+  void done() {
+    done_ = true;
+    changed_.notify_all();
   }
   Task<Result<void>> attempt_started(AttemptStarted attempt) override {
     attempts.push_back({.started = attempt, .ended = {}});
-    began_ = loop_.now();
+    began_.push_back(loop_.now());
     return put({.body = std::move(attempt)});
   }
   Task<Result<void>> deltas(std::vector<Delta> deltas) override { return put({.body = Deltas{std::move(deltas)}}); }
   Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
-    attempts.back().ended = attempt;
-    attempts.back().took = loop_.now() - began_;
+    for (size_t i = 0; i < attempts.size(); ++i) {
+      if (attempts[i].started.number != attempt.number) continue;
+      attempts[i].ended = attempt;
+      attempts[i].took = loop_.now() - began_[i];
+    }
     return put({.body = std::move(attempt)});
   }
 
@@ -62,7 +89,10 @@ class FrameSink final : public GenerationSink {
   HttpReply& reply_;
   Loop& loop_;
   uint64_t seq_ = 0;
-  Instant began_{};
+  std::vector<Instant> began_;  // by attempt
+  Instant written_at_;
+  bool writing_ = false, done_ = false;
+  Notifier changed_;
 };
 
 // What a client that has seen a beginning is told in the end, in its own words. There is no ending behind it.
@@ -166,8 +196,12 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   if (shown) input.author = stand_in.empty() ? request->model : stand_in;
   input.traceparent = turn.input.traceparent;
   bool halt = false;
+  TaskGroup waiting(loop_);
+  waiting.spawn(sink.keep_alive(options_.keep_alive));
   std::optional<ResponseEnded> ended = co_await generate(std::move(input), *options_.router, sink, loop_,
                                                          {x.reply.gone(), halt}, *options_.generation, log_);
+  sink.done();
+  co_await waiting.join();
   enter(x, turn.input.model, sink.attempts);
   if (!ended || x.reply.gone().requested()) co_return false;
   Result<void> last = co_await sink.put({.body = *std::move(ended)});

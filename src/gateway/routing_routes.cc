@@ -1,5 +1,7 @@
 // Routes for whoever decides where answers may come from: withdrawals, restorations, the state of the deployments.
 
+#include <set>
+
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "routing/withdrawal_desk.h"
@@ -117,6 +119,15 @@ void write_state(json::Writer& out, const DeploymentState& state) {
   out.end_object();
 }
 
+std::string label(std::string_view value) {
+  std::string out;
+  for (char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    c == '\n' ? out += "\\n" : out += c;
+  }
+  return out;
+}
+
 Error no_desk() { return {Code::kUnavailable, "this server has no deployments to withdraw", "", "no_routing"}; }
 
 }  // namespace
@@ -186,6 +197,52 @@ Task<void> Gateway::restore(Exchange& x) {
   write_withdrawal_fields(out, *gone);
   out.field("restored", true).end_object();
   co_await x.json(out.text());
+}
+
+Task<std::string> Gateway::deployment_metrics() {
+  if (options_.desk == nullptr) co_return std::string();
+  std::vector<DeploymentState> all = co_await options_.desk->deployments();
+  if (all.size() > kListMax) all.resize(kListMax);
+  std::string out;
+  auto family = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
+    out.append(type).append("\n");
+    for (const DeploymentState& state : all)
+      out.append(name)
+          .append("{deployment=\"")
+          .append(label(state.deployment.name))
+          .append("\",provider=\"")
+          .append(label(state.deployment.provider_name))
+          .append("\"} ")
+          .append(std::to_string(value(state)))
+          .append("\n");
+  };
+  family("perdure_deployment_able", "gauge", "1 when new attempts may be placed there.", [](const DeploymentState& s) {
+    bool able = s.withdrawn_by.empty() && !s.credential_refused && s.able_in == Duration::zero();
+    return int64_t{able};
+  });
+  family("perdure_deployment_withdrawn", "gauge", "1 while an operator has withdrawn it.",
+         [](const DeploymentState& s) { return int64_t{!s.withdrawn_by.empty()}; });
+  family("perdure_deployment_credential_refused", "gauge",
+         "1 while its provider does not accept the server's credential.",
+         [](const DeploymentState& s) { return int64_t{s.credential_refused}; });
+  family("perdure_deployment_attempts_running", "gauge", "Attempts that run there.",
+         [](const DeploymentState& s) { return s.in_flight; });
+  family("perdure_deployment_attempts_total", "counter", "Attempts that have ended there.",
+         [](const DeploymentState& s) { return s.attempts; });
+  family("perdure_deployment_failures_total", "counter", "Of those, how many failed by its fault.",
+         [](const DeploymentState& s) { return s.failures; });
+  co_return out;
+}
+
+// Providers whose credential is refused, for a place that anybody may look at: how many, not which.
+Task<size_t> Gateway::credentials_refused() {
+  std::set<std::string> providers;
+  if (options_.desk == nullptr) co_return providers.size();
+  std::vector<DeploymentState> all = co_await options_.desk->deployments();
+  for (const DeploymentState& state : all)
+    if (state.credential_refused) providers.insert(state.deployment.provider_name);
+  co_return providers.size();
 }
 
 Task<void> Gateway::list_deployments(Exchange& x) {

@@ -45,7 +45,9 @@ class RoutingRoutes : public testing::Test {
   SimLoop loop{5};
   SimCable cable{loop, 3};
   SimNetwork there{cable}, here{cable};
-  ScriptedProvider one{loop, rest_of_answer}, two{loop, rest_of_answer};
+  ScriptedProvider::Script script_of_one = rest_of_answer;
+  ScriptedProvider one{loop, [this](const ScriptedCall& call) { return script_of_one(call); }},
+      two{loop, rest_of_answer};
   std::unique_ptr<Store> store = memory_store(Key256{});
   std::unique_ptr<Router> router;
   std::unique_ptr<WithdrawalDesk> desk;
@@ -163,9 +165,41 @@ TEST_F(RoutingRoutes, AnAnswerGoesOnElsewhereWhenItsProviderIsCutOff) {
   EXPECT_EQ(placements.at(0)["outcome"].text(), "withdrawn");
   EXPECT_EQ(placements.at(1)["outcome"].text(), "completed");
   EXPECT_EQ(placements.at(1)["reason"].text(), "m@bedrock by priority, of 2; m@azure withdrawn");
+  auto range = [&](size_t attempt) { return placements.at(attempt)["wrote"].at(0); };
+  int64_t seam = range(0)["to_character"].integer().value_or(-1);
+  EXPECT_EQ(range(0)["from_character"].integer(), 0);
+  EXPECT_GT(seam, 0);
+  EXPECT_EQ(range(1)["from_character"].integer(), seam);
+  EXPECT_EQ(range(1)["to_character"].integer(), static_cast<int64_t>(kAnswer.size()));
+  EXPECT_EQ(range(1)["item_id"].text(), response.root()["output"].at(0)["id"].text());
+  EXPECT_EQ(placements.at(1)["seam"].text(), "exact");
+  EXPECT_THAT(send("GET", "/metrics").body,
+              HasSubstr("perdure_deployment_withdrawn{deployment=\"m@azure\",provider=\"azure\"} 1"));
   json::Document deployments = send("GET", "/v1/x/deployments").json();
   EXPECT_EQ(deployments.root()["data"].at(0)["state"].text(), "withdrawn");
   EXPECT_EQ(deployments.root()["data"].at(0)["failures"].integer(), 0) << "not its fault";
+}
+
+TEST_F(RoutingRoutes, ARefusedCredentialIsOutAndSaysSo) {
+  EXPECT_EQ(send("GET", "/readyz").body, "ready\n");
+  script_of_one = [](const ScriptedCall&) {
+    return ScriptedAnswer{.refusal = Error{.code = Code::kDenied, .message = "who are you?", .upstream_status = 401}};
+  };
+  for (int i = 0; i < 3; ++i) {
+    Answer answer = send("POST", "/v1/responses", R"({"model":"m","input":"go"})");
+    EXPECT_EQ(answer.text("status"), "completed") << answer.body;
+  }
+  EXPECT_EQ(one.calls(), 1u) << "it is asked once";
+  json::Document deployments = send("GET", "/v1/x/deployments").json();
+  EXPECT_EQ(deployments.root()["data"].at(0)["state"].text(), "credential_refused");
+  EXPECT_EQ(deployments.root()["data"].at(1)["state"].text(), "able");
+  std::string metrics_text = send("GET", "/metrics").body;
+  EXPECT_THAT(metrics_text,
+              HasSubstr("perdure_deployment_credential_refused{deployment=\"m@azure\",provider=\"azure\"} 1\n"));
+  EXPECT_THAT(metrics_text, HasSubstr("perdure_deployment_able{deployment=\"m@bedrock\",provider=\"bedrock\"} 1\n"));
+  Answer ready = send("GET", "/readyz");
+  EXPECT_EQ(ready.status, 200) << "others are able";
+  EXPECT_EQ(ready.body, "ready\ncredential refused by 1 provider: perdure deployments says which\n");
 }
 
 TEST_F(RoutingRoutes, WithdrawnListedRestored) {

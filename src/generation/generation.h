@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "generation/metrics.h"
 #include "model/record.h"
 #include "routing/router.h"
 
@@ -30,6 +31,7 @@ struct GenerationLimits {
   Duration backoff_max = std::chrono::seconds(10);
   size_t answer_bytes_max = 16 << 20;
   std::string ask;  // the words that ask to go on; empty: continuation_words.h, in the conversation's language
+  GenerationMetrics* metrics = nullptr;  // what is counted; outlives every generation. Null: nothing is
 };
 
 // Where the answer goes. Errors of the sink end the generation without an ending (the session is broken or stopping).

@@ -27,6 +27,9 @@
 
 namespace perdure {
 
+// What a supplier is given of `held` as the beginning of its own answer: none takes one that ends in white space.
+std::string_view given_of(std::string_view held);
+
 class Seam {
  public:
   // `prefill`: the supplier was given the held text as its own beginning, so that its text is the rest and nothing

@@ -57,6 +57,7 @@ struct AttemptStarted {
   std::string workload;              // whose rules placed it
   AttemptCost expected;              // by the price that was in force then; what is assumed should its end stay unknown
   std::string stand_in;              // the logical model, where it is not the one that was asked for
+  int64_t beside = 0;                // the attempt that it races, while nobody has seen anything of that one; 0: none
   bool operator==(const AttemptStarted&) const = default;
 };
 
@@ -67,7 +68,8 @@ struct Deltas {
 
 struct AttemptEnded {
   int64_t number = 1;
-  std::string outcome;        // "completed", "cut", "failed", "cancelled", "abandoned" (its server crashed)
+  std::string outcome;        // "completed", "compacted", "cut", "failed", "cancelled", "withdrawn", "abandoned" (its
+                              // server crashed), "hedged_away" (an attempt beside it was quicker)
   std::string finish_reason;  // as the supplier said it
   std::string upstream_id;    // the supplier's id of the answer
   std::string error;          // class and cause, content-free

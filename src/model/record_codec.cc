@@ -243,6 +243,7 @@ struct Encoder {
     write_optional(out, "workload", r.workload);
     if (!r.expected.empty()) write_cost(out.key("expected"), r.expected);
     write_optional(out, "stand_in", r.stand_in);
+    if (r.beside != 0) out.field("beside", r.beside);
     return out.end_object().take();
   }
   std::string operator()(const Deltas& r) const { return encode_deltas(r.deltas); }
@@ -334,6 +335,7 @@ Result<AttemptStarted> decode_started(json::Value value) {
   in.optional_text("workload", r.workload);
   TRY(r.expected, read_cost(in.any("expected")));
   in.optional_text("stand_in", r.stand_in);
+  in.optional_integer("beside", r.beside);
   TRY_VOID(in.finish());
   return r;
 }

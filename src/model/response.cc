@@ -1,15 +1,38 @@
 #include "model/response.h"
 
+#include <algorithm>
+
 #include "model/strict_reader.h"
 
 namespace perdure {
 namespace {
 
+size_t text_bytes(const Item& item) {
+  size_t bytes = item.arguments.size();
+  for (const auto* parts : {&item.summary, &item.content})
+    for (const Part& part : *parts) bytes += part.text.size();
+  return bytes;
+}
+
+void note(std::vector<WrittenRange>& wrote, WrittenRange range) {
+  if (range.from == range.to) return;
+  if (!wrote.empty() && wrote.back().item == range.item && wrote.back().to == range.from)
+    wrote.back().to = range.to;
+  else
+    wrote.push_back(range);
+}
+
 struct Apply {
   Response& response;
   const Record& record;
 
-  bool attempt_open() const { return !response.placements.empty() && !response.placements.back().ended; }
+  // At most two attempts are open, and two only while nobody has seen anything of either.
+  Placement* open_attempt(int64_t number = 0) const {
+    for (auto each = response.placements.rbegin(); each != response.placements.rend(); ++each)
+      if (each->open() && (number == 0 || each->started.number == number)) return &*each;
+    return nullptr;
+  }
+  int64_t attempts_open() const { return std::ranges::count_if(response.placements, &Placement::open); }
 
   Result<void> operator()(const ResponseCreated& r) const {
     if (!response.id.empty()) return corrupt("record: a response that exists was created");
@@ -24,7 +47,8 @@ struct Apply {
   }
   Result<void> operator()(const AttemptStarted& r) const {
     if (is_terminal(response.status)) return corrupt("record: an attempt after the end");
-    if (attempt_open()) return corrupt("record: an attempt within an attempt");
+    if (r.beside != 0 ? attempts_open() != 1 || open_attempt(r.beside) == nullptr : open_attempt() != nullptr)
+      return corrupt("record: an attempt within an attempt");
     if (r.number != static_cast<int64_t>(response.placements.size()) + 1)
       return corrupt("record: attempts are not in order");
     response.placements.push_back(
@@ -36,19 +60,28 @@ struct Apply {
   Result<void> operator()(const Deltas& r) const {
     if (is_terminal(response.status)) return corrupt("record: output after the end");
     if (response.placements.empty()) return corrupt("record: output before any attempt");
-    return response.answer.apply(r.deltas);
+    if (attempts_open() > 1) return corrupt("record: output of two attempts at once");
+    AnswerItems& answer = response.answer;
+    size_t item = answer.items().size(), from = 0;
+    if (answer.item_open()) from = text_bytes(answer.items()[--item]);
+    TRY_VOID(answer.apply(r.deltas));
+    Placement* author = open_attempt();
+    if (author == nullptr) author = &response.placements.back();
+    for (; item < answer.items().size(); ++item, from = 0)
+      note(author->wrote, {.item = item, .from = from, .to = text_bytes(answer.items()[item])});
+    return {};
   }
   Result<void> operator()(const AttemptEnded& r) const {
-    if (!attempt_open() || r.number != response.placements.back().started.number)
-      return corrupt("record: an attempt that is not open ended");
-    response.placements.back().ended = r;
-    response.placements.back().finished = record.time;
+    Placement* attempt = open_attempt(r.number);
+    if (attempt == nullptr) return corrupt("record: an attempt that is not open ended");
+    attempt->ended = r;
+    attempt->finished = record.time;
     return {};
   }
   Result<void> operator()(const ResponseEnded& r) const {
     if (is_terminal(response.status)) return corrupt("record: the end came twice");
     if (!is_terminal(r.status)) return corrupt("record: an end that is none");
-    if (attempt_open()) return corrupt("record: the end came within an attempt");
+    if (open_attempt() != nullptr) return corrupt("record: the end came within an attempt");
     if (response.answer.item_open()) return corrupt("record: the end came within an item");
     response.ended = r;
     response.ended_at = record.time;
@@ -65,13 +98,18 @@ struct Apply {
 }  // namespace
 
 std::string Response::author() const {
-  for (size_t i = 0; i < placements.size(); ++i) {
-    const Placement& p = placements[i];
+  for (const Placement& p : placements) {
     if (p.ended && p.ended->outcome == "compacted") continue;  // it wrote of the context, not of the answer
-    size_t shown_after = i + 1 < placements.size() ? placements[i + 1].output_from : answer.bytes();
-    if (shown_after > p.output_from) return p.started.stand_in.empty() ? request.model : p.started.stand_in;
+    if (!p.wrote.empty()) return p.started.stand_in.empty() ? request.model : p.started.stand_in;
   }
   return {};
+}
+
+std::string text_of(const Item& item) {
+  std::string text;
+  for (const auto* parts : {&item.summary, &item.content})
+    for (const Part& part : *parts) text += part.text;
+  return text + item.arguments;
 }
 
 Result<void> apply(Response& response, const Record& record) {

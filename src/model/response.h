@@ -9,11 +9,23 @@
 
 namespace perdure {
 
+// What one attempt wrote of one output item: bytes [from, to) of the item's text (text_of()).
+struct WrittenRange {
+  size_t item = 0;
+  size_t from = 0, to = 0;
+  bool operator==(const WrittenRange&) const = default;
+};
+// The texts of all its parts, one after another, the summary's first; of a call its arguments.
+std::string text_of(const Item& item);
+
 struct Placement {  // one attempt, as the account shows it
   AttemptStarted started;
   std::optional<AttemptEnded> ended;
   WallTime began{}, finished{};
   size_t output_from = 0;  // bytes of visible text that were there when it began
+  std::vector<WrittenRange> wrote;
+
+  bool open() const { return !ended; }
 };
 
 struct Response {

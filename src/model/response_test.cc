@@ -140,6 +140,54 @@ TEST_F(ResponseTest, IsTheFoldOfItsRecords) {
   EXPECT_TRUE(add(ResponseDeleted{ResponseId("r")}).ok());
 }
 
+TEST_F(ResponseTest, KnowsWhoWroteWhat) {
+  ASSERT_TRUE(create().ok());
+  auto text = [&](const char* words) { return add(Deltas{{Delta::append(words)}}); };
+  ASSERT_TRUE(add(AttemptStarted{.number = 1, .provider = "a"}).ok());
+  ASSERT_TRUE(
+      add(Deltas{{Delta::item_begin({.kind = ItemKind::kReasoning}), Delta::part_begin(PartKind::kReasoningText),
+                  Delta::append("hm"), Delta::part_end(), Delta::item_end(ItemStatus::kCompleted)}})
+          .ok());
+  ASSERT_TRUE(
+      add(Deltas{{Delta::item_begin({.kind = ItemKind::kMessage}), Delta::part_begin(PartKind::kOutputText)}}).ok());
+  ASSERT_TRUE(text("one ").ok());
+  ASSERT_TRUE(text("two ").ok());
+  ASSERT_TRUE(add(AttemptEnded{.number = 1, .outcome = "cut"}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 2, .provider = "b"}).ok());  // says nothing
+  ASSERT_TRUE(add(AttemptEnded{.number = 2, .outcome = "failed"}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 3, .provider = "c"}).ok());
+  ASSERT_TRUE(text("three").ok());
+  ASSERT_TRUE(add(Deltas{{Delta::part_end(), Delta::item_end(ItemStatus::kCompleted),
+                          Delta::item_begin({.kind = ItemKind::kFunctionCall, .name = "f"}), Delta::append("{}"),
+                          Delta::item_end(ItemStatus::kCompleted)}})
+                  .ok());
+  using Ranges = std::vector<WrittenRange>;
+  EXPECT_EQ(response_.placements[0].wrote, (Ranges{{0, 0, 2}, {1, 0, 8}}));
+  EXPECT_EQ(response_.placements[1].wrote, Ranges{});
+  EXPECT_EQ(response_.placements[2].wrote, (Ranges{{1, 8, 13}, {2, 0, 2}}));
+  EXPECT_EQ(text_of(response_.output()[1]), "one two three");
+}
+
+TEST_F(ResponseTest, TwoAttemptsMayRaceWhileNobodyHasSeenAnything) {
+  ASSERT_TRUE(create().ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 1, .provider = "a"}).ok());
+  EXPECT_FALSE(add(AttemptStarted{.number = 2, .provider = "b"}).ok()) << "beside whom?";
+  EXPECT_FALSE(add(AttemptStarted{.number = 2, .provider = "b", .beside = 3}).ok());
+  ASSERT_TRUE(add(AttemptStarted{.number = 2, .provider = "b", .beside = 1}).ok());
+  EXPECT_FALSE(add(AttemptStarted{.number = 3, .provider = "c", .beside = 1}).ok()) << "two are enough";
+  EXPECT_FALSE(add(Deltas{{Delta::item_begin({.kind = ItemKind::kMessage})}}).ok()) << "whose are they?";
+  ASSERT_TRUE(add(AttemptEnded{.number = 1, .outcome = "hedged_away"}).ok());
+  EXPECT_FALSE(add(AttemptEnded{.number = 1, .outcome = "cut"}).ok()) << "it has ended";
+  ASSERT_TRUE(add(Deltas{{Delta::item_begin({.kind = ItemKind::kMessage}), Delta::part_begin(PartKind::kOutputText),
+                          Delta::append("b's"), Delta::part_end(), Delta::item_end(ItemStatus::kCompleted)}})
+                  .ok());
+  EXPECT_FALSE(add(ResponseEnded{}).ok()) << "an attempt is open";
+  ASSERT_TRUE(add(AttemptEnded{.number = 2, .outcome = "completed"}).ok());
+  ASSERT_TRUE(add(ResponseEnded{}).ok());
+  EXPECT_TRUE(response_.placements[0].wrote.empty());
+  EXPECT_EQ(response_.placements[1].wrote.size(), 1u);
+}
+
 TEST_F(ResponseTest, InTheBackgroundIsQueuedFirst) {
   ASSERT_TRUE(create(true).ok());
   EXPECT_EQ(response_.status, ResponseStatus::kQueued);

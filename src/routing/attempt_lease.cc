@@ -63,6 +63,19 @@ void AttemptLease::came(Duration silence) {
   if (credential_probe_) router_.credential_is_good(d.provider);
 }
 
+void AttemptLease::spoke() { router_deployment().health.first_word(router_.loop_.now() - began_); }
+
+std::optional<Duration> AttemptLease::hedge_after(const Workload& workload) const {
+  if (workload.hedge_percentile == 0) return workload.hedge_after;
+  return router_deployment().health.first_words_within(workload.hedge_percentile);
+}
+
+void AttemptLease::outrun() {
+  if (dispatched_) router_deployment().health.outrun(router_.loop_.now() - began_);
+  cancel_.request();
+  (void)ended(Error{Code::kCancelled, "another attempt was quicker"});
+}
+
 Duration AttemptLease::stall_limit(Duration most) const {
   return router_deployment().health.stall_limit(router_.options_.health, most);
 }

@@ -6,6 +6,7 @@
 // outlive it.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "async/wait.h"
@@ -39,6 +40,11 @@ class AttemptLease {
 
   // Pieces have come after `silence` of waiting for them.
   void came(Duration silence);
+  // The first piece has come that a client would see something of.
+  void spoke();
+  // How long it may be silent before another one is started beside it, by the workload's rule; nothing: as long as it
+  // likes.
+  std::optional<Duration> hedge_after(const Workload& workload) const;
   // How long the next silence may last; `most` at most.
   Duration stall_limit(Duration most) const;
 
@@ -51,6 +57,9 @@ class AttemptLease {
 
   // How the attempt ended; once. Returns whose fault it was.
   Fault ended(const Result<void>& outcome);
+  // Another attempt at the same answer spoke first: this one is cancelled and has ended. Nobody's fault, but
+  // remembered.
+  void outrun();
 
  private:
   friend class Router;

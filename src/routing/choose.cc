@@ -56,6 +56,7 @@ Verdict judge(const RoutedDeployment& d, const Plan& plan, const Candidate& cand
   }
   if (!ask.author.empty() && model != ask.author && !planted(PlantedBug::kForgetAuthor)) return {Why::kOtherAuthor};
   if (before != nullptr && before->never) return {Why::kFailedHere};
+  if (candidate.deployment == ask.beside) return {Why::kAtIt};
   if (d.withdrawn) return {Why::kWithdrawn};
   auto soon = [&](const Breaker& breaker) {
     return breaker.probing() ? s.now + kLookAgain : std::max(breaker.until(), s.now + Duration(1));

@@ -1,11 +1,15 @@
 #include "routing/health.h"
 
+#include <algorithm>
+
 namespace perdure {
 namespace {
 
 constexpr double kFirstShare = 0.2, kGapShare = 0.05, kErrorShare = 0.1;
 constexpr double kPeakFades = 0.9993;  // a half in about a thousand pieces
 constexpr Duration kForgotten = std::chrono::minutes(1);
+constexpr uint32_t kWordsMin = 16;
+constexpr Duration kHedgeFloor = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -26,6 +30,28 @@ void Health::gap(Duration silence) {
   gap_ = gaps_ == 0 ? ns : gap_ + kGapShare * (ns - gap_);
   gap_peak_ = std::max(ns, gap_peak_ * kPeakFades);
   ++gaps_;
+}
+
+void Health::first_word(Duration after_begin) {
+  words_[words_seen_++ % words_.size()] = std::chrono::duration<float>(after_begin).count();
+  if (words_seen_ == 2 * words_.size()) words_seen_ = static_cast<uint32_t>(words_.size());
+}
+
+void Health::outrun(Duration after_begin) {
+  first_word(after_begin);
+  double ns = static_cast<double>(after_begin.count());
+  if (ns > first_) first_ += kFirstShare * (ns - first_);
+}
+
+std::optional<Duration> Health::first_words_within(int percent) const {
+  if (words_seen_ < kWordsMin) return std::nullopt;
+  std::array<float, 64> sorted = words_;
+  size_t count = std::min<size_t>(words_seen_, sorted.size());
+  size_t at = std::min(count - 1, count * static_cast<size_t>(percent) / 100);
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(at),
+                   sorted.begin() + static_cast<ptrdiff_t>(count));
+  Duration within = std::chrono::duration_cast<Duration>(std::chrono::duration<float>(sorted[at]));
+  return std::max<Duration>(within, kHedgeFloor);
 }
 
 Health::Change Health::ended_well() {

@@ -7,6 +7,9 @@
 //   no such model, forbidden there                       opens at once, for longer
 //   silence between pieces                               compared with the silences seen before: stall_limit()
 
+#include <array>
+#include <optional>
+
 #include "routing/breaker.h"
 #include "routing/fault.h"
 
@@ -43,6 +46,10 @@ class Health {
   // True: it closed the breaker.
   bool first_piece(Duration after_begin, Instant now);
   void gap(Duration silence);
+  // The first piece came that a client would see something of.
+  void first_word(Duration after_begin);
+  // No word had come when another deployment was quicker: it would have taken longer than this.
+  void outrun(Duration after_begin);
 
   enum class Change : uint8_t { kNone, kOpened, kRests, kClosed };
   // The attempt ended well, or for `fault`; `asked` is the supplier's Retry-After, negative: none.
@@ -52,6 +59,9 @@ class Health {
 
   // How long silence between two pieces may last; `most` until enough was seen.
   Duration stall_limit(const HealthLimits& limits, Duration most) const;
+
+  // The time within which so many in a hundred first words came, of the last 64; nothing before there were 16.
+  std::optional<Duration> first_words_within(int percent) const;
 
   int64_t in_flight() const { return in_flight_; }
   int64_t attempts() const { return attempts_; }
@@ -75,6 +85,8 @@ class Health {
   double gap_peak_ = 0;         // decaying maximum, ns
   int64_t gaps_ = 0;
   Instant measured_ = Instant::min();
+  std::array<float, 64> words_{};  // times to a first word, in seconds, one after another
+  uint32_t words_seen_ = 0;
 };
 
 }  // namespace perdure

@@ -27,6 +27,7 @@ std::string_view name_of(Why why) {
                                          "key_region",
                                          "other_author",
                                          "failed_here",
+                                         "at_it",
                                          "withdrawn",
                                          "credential",
                                          "refused_there",

@@ -57,8 +57,9 @@ struct PlacementAsk {
   Traffic traffic;
   Needs needs;
   std::span<const Tried> tried;
-  std::string_view author;  // set: only deployments of this logical model (one_author)
-  bool goes_on = false;     // with an answer of which something was shown: who takes a prefill goes before who is asked in words
+  std::string_view author;       // set: only deployments of this logical model (one_author)
+  bool goes_on = false;          // with an answer of which something was shown: prefill goes before words
+  uint32_t beside = UINT32_MAX;  // a deployment that is at it already: not there
 };
 
 // Why a candidate does not serve, in the order in which it is found out.
@@ -81,6 +82,7 @@ enum class Why : uint8_t {
   kOtherAuthor,
   // is able
   kFailedHere,
+  kAtIt,
   kWithdrawn,
   kCredential,
   kRefusedThere,

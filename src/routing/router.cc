@@ -179,6 +179,7 @@ Error Router::error_of(const PlacementAsk& ask, const Decision& decision) const 
       break;
     case Why::kOtherAuthor:
     case Why::kFailedHere:
+    case Why::kAtIt:
     case Why::kEligible:
       out.reason = "provider_unavailable";
       out.message += " is left that may go on with this answer";
@@ -248,10 +249,37 @@ Result<std::unique_ptr<AttemptLease>> Router::start(const PlacementAsk& ask, con
   }
   for (const Tried& each : ask.tried)
     if (each.deployment == number && each.failures > 0) retries_[workload].take();
-  if (ask.traffic.session != 0)
-    sticky_.put(mixed(ask.traffic.session, std::hash<std::string_view>{}(ask.model)), number, loop_.now());
+  stays_at(ask, number);
   return std::unique_ptr<AttemptLease>(
       new AttemptLease(*this, client, ask, decision, plan, workloads_[workload], std::move(hold)));
+}
+
+std::unique_ptr<AttemptLease> Router::begin_beside(const PlacementAsk& ask, Cancellation& client) {
+  size_t workload = workload_number(ask.traffic, ask.model);
+  Result<const Plan*> plan = plan_of(ask, workload);
+  if (!plan.ok() || !retries_[workload].has_one(loop_.now())) return nullptr;
+  Decision decision = decide(ask, **plan, workload);
+  if (!decision.found() || decision.placed.must_wait) return nullptr;
+  RoutedDeployment& there = deployments_[decision.placed.deployment];
+  if (!there.slots->take()) return nullptr;
+  std::unique_ptr<SpendingBook::Hold> hold;
+  if (guard_ != nullptr) {
+    Result<std::unique_ptr<SpendingBook::Hold>> held =
+        guard_->hold({ask.traffic, workloads_[workload].name, there.deployment, ask.needs});
+    if (!held.ok()) {
+      there.slots->give_back();
+      return nullptr;
+    }
+    hold = *std::move(held);
+  }
+  retries_[workload].take();
+  return std::unique_ptr<AttemptLease>(
+      new AttemptLease(*this, client, ask, decision, **plan, workloads_[workload], std::move(hold)));
+}
+
+void Router::stays_at(const PlacementAsk& ask, uint32_t deployment) {
+  if (ask.traffic.session != 0)
+    sticky_.put(mixed(ask.traffic.session, std::hash<std::string_view>{}(ask.model)), deployment, loop_.now());
 }
 
 Task<Result<std::unique_ptr<AttemptLease>>> Router::begin(const PlacementAsk& ask, Deadline deadline,

@@ -92,6 +92,11 @@ class Router {
   // patience. kCancelled: `client` was requested. `ask` and `client` outlive the call, `client` the lease too.
   Task<Result<std::unique_ptr<AttemptLease>>> begin(const PlacementAsk& ask, Deadline deadline, Cancellation& client);
 
+  // A second attempt beside one that stays silent: at once or not at all (null). It takes a free slot and a token of
+  // the workload's retry budget, and moves no session: stays_at() does, once it is the one that is gone on with.
+  std::unique_ptr<AttemptLease> begin_beside(const PlacementAsk& ask, Cancellation& client);
+  void stays_at(const PlacementAsk& ask, uint32_t deployment);
+
   Workload workload_of(const Traffic& traffic, std::string_view model) const;
   void answer_begun(const PlacementAsk& ask);  // pays into the workload's retry budget
 

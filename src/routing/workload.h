@@ -45,8 +45,12 @@ struct Workload {
   std::vector<std::string> regions;  // residency: only these; empty: anywhere
   std::vector<std::string> parties;  // only these; empty: any
   std::vector<std::string> parties_denied;
-  std::optional<Duration> hedge_after;  // a second attempt when the first has shown nothing for so long
-  std::optional<Duration> deadline;     // for a whole answer
+  // A second attempt beside the first when that one has shown nothing for so long: a time, or a percentile of the times
+  // that its deployment has taken of late (50 to 99; 0: the time counts).
+  std::optional<Duration> hedge_after;
+  int hedge_percentile = 0;
+  std::optional<Duration> deadline;  // for a whole answer
+  std::string continuation_words;    // that ask to go on; empty: in the conversation's language
   RetryBudget retry;
 };
 

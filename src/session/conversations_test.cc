@@ -22,10 +22,10 @@ Item said(std::string text, Role role = Role::kUser) {
       {.kind = role == Role::kAssistant ? PartKind::kOutputText : PartKind::kInputText, .text = std::move(text)});
   return item;
 }
-std::string text_of(const Item& item) { return item.content.empty() ? item.name : item.content[0].text; }
+std::string words_of(const Item& item) { return item.content.empty() ? item.name : item.content[0].text; }
 std::vector<std::string> texts(const std::vector<Item>& items) {
   std::vector<std::string> out;
-  for (const Item& item : items) out.push_back(text_of(item));
+  for (const Item& item : items) out.push_back(words_of(item));
   return out;
 }
 
@@ -117,7 +117,7 @@ TEST(Conversations, WhoComesWhileItIsBusyWaitsInLine) {
   ConversationId id = w.make();
   w.script = [&](const ScriptedCall& call) {
     w.contexts.push_back(texts(call.context));
-    return ScriptedAnswer{.pieces = {text_piece("to " + text_of(call.context.back())), finish_piece()}, .pause = 2s};
+    return ScriptedAnswer{.pieces = {text_piece("to " + words_of(call.context.back())), finish_piece()}, .pause = 2s};
   };
   std::vector<std::string> done;
   auto one = [](ConversationWorld& world, ConversationId conv, std::string text,
@@ -333,7 +333,7 @@ TEST(Conversations, AnItemOfALivingResponseStaysWithThatOnly) {
   std::vector<Item> items = w.items(id);
   ASSERT_TRUE(w.loop.run(w.conversations().remove_item(kTenant, id, items[1].id)).ok());
   EXPECT_THAT(texts(w.items(id)), ElementsAre("question", "more", "answer"));
-  EXPECT_EQ(text_of(w.loop.run(w.responses->get(kTenant, response))->output()[0]), "answer");
+  EXPECT_EQ(words_of(w.loop.run(w.responses->get(kTenant, response))->output()[0]), "answer");
   SessionId session = w.session_of(id);
   size_t before = w.bodies(session);
   // When the response goes, so do the bytes of the removed item; the other one stays in the conversation.

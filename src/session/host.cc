@@ -207,13 +207,16 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   making.attempts = static_cast<int64_t>(last.placements.size());
   for (const Placement& placement : last.placements)
     if (placement.ended) making.usage += placement.ended->usage;
-  if (!last.placements.empty() && last.placements.back().ended && last.placements.back().ended->outcome == "completed")
-    making.finished = *last.placements.back().ended;
-  if (!last.placements.empty() && !last.placements.back().ended)
-    CO_TRY_VOID(co_await run->attempt_ended({.number = making.attempts,
+  for (const Placement& placement : last.placements)
+    if (placement.ended && placement.ended->outcome == "completed") making.finished = *placement.ended;
+  for (size_t i = 0; i < last.placements.size(); ++i) {
+    if (!last.placements[i].open()) continue;
+    const AttemptStarted& started = last.placements[i].started;
+    CO_TRY_VOID(co_await run->attempt_ended({.number = started.number,
                                              .outcome = "abandoned",
                                              .error = "the server stopped",
-                                             .cost = cost_of_abandoned(last.placements.back().started)}));
+                                             .cost = cost_of_abandoned(started)}));
+  }
   log_.info("response.recovered", {{"session", session.to_string()},
                                    {"response", last.id.value},
                                    {"held_bytes", last.answer.bytes()},

@@ -12,6 +12,7 @@ std::string ledger_line(const LedgerFacts& facts) {
   line.field("stored", !facts.session.empty()).field("key", facts.key.value);
   line.field("workload", started.workload).field("workload_model", facts.workload_model);
   line.field("attempt", ended.number).field("provider", started.provider).field("model", started.model);
+  if (started.beside != 0) line.field("beside", started.beside);
   line.field("continuation", started.continuation).field("reason", started.reason);
   line.field("outcome", ended.outcome).field("finish_reason", ended.finish_reason).field("error", ended.error);
   line.field("upstream_status", ended.upstream_status).field("trimmed_bytes", ended.trimmed_bytes);

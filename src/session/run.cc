@@ -108,24 +108,29 @@ Task<Result<void>> Run::commit_first(std::vector<Record> records, Batch batch, D
   co_return Result<void>();
 }
 
-LedgerEntry Run::account(const AttemptEnded& attempt) const {
+LedgerEntry Run::account(const AttemptEnded& attempt) {
+  auto open = std::ranges::find(attempts_, attempt.number, [](const OpenAttempt& each) { return each.started.number; });
+  OpenAttempt began;
+  if (open != attempts_.end()) {
+    began = std::move(*open);
+    attempts_.erase(open);
+  }
   return {.tenant = tenant_,
           .time = loop_.wall(),
           .line = ledger_line({.response = id_,
                                .session = stored() ? session().to_string() : std::string(),
                                .key = key_,
                                .workload_model = request_.model,
-                               .started = attempt_,
+                               .started = began.started,
                                .ended = attempt,
-                               .took = loop_.now() - attempt_began_})};
+                               .took = loop_.now() - began.began})};
 }
 
 Result<void> Run::begin_with(const Record& record) {
   TRY_VOID(apply(response_, record));
-  if (const auto* started = std::get_if<AttemptStarted>(&record.body)) {
-    attempt_ = *started;
-    attempt_began_ = loop_.now();
-  }
+  if (const auto* started = std::get_if<AttemptStarted>(&record.body)) attempts_.push_back({*started, loop_.now()});
+  if (const auto* ended = std::get_if<AttemptEnded>(&record.body))
+    std::erase_if(attempts_, [&](const OpenAttempt& each) { return each.started.number == ended->number; });
   visible_seq_ = record.seq;
   unstored_seq_ = record.seq;
   if (!stored()) {
@@ -163,8 +168,7 @@ Task<Result<void>> Run::flush() {
 
 Task<Result<void>> Run::attempt_started(AttemptStarted attempt) {
   if (broken_) co_return *broken_;
-  attempt_ = attempt;
-  attempt_began_ = loop_.now();
+  attempts_.push_back({attempt, loop_.now()});
   put({.time = loop_.wall(), .body = std::move(attempt)});
   co_return Result<void>();
 }

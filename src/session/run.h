@@ -111,7 +111,7 @@ class Run final : public GenerationSink {
   Task<Result<void>> append(std::vector<Record>& records, Batch batch);
   void show(Record record);
   void wake();
-  LedgerEntry account(const AttemptEnded& attempt) const;
+  LedgerEntry account(const AttemptEnded& attempt);
   Loop& loop_;
   TenantId tenant_;
   ResponseId id_;
@@ -119,8 +119,11 @@ class Run final : public GenerationSink {
   KeyId key_;
   WallTime created_{};
   uint64_t first_seq_ = 1;
-  AttemptStarted attempt_;
-  Instant attempt_began_{};
+  struct OpenAttempt {
+    AttemptStarted started;
+    Instant began{};
+  };
+  std::vector<OpenAttempt> attempts_;  // that have not ended: two at most
   std::vector<LedgerEntry> ledger_;
   bool begun_ = false, keeps_all_ = false;
   std::unique_ptr<Journal> journal_;

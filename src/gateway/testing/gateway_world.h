@@ -13,6 +13,7 @@
 #include "dialect/chat_upstream.h"
 #include "dialect/messages_upstream.h"
 #include "gateway/gateway.h"
+#include "gateway/lost_replies.h"
 #include "http/client.h"
 #include "http/sim_network.h"
 #include "provider/testing/scripted_provider.h"
@@ -130,6 +131,7 @@ class GatewayWorld : public testing::Test {
   std::unique_ptr<KeyBook> keys;
   std::unique_ptr<Responses> responses;
   GenerationLimits limits;
+  LostReplies lost_replies;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<HttpServer> server;
   std::unique_ptr<HttpClient> client;
@@ -151,6 +153,7 @@ class GatewayWorld : public testing::Test {
     options.router = &router;
     options.generation = &limits;
     options.spending = &spending;
+    options.lost_replies = &lost_replies;
     gateway = std::make_unique<Gateway>(
         loop, *responses, *keys, metrics,
         []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"m", "m2", "claude"}; }, readiness,

@@ -164,6 +164,7 @@ inline std::map<std::string, Record> sample_records() {
                      .model = "acme-large",
                      .workload = "batch",
                      .expected = {.unknown = "running", .estimate = "0.00125", .currency = "EUR"}}};
+  out["started_beside"] = {2, t, AttemptStarted{.number = 2, .provider = "acme", .model = "acme-large", .beside = 1}};
   out["attempt_ended_cost"] = {
       4, t,
       AttemptEnded{

@@ -25,7 +25,8 @@ struct ScriptedCall {
 class ScriptedProvider final : public Provider {
  public:
   using Script = std::function<ScriptedAnswer(const ScriptedCall&)>;
-  ScriptedProvider(Loop& loop, Script script) : loop_(loop), script_(std::move(script)) {}
+  ScriptedProvider(Loop& loop, Script script, std::string name = "scripted")
+      : loop_(loop), script_(std::move(script)), name_(std::move(name)) {}
   const std::string& name() const override { return name_; }
   Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall call, Deadline deadline,
                                                      Cancellation& cancel) override;
@@ -34,7 +35,7 @@ class ScriptedProvider final : public Provider {
  private:
   Loop& loop_;
   Script script_;
-  std::string name_ = "scripted";
+  std::string name_;
   size_t calls_ = 0;
 };
 
