@@ -52,7 +52,9 @@ fuzz-smoke: build/fuzz/build.ninja    ## every fuzzer for FUZZ_SECONDS
 sim: build    ## deterministic simulation: SEEDS=n, or SEED=n to replay one
 	build/dev/perdure_sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
 
-cut: build    ## answers cut at every token, over every pair of upstream dialects
+cut: build    ## answers cut at every token, over every pair of upstream dialects, after two planted bugs that it must catch
+	build/dev/perdure_cut --scenario text --plant double-overlap
+	build/dev/perdure_cut --pair chat,messages --plant lost-remainder
 	build/dev/perdure_cut
 
 withdraw: release    ## a supplier is withdrawn under STREAMS=n running answers, with real clients

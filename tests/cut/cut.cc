@@ -2,14 +2,21 @@
 // seen in every client dialect, equals the uncut answer. Virtual time, the real generation, provider, dialect and http
 // code, two simulated suppliers.
 //
+//   every pair     text, reasoning, code, a JSON schema, tool calls, a stop sequence, a limit of tokens
+//   every seam     what a second supplier does that is asked in words to go on
+//   every ending   a stream that ends too early, says an error, breaks its own format or falls silent
+//   twice          the second supplier breaks off too
+//
 //   perdure_cut                    everything; the last line sums up, the exit code says whether it holds
-//   perdure_cut --pair chat,chat   one pair     --verbose  each difference in full
+//   perdure_cut --pair chat,chat   one pair     --scenario tools   one kind of answer   --verbose  each difference in
+//   full perdure_cut --plant NAME       with a planted bug (double-overlap, lost-remainder) that must be noticed
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <set>
 
 #include "async/sim_loop.h"
+#include "base/planted.h"
 #include "dialect/chat_render.h"
 #include "dialect/chat_upstream.h"
 #include "dialect/converse_upstream.h"
@@ -61,6 +68,9 @@ struct Scenario {
   const char* name;
   Request request;
   bool reasoning = false;
+  // What an answer that repeats words on its way cannot promise: a limit counts them too.
+  bool exact_only = false;
+  bool no_responses = false;  // it has a field that the Responses API has no word for
 };
 
 struct CutPlan {
@@ -69,6 +79,8 @@ struct CutPlan {
   bool prefill = false;
   simulate::Continuation seam = simulate::Continuation::kExact;
   int64_t cut = -1;  // tokens of the first supplier's answer; -1: uncut
+  std::string fault = "cut-after-tokens";
+  int64_t second_cut = -1;  // of the second's; -1: whole
 };
 
 // Everything that one client saw, and how it ended.
@@ -156,7 +168,9 @@ Outcome run(const CutPlan& plan) {
     if (i == 1) options.continuation = plan.seam;
     options.account = "account-" + std::to_string(i);
     if (i == 0 && plan.cut >= 0)
-      options.faults = *simulate::parse_faults("times=1:cut-after-tokens=" + std::to_string(plan.cut));
+      options.faults = *simulate::parse_faults("times=1:" + plan.fault + "=" + std::to_string(plan.cut));
+    if (i == 1 && plan.cut >= 0 && plan.second_cut >= 0)
+      options.faults = *simulate::parse_faults("times=1:cut-after-tokens=" + std::to_string(plan.second_cut));
     suppliers.push_back(std::make_unique<simulate::SimulatedSupplier>(loop, options, Log()));
     Result<std::unique_ptr<Listener>> listener = supplier_network.listen({"127.0.0.1", kPorts[i]}, nullptr, false);
     CHECK(listener.ok(), "a supplier's port");
@@ -225,6 +239,12 @@ std::vector<Scenario> scenarios() {
     tools.tools.push_back(std::move(tool));
   }
   out.push_back({.name = "tools", .request = tools});
+  Request stop = plain;
+  stop.stop = {"Nobody", "never"};
+  out.push_back({.name = "stop", .request = stop, .exact_only = true, .no_responses = true});
+  Request limit = plain;
+  limit.max_output_tokens = 30;
+  out.push_back({.name = "limit", .request = limit, .exact_only = true});
   return out;
 }
 
@@ -292,24 +312,35 @@ int main(int argc, char** argv) {
   using namespace perdure;
   using namespace perdure::cut;
   std::string only_pair, only_scenario;
+  std::string plants;
   bool verbose = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--pair") == 0 && i + 1 < argc)
       only_pair = argv[++i];
     else if (std::strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
       only_scenario = argv[++i];
+    else if (std::strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
+      plants = argv[++i];
     else if (std::strcmp(argv[i], "--verbose") == 0)
       verbose = true;
     else
       return std::fprintf(stderr, "cut: unknown option %s\n", argv[i]), 2;
   }
+#if defined(PERDURE_PLANTED_BUGS)
+  if (!plants.empty() && !plant(plants)) return std::fprintf(stderr, "cut: no such bug: %s\n", plants.c_str()), 2;
+#else
+  if (!plants.empty()) return std::fprintf(stderr, "cut: this build has no planted bugs\n"), 2;
+#endif
   const std::vector<Scenario> all = scenarios();
   Count total;
   auto cut_everywhere = [&](CutPlan plan, const std::string& label) {
+    if (!plants.empty() && total.differ > 0) return;  // it was noticed
     Count count;
     plan.cut = -1;
     Outcome whole = run(plan);
-    if (!whole.ended || whole.ended->status != ResponseStatus::kCompleted || !whole.problem.empty()) {
+    bool limited = plan.scenario->request.max_output_tokens.has_value();
+    ResponseStatus wanted = limited ? ResponseStatus::kIncomplete : ResponseStatus::kCompleted;
+    if (!whole.ended || whole.ended->status != wanted || !whole.problem.empty()) {
       std::printf("%-44s the uncut answer failed: %s %s\n", label.c_str(), whole.problem.c_str(),
                   whole.ended ? whole.ended->error_message.c_str() : "");
       ++total.differ, ++total.answers;
@@ -323,14 +354,15 @@ int main(int argc, char** argv) {
       std::string difference = compare(plan, whole, cut, count);
       if (!difference.empty()) {
         ++count.differ;
-        if (verbose || count.differ == 1)
+        if (plants.empty() ? verbose || count.differ == 1 : verbose)
           std::printf("  %s, cut after %lld tokens: %s\n", label.c_str(), static_cast<long long>(plan.cut),
                       difference.c_str());
       }
       if (!was_cut || plan.cut > 500) break;
     }
-    std::printf("%-44s %4lld cuts, %lld differ%s\n", label.c_str(), static_cast<long long>(count.gone_on),
-                static_cast<long long>(count.differ), count.doubtful > 0 ? ", some as nobody could know" : "");
+    if (plants.empty() || verbose)
+      std::printf("%-44s %4lld cuts, %lld differ%s\n", label.c_str(), static_cast<long long>(count.gone_on),
+                  static_cast<long long>(count.differ), count.doubtful > 0 ? ", some as nobody could know" : "");
     std::fflush(stdout);
     total.answers += count.gone_on, total.differ += count.differ, total.doubtful += count.doubtful;
   };
@@ -339,6 +371,8 @@ int main(int argc, char** argv) {
       if (!only_pair.empty() && only_pair != std::string(first) + "," + second) continue;
       for (const Scenario& scenario : all) {
         if (!only_scenario.empty() && only_scenario != scenario.name) continue;
+        std::string_view responses = "responses";
+        if (scenario.no_responses && (first == responses || second == responses)) continue;
         for (bool prefill : {true, false})
           cut_everywhere(
               {.scenario = &scenario, .first = first, .second = second, .prefill = prefill},
@@ -354,9 +388,37 @@ int main(int argc, char** argv) {
     if (!only_pair.empty()) break;
     for (const Scenario& scenario : all) {
       if (!only_scenario.empty() && only_scenario != scenario.name) continue;
+      if (scenario.exact_only) continue;
       cut_everywhere({.scenario = &scenario, .first = "chat", .second = "messages", .prefill = false, .seam = seam},
                      "seam " + std::string(name_of(seam)) + ", " + scenario.name);
     }
+  }
+  // Other ways to break off, of every dialect; and a second supplier that breaks off as well, so that a third attempt
+  // goes on with what two have written.
+  for (const char* first : kDialects) {
+    if (!only_pair.empty()) break;
+    for (const Scenario& scenario : all) {
+      std::string_view name = scenario.name;
+      if (name != "text" && name != "tools" && name != "structured") continue;
+      if (!only_scenario.empty() && only_scenario != name) continue;
+      for (const char* fault :
+           {"end-after-tokens", "error-after-tokens", "malformed-after-tokens", "stall-after-tokens"})
+        cut_everywhere({.scenario = &scenario, .first = first, .second = "chat", .prefill = true, .fault = fault},
+                       std::string(fault) + " " + first + ", " + scenario.name);
+      for (int64_t second : {0, 1, 5})
+        cut_everywhere(
+            {.scenario = &scenario,
+             .first = first,
+             .second = "messages",
+             .prefill = second % 2 == 0,
+             .second_cut = second},
+            "twice, " + std::string(first) + ", then after " + std::to_string(second) + ", " + scenario.name);
+    }
+  }
+  if (!plants.empty()) {
+    std::printf("cut: planted %s %s after %lld answers\n", plants.c_str(), total.differ > 0 ? "caught" : "not caught",
+                static_cast<long long>(total.answers));
+    return total.differ > 0 ? 0 : 1;
   }
   std::printf(
       "cut: %lld answers cut and gone on with, each seen in %d client dialects, %lld differ, %lld as nobody "
