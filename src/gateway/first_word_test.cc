@@ -20,8 +20,8 @@ class FirstWord : public GatewayWorld {
     Fields headers = {};
   };
   static std::vector<Client> clients() {
-    return {{"/v1/responses", R"({"model":"m","input":"x","stream":true})", ": keep-alive\n\n", "response.created",
-             "response.output_text.delta"},
+    return {{"/v1/responses", R"({"model":"m","input":"x","stream":true})", ": keep-alive\n\n",
+             R"("type":"response.created")", "response.output_text.delta"},
             {"/v1/chat/completions", R"({"model":"m","messages":[{"role":"user","content":"x"}],"stream":true})",
              ": keep-alive\n\n", R"("role":"assistant")", R"("content":"la)"},
             {"/v1/messages",
@@ -69,10 +69,11 @@ TEST_F(FirstWord, AFailureInTimeIsAStatus) {
     if (std::string_view(client.path) == "/v1/responses") continue;  // a response is there from its creation
     supplier.script = [](const ScriptedCall&) {
       Piece started{.kind = Piece::Kind::kStarted, .id = "up", .model = "real"};
-      return ScriptedAnswer{.pieces = {started}, .cut = Error{Code::kUnavailable, "cut"}};
+      return ScriptedAnswer{.pieces = {started},
+                            .cut = Error{.code = Code::kInvalid, .message = "no", .upstream_status = 400}};
     };
     Answer answer = send("POST", client.path, client.body, client.headers);
-    EXPECT_GE(answer.status, 500) << client.path << answer.body;
+    EXPECT_EQ(answer.status, 400) << client.path << answer.body;
     EXPECT_EQ(answer.header("content-type"), "application/json") << client.path;
   }
 }
