@@ -68,6 +68,7 @@ class Gateway final : public HttpHandler {
   Task<void> create(Exchange& x);
   Task<Result<void>> inherit(CreateCall& call);
   Task<bool> relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent);
+  Task<void> reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background);
   // responses_routes.cc
   Task<void> fetch(Exchange& x);
   Task<void> cancel(Exchange& x);
@@ -112,14 +113,13 @@ class Gateway final : public HttpHandler {
   Task<void> show_metrics(Exchange& x);
   // spending_routes.cc
   Task<void> show_spending(Exchange& x);
-  Task<std::string> deployment_metrics();
-  Task<size_t> credentials_refused();
-  Task<void> reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background);
   // routing_routes.cc
   Task<void> withdraw(Exchange& x);
   Task<void> list_withdrawals(Exchange& x);
   Task<void> restore(Exchange& x);
   Task<void> list_deployments(Exchange& x);
+  Task<std::string> deployment_metrics();
+  Task<size_t> credentials_refused();
   // relay.cc: true: the request was answered, one way or the other; false: it is not to be relayed, nothing was sent
   Task<bool> relay(Exchange& x, RelayTurn turn);
   Task<bool> go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts);
