@@ -470,8 +470,8 @@ class Run {
   std::vector<Tried> tried_;
   std::vector<uint32_t> no_prefill_;  // deployments that refused one
   Deadline deadline_;
-  std::string words_;   // that ask to go on; empty: in the conversation's language
-  int64_t number_;      // of the last attempt
+  std::string words_;  // that ask to go on; empty: in the conversation's language
+  int64_t number_;     // of the last attempt
   int64_t fruitless_ = 0;
   bool sink_failed_ = false;
   Notifier spoke_;
