@@ -90,7 +90,8 @@ bool Rules::key_forbids(const KeyId& key, const DeploymentSetup& deployment, Ins
   return any ? forbidden : forbidden && !allowed;
 }
 
-void Rules::dispatched(std::optional<uint64_t> number, size_t supplier, const std::string& upstream_model, bool held) {
+void Rules::dispatched(std::optional<uint64_t> number, size_t supplier, const std::string& upstream_model, bool held,
+                       bool summary) {
   ++report_.counts.attempts;
   report_.counts.continuations += held;
   size_t at = deployment_of(supplier, upstream_model);
@@ -111,10 +112,11 @@ void Rules::dispatched(std::optional<uint64_t> number, size_t supplier, const st
   Instant now = loop_.now();
   if (key_forbids(errand->who.key, deployment, now, now, false))
     violate("I4: the key " + errand->who.key.value + " may not use " + deployment.name);
-  if (held && workload.one_author && !errand->author.empty() && deployment.model != errand->author)
-    violate("I4: what " + errand->author + " began, " + deployment.name +
-            " goes on with, though one author is asked for");
-  if (!held) errand->author = deployment.model;
+  std::string& author = summary ? errand->summary_author : errand->author;
+  if (held && workload.one_author && !author.empty() && deployment.model != author)
+    violate("I4: what " + author + " began, " + deployment.name + " goes on with, though one author is asked for");
+  if (!held) author = deployment.model;
+  if (summary) return;
   ++errand->attempts;
   if (held) errand->phase = Phase::kContinuing;
 }
@@ -138,7 +140,8 @@ bool Rules::may_have_been_stranded(const Errand& errand) const {
                key_forbids(errand.who.key, deployment, errand.begun, now, true);
     for (const Word& word : words_) out = out || covers(word, deployment);
     // With one author the other models are of no use once something was shown.
-    bool of_no_use = workload.one_author && !errand.author.empty() && deployment.model != errand.author;
+    auto by_another = [&](const std::string& author) { return !author.empty() && deployment.model != author; };
+    bool of_no_use = workload.one_author && (by_another(errand.author) || by_another(errand.summary_author));
     if (!out && !of_no_use) return false;
   }
   return true;

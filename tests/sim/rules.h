@@ -25,7 +25,8 @@ struct Errand {
   Identity who;
   Instant begun{};
   Phase phase = Phase::kIdle;
-  std::string author;  // logical model of the attempt that may have written what is held
+  std::string author;          // logical model of the attempt that may have written what is held
+  std::string summary_author;  // the same, of a compaction that comes before the answer
   int64_t attempts = 0;
   bool stored = false;  // its answer
 };
@@ -47,8 +48,10 @@ class Rules {
   Purses& purses() { return purses_; }
 
   // --- I4
-  // An attempt goes out now: `held`, whether it goes on with something. Reports what is certainly forbidden.
-  void dispatched(std::optional<uint64_t> errand, size_t supplier, const std::string& upstream_model, bool held);
+  // An attempt goes out now: `held`, whether it goes on with something; `summary`: of a compaction. Reports what is
+  // certainly forbidden.
+  void dispatched(std::optional<uint64_t> errand, size_t supplier, const std::string& upstream_model, bool held,
+                  bool summary = false);
   // Pieces have come of an attempt that is running.
   void heard_from(size_t deployment);
   // Whether at some moment since then, each deployment that fits may have been unable to serve: withdrawn, refusing the

@@ -140,12 +140,13 @@ std::optional<uint64_t> errand_of(const UpstreamCall& call) {
   return number;
 }
 
-// Whose it is for those who count money: a compaction's summary has the words of its answer within what it sums up.
-std::optional<Identity> payer_of(const UpstreamCall& call, const Rules& rules, std::optional<uint64_t> number) {
+// A compaction has the words of its answer within what it sums up.
+std::optional<uint64_t> errand_summed_up(const UpstreamCall& call) {
+  std::optional<uint64_t> number;
   for (const Item& item : call.context)
     for (const Part& part : item.content)
       if (!number) number = Rules::number_in(part.text);
-  return rules.whose(number);
+  return number;
 }
 
 constexpr int64_t kInputBesides = 1000;  // tools, formats and the words that a dialect puts around
@@ -164,7 +165,8 @@ int64_t input_most(const UpstreamCall& call) {
 Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall call, Deadline deadline,
                                                                     Cancellation& cancel) {
   std::optional<uint64_t> errand = errand_of(call);
-  if (!dead_) rules_.dispatched(errand, supplier_, call.model, !call.held.empty());
+  std::optional<uint64_t> summed_up = errand ? std::nullopt : errand_summed_up(call);
+  if (!dead_) rules_.dispatched(errand ? errand : summed_up, supplier_, call.model, !call.held.empty(), !errand);
   size_t deployment = rules_.deployment_of(supplier_, call.model);
   std::optional<Bill> bill;
   if (!dead_ && rules_.known(deployment)) {
@@ -172,7 +174,8 @@ Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall
                                   .deployment = deployment,
                                   .input_most = input_most(call),
                                   .output_limit = call.request.max_output_tokens};
-    bill.emplace(rules_.purses(), rules_.purses().dispatched(payer_of(call, rules_, errand), attempt), dead_);
+    bill.emplace(rules_.purses(), rules_.purses().dispatched(rules_.whose(errand ? errand : summed_up), attempt),
+                 dead_);
   }
   CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await real_->open(std::move(call), deadline, cancel));
   co_return std::unique_ptr<UpstreamAnswer>(
