@@ -117,7 +117,9 @@ Task<void> Visitor::visit() {
   visit.api = kApis[random_.below(std::size(kApis))];
   visit.prompt = draw_prompt(scene_.setup, random_, unique);
   visit.stored = random_.below(2) == 0;
-  visit.keyed = visit.stored && random_.below(3) != 0;
+  visit.by_socket = visit.api == "responses" && random_.below(2) == 0;
+  if (visit.by_socket && random_.below(2) == 0) visit.lane = "lane" + std::to_string(random_.below(3));
+  visit.keyed = visit.stored && !visit.by_socket && random_.below(3) != 0;
   visit.key = "visit-" + std::to_string(unique);
   if (random_.below(10) == 0) visit.leave_at = 1 + random_.below(15);
   auto begin = [&] {
@@ -160,31 +162,105 @@ Task<void> Visitor::visit() {
 
 // An error reply. True: it was this client's to be told, and worth trying again.
 Task<bool> Visitor::refused(Visit& visit, HttpAnswer& answer) {
-  const Instant since = scene_.loop.now() - 1s;
   std::optional<std::string> body = co_await read_all(answer);
-  if (!body) co_return true;
-  Result<json::Document> document = json::Document::parse(*body);
+  if (body) judge_refusal(visit, answer.status, *body);
+  co_return true;
+}
+
+void Visitor::judge_refusal(Visit& visit, int status, const std::string& body) {
+  const Instant since = scene_.loop.now() - 1s;
+  Result<json::Document> document = json::Document::parse(body);
   const bool shaped = document.ok() && document->root()["error"]["message"].is_string() &&
                       document->root()["error"]["type"].is_string() &&
                       (visit.api != "messages" || document->root()["type"].text() == "error");
-  if (!shaped) scene_.rules.violate("I6: an error that no " + visit.api + " client understands: " + *body);
-  if (body->find("budget_exceeded") != std::string::npos) {
+  if (!shaped) scene_.rules.violate("I6: an error that no " + visit.api + " client understands: " + body);
+  if (body.find("budget_exceeded") != std::string::npos) {
     ++scene_.report.counts.short_of_money;
     scene_.rules.purses().refused(who_, since);
-    if (answer.status != 429)
-      scene_.rules.violate("a budget without room was told with " + std::to_string(answer.status) + ": " + *body);
+    if (status != 429)
+      scene_.rules.violate("a budget without room was told with " + std::to_string(status) + ": " + body);
   }
-  const bool passing = answer.status == 429 || answer.status >= 500;
-  const bool denied = (answer.status == 403 || answer.status == 401) && scene_.rules.may_be_denied(who_, since);
+  const bool passing = status == 429 || status >= 500;
+  const bool denied = (status == 403 || status == 401) && scene_.rules.may_be_denied(who_, since);
   // Where the answer exists and has failed before its first word, that is what its ending says.
   const bool stranded = scene_.rules.may_have_been_stranded(*visit.errand);
   if (!passing && !denied && !stranded)
-    scene_.rules.violate("a good request was refused with " + std::to_string(answer.status) + ": " + *body);
+    scene_.rules.violate("a good request was refused with " + std::to_string(status) + ": " + body);
+}
+
+// False: nobody answers, or not now.
+Task<bool> Visitor::open_socket() {
+  auto socket = std::make_unique<WebSocketClient>(scene_.loop);
+  const bool open = co_await socket->connect(http_.network, {"perdure", kFrontDoor}, "/v1/responses",
+                                             {{"Authorization", "Bearer " + secret_of(who_.key)}});
+  if (open)
+    socket_ = std::move(socket);
+  else if (socket->head.starts_with("HTTP/1.1 ") && !socket->head.starts_with("HTTP/1.1 503 "))
+    scene_.rules.violate("a good handshake was refused: " + socket->head);
+  co_return open;
+}
+
+// The socket stays usable. False: it broke.
+Task<bool> Visitor::socket_refuses_nonsense() {
+  static constexpr const char* kBad[] = {R"({"type":"response.create","model":"small","input":5})",
+                                         R"({"type":"response.create","model":"small","input":"a","no_such_field":1})",
+                                         R"({"type":"no_such_event"})", R"({"type":)"};
+  if (!co_await socket_->send(kBad[random_.below(std::size(kBad))])) co_return false;
+  const std::string told = co_await socket_->next(kPatience);
+  if (told.empty()) co_return false;
+  Result<json::Document> document = json::Document::parse(told);
+  if (!document.ok() || document->root()["type"].text() != "error" || document->root()["status"].integer() != 400 ||
+      !document->root()["error"]["message"].is_string())
+    scene_.rules.violate("I6: nonsense on a socket was answered with " + told);
   co_return true;
+}
+
+Task<Visitor::Came> Visitor::attend_socket(Visit& visit) {
+  const uint64_t life = scene_.lives.number();
+  if (!socket_ && !co_await open_socket()) co_return Came::kBroke;
+  auto broke = [&](Came came) {
+    socket_.reset();
+    return came;
+  };
+  if (random_.below(8) == 0 && !co_await socket_refuses_nonsense()) co_return broke(Came::kBroke);
+  // The body of a create, with what a message says besides.
+  std::string message = visit.body;
+  std::string besides = R"("type":"response.create",)";
+  if (!visit.lane.empty()) besides += "\"stream_id\":\"" + visit.lane + "\",";
+  message.insert(1, besides);
+  if (!co_await socket_->send(std::move(message))) co_return broke(Came::kBroke);
+  visit.errand->phase = Phase::kWaiting;
+  const std::string suffix = visit.lane.empty() ? "" : ",\"stream_id\":\"" + visit.lane + "\"}";
+  for (size_t position = 0;;) {
+    std::string data = co_await socket_->next(kPatience);
+    if (data.empty()) {
+      if (!socket_->ended && socket_->close_code == 0 && life == scene_.lives.number())
+        scene_.say("visitor " + std::to_string(number_) + ": a silent socket");
+      co_return broke(Came::kBroke);
+    }
+    if (!data.ends_with(suffix)) scene_.rules.violate("a message of another lane, or of none: " + data);
+    if (!suffix.empty()) data.replace(data.size() - suffix.size(), suffix.size(), "}");
+    if (data.starts_with(R"({"type":"error","status":)")) {
+      Result<json::Document> document = json::Document::parse(data);
+      const int64_t status = document.ok() ? document->root()["status"].integer().value_or(0) : 0;
+      judge_refusal(visit, static_cast<int>(status), data);
+      co_return visit.id.empty() ? Came::kRefused : broke(Came::kBroke);
+    }
+    if (visit.id.empty()) {
+      Result<json::Document> document = json::Document::parse(data);
+      if (document.ok()) visit.id = document->root()["response"]["id"].text();
+      if (visit.id.empty()) scene_.rules.violate("I1: a socket's first event has no response: " + data);
+      ++scene_.report.counts.by_socket;
+    }
+    if (!take(visit, data, position)) co_return broke(Came::kBroke);
+    if (visit.ended) co_return Came::kToTheEnd;
+    if (visit.leave_at && visit.frames.size() >= *visit.leave_at) co_return broke(Came::kLeft);
+  }
 }
 
 Task<Visitor::Came> Visitor::attend(Visit& visit) {
   const bool again = !visit.id.empty();
+  if (visit.by_socket && !again) co_return co_await attend_socket(visit);
   HttpCall ask = again ? call("GET",
                               "/v1/x/responses/" + visit.id + "/stream?dialect=" + visit.api +
                                   (visit.frames.empty() ? "" : "&after=" + std::to_string(visit.frames.size() - 1)),

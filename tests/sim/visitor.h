@@ -7,12 +7,14 @@
 #include <memory>
 
 #include "http/client.h"
+#include "http/testing/websocket_client.h"
 #include "scene.h"
 
 namespace perdure::sim {
 
 struct Connections {
   HttpClient &kept, &fresh;  // the second one keeps none
+  Network& network;          // for WebSockets
 };
 
 class Visitor {
@@ -26,6 +28,8 @@ class Visitor {
     Prompt prompt;
     Errand* errand = nullptr;
     bool stored = false, keyed = false;
+    bool by_socket = false;  // asked for over a WebSocket; what breaks is come back to over HTTP
+    std::string lane;        // its stream_id; empty: none
     std::string key, body, id;
     std::vector<std::string> frames;  // data of events, as they came
     std::optional<size_t> leave_at;
@@ -35,7 +39,11 @@ class Visitor {
 
   Task<void> visit();
   Task<Came> attend(Visit& visit);  // creates it, or comes back to it
+  Task<Came> attend_socket(Visit& visit);
+  Task<bool> open_socket();
+  Task<bool> socket_refuses_nonsense();
   Task<bool> refused(Visit& visit, HttpAnswer& answer);
+  void judge_refusal(Visit& visit, int status, const std::string& body);
   bool take(Visit& visit, std::string_view data, size_t& position);
   Task<void> judge(Visit& visit);
   Task<void> nonsense();
@@ -52,6 +60,7 @@ class Visitor {
   SeededRandom random_;
   Identity who_;
   uint64_t said_ = 0;
+  std::unique_ptr<WebSocketClient> socket_;  // kept from visit to visit
 };
 
 // The body of a request that asks `prompt` in an API ("responses", "chat", "messages"), written without the code under

@@ -56,7 +56,7 @@ class World {
         client_network_(cable_),
         kept_(loop_, client_network_, ProxyRules{}),
         fresh_(loop_, client_network_, ProxyRules{}, HttpClientLimits{.idle_per_host_max = 0}),
-        http_{kept_, fresh_},
+        http_{kept_, fresh_, client_network_},
         group_(loop_) {
     report_.seed = options.seed;
   }
