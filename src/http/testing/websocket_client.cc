@@ -3,7 +3,8 @@
 namespace perdure {
 
 Task<bool> WebSocketClient::connect(Network& network, Address to, std::string target, Fields headers) {
-  Result<std::unique_ptr<Stream>> stream = co_await network.connect(std::move(to), {}, Deadline::never());
+  Result<std::unique_ptr<Stream>> stream =
+      co_await network.connect(std::move(to), {}, deadline_in(loop_, std::chrono::seconds(60)));
   if (!stream.ok()) co_return false;
   stream_ = *std::move(stream);
   std::string out = "GET " + target +
