@@ -79,7 +79,7 @@ TEST_F(Repeats, OfAReplyThatArrivedAreNewRequests) {
   EXPECT_EQ(calls, 2u);
 }
 
-TEST(Relayed, IsGoneOnWithWhereItsFormCanBeKept) {
+TEST(RelayedAnswer, IsGoneOnWithWhereItsFormCanBeKept) {
   const ClientDialectFace& chat = face_of(ClientDialect::kChat);
   auto reads = [&](std::string_view fields) {
     return read_to_go_on(chat,
