@@ -6,23 +6,12 @@
 #include "async/sim_loop.h"
 #include "async/task_group.h"
 #include "routing/router.h"
+#include "routing/testing/silent_provider.h"
 
 namespace perdure {
 namespace {
 
 using namespace std::chrono_literals;
-
-class SilentProvider final : public Provider {
- public:
-  explicit SilentProvider(std::string name) : name_(std::move(name)) {}
-  const std::string& name() const override { return name_; }
-  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall, Deadline, Cancellation&) override {
-    co_return Error{Code::kUnavailable, "never"};
-  }
-
- private:
-  std::string name_;
-};
 
 struct Reloading : testing::Test {
   SimLoop loop{3};

@@ -7,6 +7,7 @@
 
 #include "async/sim_loop.h"
 #include "async/task_group.h"
+#include "routing/testing/silent_provider.h"
 
 namespace perdure {
 namespace {
@@ -15,18 +16,6 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
-
-class SilentProvider final : public Provider {
- public:
-  explicit SilentProvider(std::string name) : name_(std::move(name)) {}
-  const std::string& name() const override { return name_; }
-  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall, Deadline, Cancellation&) override {
-    co_return Error{Code::kUnavailable, "never"};
-  }
-
- private:
-  std::string name_;
-};
 
 struct Guard final : PlacementGuard {
   std::optional<Permits> permits_of_all;

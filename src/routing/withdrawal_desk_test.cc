@@ -10,6 +10,7 @@
 #include "async/epoll_loop.h"
 #include "async/sim_loop.h"
 #include "async/task_group.h"
+#include "routing/testing/silent_provider.h"
 #include "store/memory_store.h"
 #include "store/testing/faulty_store.h"
 
@@ -19,18 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-class SilentProvider final : public Provider {
- public:
-  explicit SilentProvider(std::string name) : name_(std::move(name)) {}
-  const std::string& name() const override { return name_; }
-  Task<Result<std::unique_ptr<UpstreamAnswer>>> open(UpstreamCall, Deadline, Cancellation&) override {
-    co_return Error{Code::kUnavailable, "never"};
-  }
-
- private:
-  std::string name_;
-};
 
 std::vector<Deployment> three(Provider& azure, Provider& openai) {
   std::vector<Deployment> out{Deployment::simple("m", azure), Deployment::simple("m", openai),
