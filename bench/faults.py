@@ -14,13 +14,11 @@ The last line sums up; --write puts the table into docs/benchmarks.md.
 """
 import argparse
 import http.client
-import http.server
 import json
 import pathlib
 import sys
 import tempfile
 import threading
-import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
@@ -68,38 +66,13 @@ def perdure(folder, first, second, prefill):
     return Gateway("Perdure", server.port, [server])
 
 
-class PrefixTaker:
-    """Stands before a supplier and takes `"prefix": true` out of messages: LiteLLM says so, in Mistral's way, that the last message is a prefill, which the
-    simulated supplier takes without being told, and refuses the field."""
+class PrefixTaker(processes.PassThrough):
+    """Takes `"prefix": true` out of messages: LiteLLM says so, in Mistral's way, that the last message is a prefill, which the simulated supplier takes without
+    being told, and refuses the field."""
 
-    def __init__(self, upstream):
-        address = urllib.parse.urlsplit(upstream)
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def do_POST(handler):
-                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
-                for message in body.get("messages", []):
-                    message.pop("prefix", None)
-                there = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
-                there.request("POST", handler.path, json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer none"})
-                reply = there.getresponse()
-                handler.send_response(reply.status)
-                handler.send_header("Content-Type", reply.headers.get("Content-Type", ""))
-                handler.end_headers()
-                for line in reply:
-                    handler.wfile.write(line)
-                there.close()
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
+    def asked(self, body):
+        for message in body.get("messages", []):
+            message.pop("prefix", None)
 
 
 def litellm(folder, first, second, prefill):

@@ -1,10 +1,15 @@
 """Starts the programs that tests talk to, on free ports, and ends exactly those, by pid."""
+import http.client
+import http.server
+import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import threading
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("PERDURE_BINARY", ROOT / "build/dev/perdure"))
@@ -66,6 +71,50 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+class PassThrough:
+    """An HTTP server on a port of its own that passes POSTs of JSON on to `upstream`, and what is answered back, line by line."""
+
+    def __init__(self, upstream):
+        address = urllib.parse.urlsplit(upstream)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(handler):
+                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+                asked = self.asked(body)
+                there = http.client.HTTPConnection(address.hostname, address.port, timeout=600)
+                there.request("POST", handler.path, json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer none"})
+                reply = there.getresponse()
+                handler.send_response(reply.status)
+                handler.send_header("Content-Type", reply.headers.get("Content-Type", ""))
+                handler.send_header("Connection", "close")
+                handler.end_headers()
+                for line in self.answered(asked, reply):
+                    handler.wfile.write(line)
+                    handler.wfile.flush()
+                there.close()
+                handler.close_connection = True
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def asked(self, body):
+        """May change the request. What it returns is given to answered()."""
+
+    def answered(self, _asked, lines):
+        """The lines of the answer that get through; where it ends early, the connection is closed."""
+        return lines
+
+    def stop(self):
+        self.server.shutdown()
 
 
 def environment(changes=None):
