@@ -83,6 +83,27 @@ RoutingNames routing_names(const Config& config) {
   return names;
 }
 
+// A model of a chat endpoint that is said to take no prefill cannot be said to take one. Where nobody says how it is
+// told, `perdure probe` may find out.
+void refuse_prefill_that_cannot_be_said(YamlProblems& problems, const YAML::Node& providers, const YAML::Node& models,
+                                        const Config& config) {
+  std::set<std::string> without;
+  for (size_t i = 0; i < config.providers.size(); ++i) {
+    const ProviderConfig& provider = config.providers[i];
+    if (provider.dialect != WireDialect::kChat || provider.chat.prefill != ChatPrefill::kNone) continue;
+    if (!providers[i].IsMap()) continue;
+    const YAML::Node variant = providers[i]["variant"];
+    if (variant.IsDefined() && variant.IsMap() && variant["prefill"].IsDefined()) without.insert(provider.name);
+  }
+  if (without.empty() || !models.IsSequence()) return;
+  for (size_t i = 0; i < config.models.size(); ++i) {
+    const ModelConfig& model = config.models[i];
+    if (model.capabilities[Capability::kPrefill] != Known::kYes || !without.contains(model.provider)) continue;
+    problems.add(models[i]["capabilities"]["prefill"], "models[" + std::to_string(i) + "].capabilities.prefill",
+                 "contradicts variant.prefill of the provider \"" + model.provider + "\", which is none");
+  }
+}
+
 void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, const Environment& environment) {
   YamlFields fields(problems, root, "");
   fields.parsed("listen", config.listen, parse_listen);
@@ -149,7 +170,9 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
       problems.add(node, path + ".name", "another provider is named \"" + provider.name + "\" too");
     config.providers.push_back(std::move(provider));
   });
-  config.models = read_models(problems, fields.take("models"), names);
+  YAML::Node models = fields.take("models");
+  config.models = read_models(problems, models, names);
+  refuse_prefill_that_cannot_be_said(problems, providers, models, config);
   // Providers without models serve whatever is asked for.
   if (config.models.empty())
     for (const ProviderConfig& provider : config.providers) config.models.push_back({"*", provider.name, ""});

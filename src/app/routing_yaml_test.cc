@@ -252,5 +252,29 @@ workloads:
           R"(f:31:32: workloads[2].parties_denied[0]: no deployment is of the party "Microsft")"));
 }
 
+TEST(RoutingYaml, WhatTakesNoPrefillCannotBeSaidToTakeOne) {
+  const char* providers = R"(providers:
+  - {name: none, base_url: "http://127.0.0.1:1/v1", variant: {prefill: none}}
+  - {name: unsaid, base_url: "http://127.0.0.1:2/v1"}
+  - {name: plain, base_url: "http://127.0.0.1:3/v1", variant: {prefill: plain}}
+models:
+)";
+  auto model = [](const std::string& provider, const std::string& takes) {
+    return "  - {name: m, provider: " + provider + ", deployment: " + provider + ", capabilities: {prefill: " + takes +
+           "}}\n";
+  };
+  auto said = [&](const std::string& models) {
+    std::vector<std::string> out;
+    for (const ConfigProblem& problem :
+         parse_config(providers + models, [](const std::string&) { return std::nullopt; }).problems)
+      out.push_back(problem.field + ": " + problem.message);
+    return out;
+  };
+  EXPECT_THAT(said(model("unsaid", "true") + model("plain", "true") + model("none", "false")), ElementsAre());
+  EXPECT_THAT(said(model("plain", "true") + model("none", "true")),
+              ElementsAre(R"(models[1].capabilities.prefill: contradicts variant.prefill of the provider )"
+                          R"("none", which is none)"));
+}
+
 }  // namespace
 }  // namespace perdure
