@@ -12,6 +12,9 @@
 namespace perdure {
 namespace {
 
+// Deployments that are found to have no words for a request, before that is its answer.
+constexpr int kUnsayableMax = 32;
+
 // One generation's run; lives in generate()'s frame.
 class Run {
  public:
@@ -30,6 +33,7 @@ class Run {
         deadline_(deadline_in(loop, limits.total_time)),
         words_(limits.ask),
         number_(input.attempts),
+        asked_(input.attempts > 0),
         spoke_(loop),
         openings_(loop) {}
 
@@ -69,14 +73,14 @@ class Run {
         if (workload.continuation != ContinuationRule::kContinue)
           co_return co_await give_up(failed ? *failed : interrupted());
         if (workload.one_author) ask.author = author_;
-      } else if (number_ > 0 && workload.continuation == ContinuationRule::kEnd) {
+      } else if (asked_ && workload.continuation == ContinuationRule::kEnd) {
         co_return co_await give_up(failed ? *failed : interrupted());
       }
       ask.tried = tried_;
       ask.goes_on = builder_.anything_visible();
       Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(ask, deadline_, stop_.cancel);
       if (!begun.ok() && stop_.cancel.requested()) co_return co_await stopped();
-      if (!begun.ok()) co_return co_await give_up(failed ? *failed : begun.error());
+      if (!begun.ok()) co_return co_await give_up(failed ? *failed : nobody_left(begun.error()));
       size_t visible_before = builder_.answer().bytes();
       Opening* first = co_await start(*std::move(begun), 0);
       if (first == nullptr) co_return std::nullopt;
@@ -124,6 +128,7 @@ class Run {
       Failure then = take_failure(*speaker, error, fault);
       forget_ended();
       if (then == Failure::kFinal) co_return co_await give_up(error);
+      if (then != Failure::kUnsayable) asked_ = true;
       if (then == Failure::kCounts) failed = std::move(error);
     }
   }
@@ -266,9 +271,10 @@ class Run {
   }
 
   enum class Failure : uint8_t {
-    kNobodys,  // on with it at once
-    kCounts,   // on with it elsewhere, or here after a while
-    kFinal,    // another attempt makes no sense
+    kNobodys,    // on with it at once
+    kUnsayable,  // nobody was asked: on with it where there are words for the request
+    kCounts,     // on with it elsewhere, or here after a while
+    kFinal,      // another attempt makes no sense
   };
   Failure take_failure(Opening& opening, const Error& error, Fault fault) {
     AttemptLease& lease = *opening.lease;
@@ -285,6 +291,12 @@ class Run {
     if (opening.prefill && error.code == Code::kInvalid && builder_.anything_visible()) {
       no_prefill_.push_back(lease.number());
       return Failure::kNobodys;
+    }
+    // What no supplier was asked, for want of words in its dialect, another one's may say.
+    if (error.code == Code::kInvalid && error.upstream_status == 0 && !error.param.empty() && !opening.any_pieces) {
+      note_failure(lease.number(), true, 1);
+      if (!unsayable_) unsayable_ = error;
+      return ++unsayables_ < kUnsayableMax ? Failure::kUnsayable : Failure::kFinal;
     }
     ++fruitless_;
     bool refused = fault == Fault::kCredential || fault == Fault::kDeployment;
@@ -395,6 +407,13 @@ class Run {
     }
   }
 
+  // Where all that is left has no words for the request, it is its caller's to change. Where somebody else may have,
+  // and is not to be had now, it is not.
+  Error nobody_left(Error begun) const {
+    bool elsewhere = begun.reason != "provider_unavailable" || begun.retry_after_ms >= 0;
+    return unsayable_ && !elsewhere ? *unsayable_ : begun;
+  }
+
   static Error interrupted() {
     return {Code::kUnavailable, "the answer broke off, and its workload's rule is not to go on with it"};
   }
@@ -473,6 +492,9 @@ class Run {
   std::string words_;  // that ask to go on; empty: in the conversation's language
   int64_t number_;     // of the last attempt
   int64_t fruitless_ = 0;
+  bool asked_;                      // some supplier, whatever came of it
+  std::optional<Error> unsayable_;  // the first that a dialect had no words for
+  int unsayables_ = 0;
   bool sink_failed_ = false;
   Notifier spoke_;
   std::vector<std::unique_ptr<Opening>> live_;  // attempts that may still say something; before the group

@@ -200,6 +200,69 @@ TEST(Generation, CallsThatAreNotAllowedAreSuppressed) {
   }
 }
 
+// What a supplier's dialect has no words for, nobody was asked: another supplier is, whatever the workload's rule for
+// answers that broke off. Where none has words for it, the caller hears which field it is.
+TEST(Generation, WhatOneSupplierCannotBeToldGoesToAnother) {
+  const Error unsayable{.code = Code::kInvalid,
+                        .message = "cannot be given it",
+                        .param = "logit_bias",
+                        .reason = "unsupported_parameter"};
+  for (ContinuationRule rule : {ContinuationRule::kContinue, ContinuationRule::kRestart, ContinuationRule::kEnd}) {
+    for (bool second_can : {true, false}) {
+      SimLoop loop{9};
+      ScriptedProvider first{loop, [&](const ScriptedCall&) { return ScriptedAnswer{.refusal = unsayable}; }, "first"};
+      ScriptedProvider second{loop,
+                              [&](const ScriptedCall&) {
+                                if (!second_can) return ScriptedAnswer{.refusal = unsayable};
+                                return ScriptedAnswer{.pieces = {text_piece("said"), finish_piece()}};
+                              },
+                              "second"};
+      std::vector<Deployment> deployments{Deployment::simple("m", first), Deployment::simple("m", second)};
+      deployments[1].priority = 1;
+      Router router(loop, deployments, {Workload{.continuation = rule}});
+      Request request{.model = "m"};
+      MemorySink sink;
+      Cancellation cancel{loop};
+      bool halt = false;
+      GenerationLimits limits;
+      std::optional<ResponseEnded> ended =
+          loop.run(generate({.request = &request}, router, sink, loop, {cancel, halt}, limits, {}));
+      ASSERT_TRUE(ended);
+      EXPECT_EQ(sink.ended.size(), 2u);
+      EXPECT_EQ(ended->status, second_can ? ResponseStatus::kCompleted : ResponseStatus::kFailed);
+      EXPECT_EQ(ended->error_code, second_can ? "" : "unsupported_parameter");
+      EXPECT_EQ(ended->error_param, second_can ? "" : "logit_bias");
+      EXPECT_TRUE(router.deployments()[0].health.breaker().until() == Instant::min());
+    }
+  }
+}
+
+// That one cannot be told is no answer while another is only not to be had for a moment.
+TEST(Generation, WhatOneSupplierCannotBeToldIsNotTheCallersFaultWhileAnotherOneRests) {
+  SimLoop loop{9};
+  ScriptedProvider first{
+      loop,
+      [&](const ScriptedCall&) {
+        return ScriptedAnswer{
+            .refusal =
+                Error{.code = Code::kInvalid, .message = "no", .param = "stop", .reason = "unsupported_parameter"}};
+      },
+      "first"};
+  ScriptedProvider second{loop, [&](const ScriptedCall&) { return ScriptedAnswer{}; }, "second"};
+  std::vector<Deployment> deployments{Deployment::simple("m", first), Deployment::simple("m", second)};
+  Router router(loop, deployments);
+  router.hear({.kind = HealthNews::Kind::kRests, .number = 1, .until = loop.now() + std::chrono::hours(1)});
+  Request request{.model = "m"};
+  MemorySink sink;
+  Cancellation cancel{loop};
+  bool halt = false;
+  GenerationLimits limits;
+  std::optional<ResponseEnded> ended =
+      loop.run(generate({.request = &request}, router, sink, loop, {cancel, halt}, limits, {}));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->error_code, "provider_overloaded");
+}
+
 TEST(Backoff, GrowsWithJitterUpToItsMost) {
   SeededRandom random(1);
   for (int64_t n = 1; n < 40; ++n) {
