@@ -47,6 +47,46 @@ bool failed_once(const Response& response) {
   return response.placements.empty();
 }
 
+// The account of an answer that has ended: every attempt that went out is in it and has ended, what was outrun has
+// written nothing, nobody has written more than it was heard to say, and all that is shown was written by somebody,
+// once.
+void judge_account(Scene& scene, const Errand& errand, const Response& response) {
+  Rules& rules = scene.rules;
+  auto about = [&](const std::string& what) {
+    return "account: " + what + " (errand " + std::to_string(errand.number) + ", " + response.id.value + ")" +
+           attempts_text(response);
+  };
+  std::map<std::pair<std::string, std::string>, size_t> wrote;
+  std::vector<size_t> shown(response.output().size());
+  int64_t attempts = 0;
+  for (const Placement& placement : response.placements) {
+    if (!placement.ended) {
+      rules.violate(about("attempt " + std::to_string(placement.started.number) + " has no end"));
+      continue;
+    }
+    if (placement.ended->outcome == "compacted" || placement.started.reason.starts_with("compaction")) continue;
+    ++attempts;
+    const bool outrun = placement.ended->outcome == "hedged_away";
+    scene.report.counts.outrun += outrun;
+    if (outrun && !placement.wrote.empty())
+      rules.violate(about("attempt " + std::to_string(placement.started.number) + " was outrun, and has written"));
+    for (const WrittenRange& range : placement.wrote) {
+      wrote[{placement.started.provider, placement.started.model}] += range.to - range.from;
+      if (range.item < shown.size()) shown[range.item] += range.to - range.from;
+    }
+  }
+  for (const auto& [whose, bytes] : wrote) {
+    auto heard = errand.heard.find(whose);
+    if (heard == errand.heard.end() || heard->second < bytes)
+      rules.violate(about(whose.first + " is said to have written more than it said"));
+  }
+  for (size_t i = 0; i < shown.size(); ++i)
+    if (response.output()[i].kind != ItemKind::kCompaction && shown[i] != perdure::text_of(response.output()[i]).size())
+      rules.violate(about("item " + std::to_string(i) + " was not written once by somebody"));
+  if (errand.countable && attempts < errand.attempts)
+    rules.violate(about(std::to_string(errand.attempts) + " attempts went out"));
+}
+
 }  // namespace
 
 void judge_answer(Scene& scene, const Errand& errand, const Prompt& prompt, bool cancelled, const Response& response) {
@@ -57,6 +97,7 @@ void judge_answer(Scene& scene, const Errand& errand, const Prompt& prompt, bool
     return what + " (errand " + std::to_string(errand.number) + ", " + response.id.value + ")\n  got  " + text + " " +
            calls_text(calls) + "\n  want " + prompt.answer + " " + calls_text(prompt.calls) + attempts_text(response);
   };
+  judge_account(scene, errand, response);
   if (response.status == ResponseStatus::kCompleted) {
     if (text != prompt.answer) rules.violate(about("I1: not the uncut answer"));
     if (calls != prompt.calls) rules.violate(about("I1: not the uncut answer's calls"));
@@ -270,6 +311,7 @@ Task<bool> Client::create(Turn& turn) {
       client_fault(FaultKind::kRepeats, turn);
       continue;
     }
+    turn.errand->countable = false;  // it may have been begun
     // Without a key nobody can know whether it happened: the next try is another errand.
     if (!created && !turn.keyed) {
       if (turn.stored) ++scene_.unheard[who_.tenant.value];

@@ -71,7 +71,7 @@ Task<bool> Process::set_budgets(std::vector<Budget> budgets) {
 
 void Process::wire() {
   const Setup& setup = machine_.setup;
-  machine_.rules.purses().new_life();
+  machine_.rules.new_life();
   spending_.set_budgets(machine_.rules.purses().configured());
   client_ = std::make_unique<HttpClient>(machine_.loop, network_, ProxyRules{});
   for (size_t i = 0; i < setup.suppliers.size(); ++i) {

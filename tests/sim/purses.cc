@@ -100,6 +100,15 @@ void Purses::ended(uint64_t number, const End& end) {
   if (certain > 0 && running.errand) bills_[*running.errand] = {std::move(running.purses), certain, running.life};
 }
 
+void Purses::cancelled(uint64_t number) {
+  auto found = running_.find(number);
+  if (found == running_.end()) return;
+  Running& running = found->second;
+  for (const auto& name : running.purses)
+    if (running.life == life_) at(name).running -= running.least;
+  running.least = 0;
+}
+
 void Purses::new_life() {
   ++life_;
   for (auto& [name, purse] : purses_) purse.in_life = purse.running = 0;

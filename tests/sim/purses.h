@@ -43,6 +43,8 @@ class Purses {
     bool dead = false;         // its process had crashed: nobody has settled it
   };
   void ended(uint64_t attempt, const End& end);
+  // It is wanted no more, and may be settled before it is over.
+  void cancelled(uint64_t attempt);
   void new_life();
   // A client has seen the whole of a stored answer.
   void seen(uint64_t errand);

@@ -71,6 +71,7 @@ Counts& Counts::operator+=(const Counts& o) {
   steps += o.steps, attempts += o.attempts, continuations += o.continuations;
   cancelled += o.cancelled, deleted += o.deleted, left += o.left;
   honest_ends += o.honest_ends;
+  outrun += o.outrun;
   by_socket += o.by_socket;
   short_of_money += o.short_of_money;
   opaque_seen += o.opaque_seen, opaque_returned += o.opaque_returned;

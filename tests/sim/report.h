@@ -83,6 +83,7 @@ struct Counts {
   int64_t sessions = 0, generations = 0, faults = 0, crashes = 0, events = 0, steps = 0;
   int64_t attempts = 0, continuations = 0;       // dispatched; of them with something to go on from
   int64_t cancelled = 0, deleted = 0, left = 0;  // answers
+  int64_t outrun = 0;                            // attempts that another one beside them was quicker than
   int64_t by_socket = 0;                         // answers over a WebSocket
   int64_t short_of_money = 0;                    // refused: a budget had no room
   int64_t honest_ends = 0;                       // failed or incomplete, where nobody could go on

@@ -29,6 +29,10 @@ struct Errand {
   std::string summary_author;  // the same, of a compaction that comes before the answer
   int64_t attempts = 0;
   bool stored = false;  // its answer
+  // What attempts have said, in bytes, by supplier and model; and how many went out. Only the attempts of one answer in
+  // one life can be counted.
+  std::map<std::pair<std::string, std::string>, size_t> heard;
+  bool countable = true;
 };
 
 class Rules {
@@ -40,6 +44,7 @@ class Rules {
   void end(uint64_t number) { errands_.erase(number); }
   Errand* find(uint64_t number);
   std::map<uint64_t, Errand>& errands() { return errands_; }
+  void new_life();  // of the process
   static std::string tag(uint64_t number) { return "This is errand " + std::to_string(number) + "."; }
   static std::optional<uint64_t> number_in(std::string_view text);
 
@@ -53,7 +58,7 @@ class Rules {
   void dispatched(std::optional<uint64_t> errand, size_t supplier, const std::string& upstream_model, bool held,
                   bool summary = false);
   // Pieces have come of an attempt that is running.
-  void heard_from(size_t deployment);
+  void heard_from(size_t deployment, std::optional<uint64_t> errand, size_t bytes);
   // Whether at some moment since then, each deployment that fits may have been unable to serve: withdrawn, refusing the
   // credential, not the key's, or beyond a budget. Then an answer may have ended early, honestly.
   bool may_have_been_stranded(const Errand& errand) const;

@@ -113,6 +113,8 @@ Setup draw_setup(uint64_t seed) {
     Workload out{.name = std::move(name)};
     out.policy = kPolicies[random.below(std::size(kPolicies))];
     out.stand_ins = {{"small", {"large"}}, {"large", {"small"}}};
+    if (random.below(2) == 0) out.hedge_after = std::chrono::milliseconds(20 + random.below(600));
+    if (random.below(4) == 0) out.hedge_percentile = 50 + static_cast<int>(random.below(50));
     return out;
   };
   Workload resident = workload("resident");

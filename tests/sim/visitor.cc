@@ -147,7 +147,8 @@ Task<void> Visitor::visit() {
         scene_.remembered.push_back({visit.errand->number, who_.tenant, ResponseId(visit.id), visit.prompt, {}, false});
       co_return;
     }
-    if (came == Came::kBroke && !visit.stored) {  // nobody can come back to it
+    if (visit.id.empty()) visit.errand->countable = false;  // it may have been begun
+    if (came == Came::kBroke && !visit.stored) {            // nobody can come back to it
       if (!visit.id.empty() || !visit.frames.empty()) co_return scene_.rules.end(visit.errand->number);
       begin();
     } else if (came == Came::kBroke && visit.id.empty() && !visit.keyed) {

@@ -3,24 +3,18 @@
 namespace perdure::sim {
 namespace {
 
-// What the judge of budgets is told when the attempt is over, however it ends.
+// What the judge of budgets is told when the attempt is over, however it ends. `cancel` outlives it.
 class Bill {
  public:
-  Bill(Purses& purses, uint64_t attempt, const bool& dead) : purses_(&purses), attempt_(attempt), dead_(&dead) {}
-  Bill(Bill&& other) noexcept
-      : purses_(std::exchange(other.purses_, nullptr)),
-        attempt_(other.attempt_),
-        dead_(other.dead_),
-        usage_(other.usage_),
-        heard_bytes_(other.heard_bytes_),
-        finished_(other.finished_) {}
-  Bill& operator=(Bill&&) = delete;
+  Bill(Purses& purses, uint64_t attempt, const bool& dead, Cancellation& cancel)
+      : purses_(purses), attempt_(attempt), dead_(dead), hook_(&cancel, [this] { cancelled(); }) {}
+  Bill(const Bill&) = delete;
+  Bill& operator=(const Bill&) = delete;
   ~Bill() {
-    if (purses_ == nullptr) return;
-    Purses::End end{.usage = {}, .dead = *dead_};
+    Purses::End end{.usage = {}, .dead = dead_};
     end.heard_tokens = std::max(heard_bytes_ / 4 + 1, usage_.output_tokens);
-    if (finished_ && usage_.known) end.usage = usage_;
-    purses_->ended(attempt_, end);
+    if (finished_ && usage_.known && !cancelled_) end.usage = usage_;
+    purses_.ended(attempt_, end);
   }
   void heard(std::span<const Piece> pieces, bool over) {
     for (const Piece& piece : pieces) {
@@ -32,28 +26,36 @@ class Bill {
   }
 
  private:
-  Purses* purses_;
+  void cancelled() {
+    cancelled_ = true;
+    purses_.cancelled(attempt_);
+  }
+  Purses& purses_;
   uint64_t attempt_;
-  const bool* dead_;
+  const bool& dead_;
   Usage usage_;
   int64_t heard_bytes_ = 0;
-  bool finished_ = false;
+  bool finished_ = false, cancelled_ = false;
+  Cancellation::Hook hook_;
 };
 
 class WatchedAnswer final : public UpstreamAnswer {
  public:
   WatchedAnswer(std::unique_ptr<UpstreamAnswer> real, size_t supplier, size_t deployment, Rules& rules,
-                const bool& dead, std::optional<Bill> bill)
+                const bool& dead, std::optional<uint64_t> errand, std::unique_ptr<Bill> bill)
       : real_(std::move(real)),
         supplier_(supplier),
         deployment_(deployment),
         rules_(rules),
         dead_(dead),
+        errand_(errand),
         bill_(std::move(bill)) {}
   Task<Result<bool>> next(std::vector<Piece>& out, Deadline deadline) override {
     size_t before = out.size();
     Result<bool> more = co_await real_->next(out, deadline);
-    if (out.size() > before && !dead_) rules_.heard_from(deployment_);
+    size_t bytes = 0;
+    for (size_t i = before; i < out.size(); ++i) bytes += out[i].text.size();
+    if (out.size() > before && !dead_) rules_.heard_from(deployment_, errand_, bytes);
     if (bill_) bill_->heard(std::span(out).subspan(before), more.ok() && !*more);
     for (size_t i = before; i < out.size(); ++i)
       if (out[i].kind == Piece::Kind::kOpaque) rules_.issued(supplier_, out[i].text);
@@ -65,7 +67,8 @@ class WatchedAnswer final : public UpstreamAnswer {
   size_t supplier_, deployment_;
   Rules& rules_;
   const bool& dead_;
-  std::optional<Bill> bill_;
+  std::optional<uint64_t> errand_;
+  std::unique_ptr<Bill> bill_;
 };
 
 // Passes everything on; knows whose reply it is and sees how it is refused.
@@ -168,18 +171,18 @@ Task<Result<std::unique_ptr<UpstreamAnswer>>> WatchedProvider::open(UpstreamCall
   std::optional<uint64_t> summed_up = errand ? std::nullopt : errand_summed_up(call);
   if (!dead_) rules_.dispatched(errand ? errand : summed_up, supplier_, call.model, !call.held.empty(), !errand);
   size_t deployment = rules_.deployment_of(supplier_, call.model);
-  std::optional<Bill> bill;
+  std::unique_ptr<Bill> bill;
   if (!dead_ && rules_.known(deployment)) {
     const Purses::Attempt attempt{.errand = errand,
                                   .deployment = deployment,
                                   .input_most = input_most(call),
                                   .output_limit = call.request.max_output_tokens};
-    bill.emplace(rules_.purses(), rules_.purses().dispatched(rules_.whose(errand ? errand : summed_up), attempt),
-                 dead_);
+    const uint64_t number = rules_.purses().dispatched(rules_.whose(errand ? errand : summed_up), attempt);
+    bill = std::make_unique<Bill>(rules_.purses(), number, dead_, cancel);
   }
   CO_TRY(std::unique_ptr<UpstreamAnswer> answer, co_await real_->open(std::move(call), deadline, cancel));
-  co_return std::unique_ptr<UpstreamAnswer>(
-      std::make_unique<WatchedAnswer>(std::move(answer), supplier_, deployment, rules_, dead_, std::move(bill)));
+  co_return std::unique_ptr<UpstreamAnswer>(std::make_unique<WatchedAnswer>(std::move(answer), supplier_, deployment,
+                                                                            rules_, dead_, errand, std::move(bill)));
 }
 
 Task<Result<std::unique_ptr<HttpAnswer>>> WatchedProvider::relay(RelayCall call, Deadline deadline,

@@ -75,7 +75,12 @@ class World {
     Instant end = loop_.now() + kFaultTime + kSettleTime;
     while (!(clients_done_ == options_.sessions && scene_.healed)) {
       if (loop_.now() >= end || !loop_.step(end)) {
-        rules_.violate("I9: clients are still waiting an hour after the last fault");
+        std::string waiting;
+        for (const auto& [number, errand] : rules_.errands())
+          if (errand.phase != Phase::kIdle)
+            waiting += "\n  errand " + std::to_string(number) + " of " + errand.who.key.value + ", " +
+                       std::string(name_of(errand.phase)) + ", " + std::to_string(errand.attempts) + " attempts";
+        rules_.violate("I9: clients are still waiting an hour after the last fault" + waiting);
         stuck_ = true;
         return std::move(report_);  // the loop is left as it is: nothing can be wound down
       }
