@@ -348,7 +348,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rate", type=int, default=1000)
-    parser.add_argument("--slow-rate", type=int, default=50, help="which Portkey and LiteLLM can bear too")
+    parser.add_argument("--slow-rate", type=int, default=5, help="which Portkey and LiteLLM can bear too")
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--portkey", action="store_true", help="also Portkey's gateway")

@@ -54,6 +54,7 @@ struct Route {
   uint8_t scopes;  // any of them will do; none: no key is asked for
   Task<void> (Gateway::*serve)(Exchange&);
   std::string_view query = "*";  // the names that its query may have, with spaces between; "*": it looks by itself
+  size_t fixed = std::min(pattern.find('{'), pattern.size());  // of the pattern, before its first name
 
   static const Route kAll[];
   // The first name of the query that the route does not know; empty: it knows all. Versions of others' APIs ("beta",
@@ -67,16 +68,15 @@ struct Route {
   }
   // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} or {rest}, and {item}.
   bool matches(std::string_view path, std::string& id, std::string& item) const {
-    size_t brace = pattern.find('{');
-    if (brace == std::string_view::npos) return path == pattern;
-    if (!path.starts_with(pattern.substr(0, brace))) return false;
-    std::string_view shape = pattern.substr(brace), rest = path.substr(brace), found[2];
+    if (fixed == pattern.size()) return path == pattern;
+    if (path.size() <= fixed || !path.starts_with(pattern.substr(0, fixed))) return false;
+    std::string_view shape = pattern.substr(fixed), rest = path.substr(fixed), found[2];
     for (std::string_view& name : found) {
       // A name of a model may have slashes.
       name = rest.substr(0, shape == "{rest}" ? rest.size() : rest.find('/'));
       rest.remove_prefix(name.size());
       shape.remove_prefix(shape.find('}') + 1);
-      brace = std::min(shape.find('{'), shape.size());
+      size_t brace = std::min(shape.find('{'), shape.size());
       if (name.empty() || !rest.starts_with(shape.substr(0, brace))) return false;
       rest.remove_prefix(brace);
       shape.remove_prefix(brace);
@@ -89,7 +89,7 @@ struct Route {
   }
 };
 
-const Route Route::kAll[] = {
+constexpr Route Route::kAll[] = {
     {"POST", "/v1/responses", kUse, &Gateway::create, ""},
     {"GET", "/v1/responses", kUse, &Gateway::websocket, ""},
     {"POST", "/v1/responses/compact", kUse, &Gateway::compact, ""},

@@ -124,13 +124,13 @@ void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
   Fault fault = lease_->ended(outcome);
   RelayedAttempt& attempt = attempts_.back();
   attempt.took = loop_.now() - began_;
-  attempt.ended = {.number = attempt.started.number,
-                   .outcome = std::string(word),
-                   .finish_reason = heard_.finish_reason,
-                   .upstream_id = heard_.id,
-                   .usage = heard_.usage,
-                   .finish = heard_.finish == Finish::kNone ? std::string() : std::string(name_of(heard_.finish)),
-                   .cost = std::move(cost)};
+  attempt.ended.number = attempt.started.number;
+  attempt.ended.outcome = word;
+  attempt.ended.finish_reason = heard_.finish_reason;
+  attempt.ended.upstream_id = heard_.id;
+  attempt.ended.usage = heard_.usage;
+  if (heard_.finish != Finish::kNone) attempt.ended.finish = name_of(heard_.finish);
+  attempt.ended.cost = std::move(cost);
   if (outcome.ok()) return;
   const Error& error = outcome.error();
   attempt.ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
@@ -171,14 +171,16 @@ Task<Result<Relay::Head>> Relay::open() {
     }
     if (!embeddings && lease_->provider().relays() != input_.dialect) co_return Head{};
     began_ = loop_.now();
-    attempts_.push_back({.started = {.number = number,
-                                     .provider = lease_->provider().name(),
-                                     .model = lease_->model(),
-                                     .reason = (embeddings ? "embeddings; " : "") + lease_->reason(),
-                                     .workload = lease_->workload(),
-                                     .expected = lease_->expected_cost(),
-                                     .stand_in = lease_->stand_in() ? lease_->logical_model() : std::string()},
-                         .ended = {}});
+    // In place: these are many strings, and mostly empty ones.
+    AttemptStarted& started = attempts_.emplace_back().started;
+    started.number = number;
+    started.provider = lease_->provider().name();
+    started.model = lease_->model();
+    if (embeddings) started.reason = "embeddings; ";
+    started.reason += lease_->reason();
+    started.workload = lease_->workload();
+    started.expected = lease_->expected_cost();
+    if (lease_->stand_in()) started.stand_in = lease_->logical_model();
     Result<std::unique_ptr<HttpAnswer>> asked = co_await ask(*lease_);
     Result<void> outcome;
     Head head{.passed = true};

@@ -50,6 +50,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+constexpr size_t kObjectRoom = 512;  // that a Writer takes first, once it writes an object
+
 constexpr uint64_t kEach = 0x0101010101010101;
 
 #if defined(__SSE2__)
@@ -108,9 +110,25 @@ bool plain_ascii(std::string_view text) {
     memcpy(&word, p, 8);
     if (!plain_word(word)) return false;
   }
+  if (left == 0) return true;
+  // What is left, in a word: together with bytes that were looked at before, or from both ends.
   uint64_t rest = kEach * 'a';
-  for (size_t i = 0; i < left; ++i) rest = rest << 8 | static_cast<unsigned char>(p[i]);
+  if (text.size() >= 8) {
+    memcpy(&rest, p + left - 8, 8);
+  } else if (left >= 4) {
+    uint32_t low, high;
+    memcpy(&low, p, 4);
+    memcpy(&high, p + left - 4, 4);
+    rest = uint64_t{high} << 32 | low;
+  } else {
+    for (size_t i = 0; i < left; ++i) rest = rest << 8 | static_cast<unsigned char>(p[i]);
+  }
   return plain_word(rest);
+}
+
+// At least that much room behind what there is; `least` where there was none.
+void make_room(std::string& out, size_t more, size_t least = 0) {
+  if (out.capacity() - out.size() < more) out.reserve(std::max({out.size() + more, out.capacity() * 2, least}));
 }
 
 // How much of it is ASCII, in whole words.
@@ -618,9 +636,22 @@ Writer& Writer::end_array() {
 }
 
 Writer& Writer::key(std::string_view name) {
-  separate();
-  append_string(out_, name);
-  out_ += ':';
+  if (plain_ascii(name)) [[likely]] {
+    make_room(out_, name.size() + 4, kObjectRoom);
+    out_.resize_and_overwrite(out_.size() + name.size() + 4, [&](char* text, size_t size) {
+      char* p = text + size - name.size() - 4;
+      if (comma_) *p++ = ',';
+      *p++ = '"';
+      p = std::copy(name.begin(), name.end(), p);
+      *p++ = '"';
+      *p++ = ':';
+      return static_cast<size_t>(p - text);
+    });
+  } else {
+    separate();
+    append_string(out_, name);
+    out_ += ':';
+  }
   comma_ = false;
   return *this;
 }
@@ -713,10 +744,18 @@ void append_escaped(std::string& out, std::string_view text) {
 }  // namespace
 
 void append_string(std::string& out, std::string_view text) {
+  if (plain_ascii(text)) [[likely]] {
+    make_room(out, text.size() + 2);
+    out.resize_and_overwrite(out.size() + text.size() + 2, [&](char* all, size_t size) {
+      char* p = all + size - text.size() - 2;
+      *p = '"';
+      *std::copy(text.begin(), text.end(), p + 1) = '"';
+      return size;
+    });
+    return;
+  }
   out += '"';
-  if (plain_ascii(text)) {
-    out += text;
-  } else if (valid_utf8(text)) {
+  if (valid_utf8(text)) {
     append_escaped(out, text);
   } else {
     while (!text.empty()) {
