@@ -86,9 +86,9 @@ judges: build    ## our codecs against other people's implementations
 	tools/bootstrap --e2e
 	build/e2e/venv/bin/python -m pytest -q tests/judges
 
-bench: release    ## side by side measurements
+bench: release    ## journal, routing, start, stored against unstored, a million sessions: ARGS=--write
 	cmake --build build/release -j $(JOBS)
-	python3 bench/run.py
+	python3 bench/run.py $(ARGS)
 
 bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--portkey --litellm --write'
 	cmake --build build/release -j $(JOBS) --target fixed_upstream load
