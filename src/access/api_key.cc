@@ -20,6 +20,8 @@ constexpr std::pair<Scope, std::string_view> kScopes[] = {
 
 constexpr std::pair<std::string_view, std::vector<std::string> Permits::*> kPermits[] = {
     {"models", &Permits::models}, {"parties", &Permits::parties}, {"regions", &Permits::regions}};
+constexpr std::pair<std::string_view, int64_t KeyRates::*> kRates[] = {
+    {"requests_per_minute", &KeyRates::requests_per_minute}, {"tokens_per_minute", &KeyRates::tokens_per_minute}};
 constexpr size_t kPermitsMax = 1000;
 constexpr size_t kBudgetsMax = 8;
 
@@ -140,6 +142,8 @@ std::string write_keys(const std::vector<ApiKey>& keys) {
       for (const Budget& budget : key.budgets) out.string(to_string(budget));
       out.end_array();
     }
+    for (auto [name, limit] : kRates)
+      if (key.rates.*limit > 0) out.field(name, key.rates.*limit);
     out.field("sha256", to_hex({reinterpret_cast<const char*>(key.hash.data()), key.hash.size()})).end_object();
   }
   out.end_array().end_object();
@@ -181,6 +185,12 @@ Result<std::vector<ApiKey>> read_keys(std::string text) {
                   std::ranges::none_of(key.permits.*list, [](const std::string& each) { return each.empty(); });
       if (!good) return Error{Code::kCorrupt, place + "." + std::string(name) + ": not a list of names"};
     }
+    for (auto [name, limit] : kRates) {
+      if (value[name].absent()) continue;
+      key.rates.*limit = value[name].integer().value_or(0);
+      if (key.rates.*limit < 1 || key.rates.*limit > kRateMax)
+        return Error{Code::kCorrupt, place + "." + std::string(name) + ": not a number of them"};
+    }
     if (json::Value budgets = value["budgets"]; !budgets.absent()) {
       for (json::Value each : budgets.elements()) {
         Result<Budget> budget = parse_budget(each.text());
@@ -215,7 +225,10 @@ Result<std::vector<ApiKey>> KeyFile::list() const {
 }
 
 Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
-                                      Permits permits, std::vector<Budget> budgets) {
+                                      Permits permits, std::vector<Budget> budgets, KeyRates rates) {
+  for (auto [what, limit] : kRates)
+    if (rates.*limit < 0 || rates.*limit > kRateMax)
+      return Error{Code::kInvalid, std::string(what) + " must be from 1 to " + std::to_string(kRateMax)};
   if (budgets.size() > kBudgetsMax)
     return Error{Code::kInvalid, "a key has at most " + std::to_string(kBudgetsMax) + " budgets"};
   for (auto [what, list] : kPermits) {
@@ -241,7 +254,8 @@ Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes 
               .revoked = {},
               .hash = sha256(made.secret),
               .permits = std::move(permits),
-              .budgets = std::move(budgets)};
+              .budgets = std::move(budgets),
+              .rates = rates};
   make_own(made.key.budgets, made.key);
   keys.push_back(made.key);
   TRY_VOID(write_durably(path_, write_keys(keys)));

@@ -10,6 +10,7 @@
 
 #include "access/budget.h"
 #include "access/permits.h"
+#include "access/rate.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -42,6 +43,7 @@ struct ApiKey {
   Hash256 hash{};  // SHA-256 of the key
   Permits permits = {};
   std::vector<Budget> budgets = {};  // its own; named after it
+  KeyRates rates = {};               // its own
 };
 
 // kInvalid: a tenant is 1 to 64 letters, digits, '.', '_' or '-'.
@@ -64,7 +66,7 @@ class KeyFile {
     std::string secret;  // "pdk_" and 43 characters; shown once
   };
   Result<Made> create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
-                      Permits permits = {}, std::vector<Budget> budgets = {});
+                      Permits permits = {}, std::vector<Budget> budgets = {}, KeyRates rates = {});
   // By id, or by name when only one unrevoked key has it. Revoking again changes nothing.
   Result<ApiKey> revoke(std::string_view id_or_name, WallTime now);
 

@@ -69,6 +69,14 @@ const std::vector<Budget>* KeyBook::budgets(const KeyId& id) {
   return &keys_[found->second].budgets;
 }
 
+const KeyRates* KeyBook::rates(const KeyId& id) {
+  if (id.empty()) return nullptr;
+  refresh();
+  auto found = by_id_.find(id);
+  if (found == by_id_.end() || !keys_[found->second].rates.any()) return nullptr;
+  return &keys_[found->second].rates;
+}
+
 const std::vector<ApiKey>& KeyBook::keys() {
   refresh();
   return keys_;

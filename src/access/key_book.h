@@ -33,6 +33,8 @@ class KeyBook {
   const Permits* permits(const KeyId& id);
   // Its own budgets, likewise; null: none.
   const std::vector<Budget>* budgets(const KeyId& id);
+  // Its own limits to requests and tokens, likewise; null: none.
+  const KeyRates* rates(const KeyId& id);
   const std::vector<ApiKey>& keys();
 
  private:

@@ -149,6 +149,19 @@ TEST_F(KeyBookTest, WhatAKeyMayUseIsKeptAndNeverForgotten) {
             Code::kInvalid);
 }
 
+TEST_F(KeyBookTest, LimitsOfAKeyAreKeptAndNeverBecomeNone) {
+  ApiKey key{.id = KeyId("key_1"), .tenant = TenantId("t"), .scopes = {1}, .rates = {60, 100'000}};
+  std::string text = write_keys({key});
+  Result<std::vector<ApiKey>> again = read_keys(text);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)[0].rates, key.rates);
+  for (const char* bad : {"0", "-1", "1.5", "\"60\"", "1000000000001"}) {
+    std::string spoilt = text;
+    spoilt.replace(spoilt.find(":60,") + 1, 2, bad);
+    EXPECT_FALSE(read_keys(spoilt).ok()) << spoilt;
+  }
+}
+
 TEST_F(KeyBookTest, WordsAreChecked) {
   EXPECT_FALSE(Scopes::parse("use,fly").ok());
   EXPECT_FALSE(Scopes::parse("").ok());

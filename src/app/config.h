@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/budget.h"
+#include "access/rate.h"
 #include "app/catalogue_file.h"
 #include "app/provider_config.h"
 #include "app/routing_config.h"
@@ -39,6 +40,7 @@ struct Config {
   std::vector<ModelConfig> models;
   RoutingConfig routing;
   std::vector<Budget> budgets;
+  KeyRates rates;                  // of API keys that say nothing of their own
   std::vector<std::string> found;  // where the providers come from, a line each, for the user
 };
 

@@ -118,7 +118,7 @@ models:
           R"(f:2:8: cores: must be a whole number from 1 to 256, not "many")",
           "f:3:1: colour: there is no such key; here may stand: listen, data, cores, tls, log, limits, retention, "
           "drain, reasoning_events, "
-          "encryption, catalogue, providers, models, routing, workloads, budgets",
+          "encryption, catalogue, providers, models, routing, workloads, budgets, rate_limits",
           R"(f:4:8: drain: "30" is not a duration: write a whole number and ms, s, m, h or d, like 30s)",
           R"(f:6:10: log.level: must be debug, info, warn or error, not "loud")",
           R"(f:8:15: limits.body_bytes: "64MB" is not a size: write a whole number and B, KiB, MiB or GiB, like 64MiB)",
@@ -165,6 +165,17 @@ TEST(Config, UnitsAreAskedFor) {
     EXPECT_FALSE(parse_duration(bad).ok()) << bad;
   EXPECT_EQ(*parse_size("64KiB"), 65536u);
   for (const char* bad : {"", "64", "64kb", "64KB", "-1B", "1.5MiB"}) EXPECT_FALSE(parse_size(bad).ok()) << bad;
+}
+
+TEST(Config, LimitsOfApiKeys) {
+  auto read = [](const std::string& text) {
+    return parse_config(text, [](const std::string&) { return std::nullopt; });
+  };
+  LoadedConfig good = read("rate_limits: {requests_per_minute: 60, tokens_per_minute: 100000}");
+  EXPECT_TRUE(good.problems.empty());
+  EXPECT_EQ(good.config.rates, (KeyRates{60, 100'000}));
+  EXPECT_FALSE(read("").config.rates.any());
+  EXPECT_EQ(read("rate_limits: {requests_per_minute: 0, tokens: 5}").problems.size(), 2u);
 }
 
 TEST(Config, AddressesToListenOn) {

@@ -181,6 +181,10 @@ void read_all(YamlProblems& problems, const YAML::Node& root, Config& config, co
   std::set<std::string> workloads;
   for (const Workload& workload : config.routing.workloads) workloads.insert(workload.name);
   config.budgets = read_budgets(problems, fields.take("budgets"), workloads);
+  YamlFields rates(problems, fields.take("rate_limits"), "rate_limits");
+  rates.count("requests_per_minute", config.rates.requests_per_minute, 1, kRateMax);
+  rates.count("tokens_per_minute", config.rates.tokens_per_minute, 1, kRateMax);
+  rates.finish();
   fields.finish();
 }
 

@@ -3,6 +3,7 @@
 // all loops'.
 
 #include "access/key_book.h"
+#include "access/rate.h"
 #include "access/spending.h"
 #include "routing/charge.h"
 #include "routing/placement.h"
@@ -11,8 +12,9 @@ namespace perdure {
 
 class KeyGuard final : public PlacementGuard {
  public:
-  KeyGuard(KeyBook& keys, SpendingBook& spending, const Clock& clock)
-      : keys_(keys), spending_(spending), clock_(clock) {}
+  // `rates` null: nobody counts tokens.
+  KeyGuard(KeyBook& keys, SpendingBook& spending, const Clock& clock, RateBook* rates = nullptr)
+      : keys_(keys), spending_(spending), clock_(clock), rates_(rates) {}
   const Permits* permits(const Traffic& traffic) override { return keys_.permits(traffic.key); }
   Result<void> may_spend(const SpendAsk& ask) override {
     const std::vector<Budget>* own = keys_.budgets(ask.traffic.key);
@@ -23,6 +25,9 @@ class KeyGuard final : public PlacementGuard {
   Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) override {
     Spender spender = spender_of(ask);
     return named(spending_.take({spender, keys_.budgets(ask.traffic.key), expected(ask), clock_.wall()}), ask);
+  }
+  void note_tokens(const Traffic& traffic, int64_t tokens) override {
+    if (rates_ != nullptr) rates_->note_tokens(traffic.key, keys_.rates(traffic.key), tokens, clock_.now());
   }
 
  private:
@@ -44,6 +49,7 @@ class KeyGuard final : public PlacementGuard {
   KeyBook& keys_;
   SpendingBook& spending_;
   const Clock& clock_;
+  RateBook* rates_;
 };
 
 }  // namespace perdure

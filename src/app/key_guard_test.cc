@@ -120,6 +120,33 @@ TEST(KeyGuard, ASpentBudgetIsRefusedAtOnceAndSaysWhenItBeginsAnew) {
   EXPECT_FALSE(w.check().ok()) << "one sum for all";
 }
 
+// An attempt takes what it is expected to use, and is set right when it ends, or is never sent.
+TEST(KeyGuard, TokensOfAttemptsCountAgainstTheLimitOfTheKey) {
+  World w;
+  RateBook rates;
+  KeyGuard guard{w.keys, w.spending, w.loop, &rates};
+  w.router.set_guard(&guard);
+  Result<KeyFile::Made> made = w.file.create("shop", TenantId("default"), *Scopes::parse("use"), w.loop.wall(),
+                                             w.loop.random(), {}, {}, {.tokens_per_minute = 60'000});
+  ASSERT_TRUE(made.ok());
+  ASSERT_TRUE(w.keys.load().ok());
+  w.ask.traffic.key = made->key.id;
+  w.ask.needs.context_tokens = 1000;
+  auto used = [&] {
+    Admission admission = rates.admit(made->key.id, w.keys.rates(made->key.id), w.loop.now());
+    return admission.tokens->limit - admission.tokens->remaining;
+  };
+  auto first = w.begin(), second = w.begin();
+  ASSERT_TRUE(first.ok() && second.ok());
+  ExpectedUse expected = expected_use(w.ask.needs);
+  EXPECT_EQ(used(), 2 * (expected.input_tokens + expected.output_tokens));
+  ASSERT_TRUE((*first)->dispatch().ok());
+  (void)(*first)->settle({.usage = {.input_tokens = 1200, .output_tokens = 34, .known = true}, .whole = true});
+  (*first)->ended({});
+  second->reset();  // it was never sent
+  EXPECT_EQ(used(), 1234);
+}
+
 TEST(KeyGuard, AnotherWorkloadHasAnotherBudget) {
   World w;
   w.budget("0.05 USD/day", {"night"});

@@ -95,6 +95,7 @@ struct Server::Impl {
   std::unique_ptr<Store> store;
   SlotBook slots;
   SpendingBook spending;
+  RateBook rates;
   Scorecards scorecards;
   std::vector<std::unique_ptr<Core>> cores;
   std::unique_ptr<WithdrawalDesk> desk;
@@ -206,7 +207,7 @@ struct Server::Impl {
     core.router = std::make_unique<Router>(core.loop, std::move(deployments), current->routing.workloads,
                                            current->routing.options, &slots, log);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
-    core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop);
+    core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop, &rates);
     core.router->set_guard(core.guard.get());
   }
 
@@ -227,6 +228,7 @@ struct Server::Impl {
     for (auto& core : cores) changed = co_await call_on(core->loop, [&] { return wire_again(*core); });
     co_await responses->set_limits(current->session);
     spending.set_budgets(current->budgets);
+    rates.set_default(current->rates);
     levels->set(current->log_level);
     reloads[0]->add();
     std::string keys;
@@ -255,6 +257,7 @@ struct Server::Impl {
     desk = std::make_unique<WithdrawalDesk>(*store, routers, log);
     CO_TRY_VOID(co_await desk->load());
     spending.set_budgets(config.budgets);
+    rates.set_default(config.rates);
     keeper = std::make_unique<SpendingKeeper>(*store, spending, cores[0]->loop, log);
     CO_TRY_VOID(co_await keeper->load());
     responses = std::make_unique<Responses>(
@@ -271,6 +274,7 @@ struct Server::Impl {
                          .generation = &core.generation,
                          .desk = desk.get(),
                          .spending = &spending,
+                         .rates = &rates,
                          .lost_replies = &lost_replies},
           log);
       core.server = std::make_unique<HttpServer>(core.loop, std::move(listeners[i]), *core.gateway, config.http, log);

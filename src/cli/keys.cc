@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 
@@ -32,6 +33,8 @@ void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) 
     for (const Budget& budget : key.budgets) out.string(to_string(budget));
     out.end_array();
   }
+  if (key.rates.requests_per_minute > 0) out.field("requests_per_minute", key.rates.requests_per_minute);
+  if (key.rates.tokens_per_minute > 0) out.field("tokens_per_minute", key.rates.tokens_per_minute);
   if (!secret.empty()) out.field("key", secret);
   out.end_object();
 }
@@ -52,6 +55,25 @@ std::string shown_budgets(const std::vector<Budget>& budgets) {
   std::string out;
   for (const Budget& budget : budgets) out += (out.empty() ? "" : ", ") + to_string(budget);
   return out.empty() ? "-" : out;
+}
+
+std::string shown_rates(const KeyRates& rates) {
+  std::string out;
+  if (rates.requests_per_minute > 0) out = std::to_string(rates.requests_per_minute) + " requests";
+  if (rates.tokens_per_minute > 0)
+    out += (out.empty() ? "" : ", ") + std::to_string(rates.tokens_per_minute) + " tokens";
+  return out.empty() ? "-" : out;
+}
+
+// A whole number from 1.
+Result<int64_t> rate_in(const Options& options, const std::string& name) {
+  if (!options.has(name)) return 0;
+  std::string text = options.get(name);
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > kRateMax)
+    return Error{Code::kInvalid, "--" + name + " takes a whole number from 1 to " + std::to_string(kRateMax)};
+  return value;
 }
 
 std::string shown_permits(const Permits& permits) {
@@ -85,8 +107,12 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
     if (!budget.ok()) return complain_usage("--budget: " + budget.error().message, "keys");
     budgets.push_back(*std::move(budget));
   }
-  Result<KeyFile::Made> made = file.create(options.get("name"), *tenant, *scopes, system_clock().wall(),
-                                           system_random(), std::move(permits), std::move(budgets));
+  Result<int64_t> requests = rate_in(options, "requests-per-minute"), tokens = rate_in(options, "tokens-per-minute");
+  if (!requests.ok() || !tokens.ok())
+    return complain_usage((requests.ok() ? tokens : requests).error().message, "keys");
+  Result<KeyFile::Made> made =
+      file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random(), std::move(permits),
+                  std::move(budgets), {*requests, *tokens});
   if (!made.ok()) return complain(made.error());
   if (options.has("json")) {
     json::Writer out;
@@ -111,10 +137,10 @@ int list(KeyFile& file, const Options& options) {
     print(out.text() + "\n");
     return kOk;
   }
-  Table table({"ID", "NAME", "TENANT", "SCOPES", "MAY USE", "MAY SPEND", "CREATED", "REVOKED"});
+  Table table({"ID", "NAME", "TENANT", "SCOPES", "MAY USE", "MAY SPEND", "A MINUTE", "CREATED", "REVOKED"});
   for (const ApiKey& key : *keys)
     table.row({key.id.value, key.name, key.tenant.value, key.scopes.to_string(), shown_permits(key.permits),
-               shown_budgets(key.budgets), show_time(unix_seconds(key.created)),
+               shown_budgets(key.budgets), shown_rates(key.rates), show_time(unix_seconds(key.created)),
                key.revoked ? show_time(unix_seconds(*key.revoked)) : "-"});
   print(keys->empty() ? "no keys: every caller on this machine is tenant \"default\"\n" : table.text());
   return kOk;
@@ -161,6 +187,8 @@ Command keys_command(DataFolder data_folder) {
                   {"regions", "LIST", "create: only deployments in these regions (default all)"},
                   {"budget", "AMOUNT",
                    "create: what it may spend, like \"10 USD/month\"; several times: all of them hold"},
+                  {"requests-per-minute", "N", "create: how many requests it may make (default as configured)"},
+                  {"tokens-per-minute", "N", "create: how many tokens its answers may use (default as configured)"},
                   {"data", "DIR", "the server's data folder"},
                   {"config", "FILE", "the server's configuration, which names the data folder"},
                   {"json", "", "as JSON"}},
@@ -169,6 +197,7 @@ Command keys_command(DataFolder data_folder) {
           "  KEY=$(perdure keys create --name me --scopes use,operate)\n"
           "  perdure keys create --name intern --models small --regions eu\n"
           "  perdure keys create --name trial --budget \"10 USD/month\" --budget \"1 USD/day\"\n"
+          "  perdure keys create --name batch --requests-per-minute 60 --tokens-per-minute 100000\n"
           "  perdure keys list\n"
           "  perdure keys revoke key_0123456789abcdef\n"
           "\n"

@@ -6,6 +6,7 @@
 #include "dialect/request_reader.h"
 #include "dialect/responses_render.h"
 #include "gateway/exchange.h"
+#include "gateway/rate_limits.h"
 
 namespace perdure {
 namespace {
@@ -54,6 +55,7 @@ struct Route {
   uint8_t scopes;  // any of them will do; none: no key is asked for
   Task<void> (Gateway::*serve)(Exchange&);
   std::string_view query = "*";  // the names that its query may have, with spaces between; "*": it looks by itself
+  bool asks_suppliers = false;   // counts against the limits of the caller's key
   size_t fixed = std::min(pattern.find('{'), pattern.size());  // of the pattern, before its first name
 
   static const Route kAll[];
@@ -90,10 +92,10 @@ struct Route {
 };
 
 constexpr Route Route::kAll[] = {
-    {"POST", "/v1/responses", kUse, &Gateway::create, ""},
+    {"POST", "/v1/responses", kUse, &Gateway::create, "", true},
     {"GET", "/v1/responses", kUse, &Gateway::websocket, ""},
-    {"POST", "/v1/responses/compact", kUse, &Gateway::compact, ""},
-    {"POST", "/v1/responses/input_tokens", kUse, &Gateway::input_tokens, ""},
+    {"POST", "/v1/responses/compact", kUse, &Gateway::compact, "", true},
+    {"POST", "/v1/responses/input_tokens", kUse, &Gateway::input_tokens, "", true},
     {"GET", "/v1/responses/{id}", kUse, &Gateway::fetch, "stream starting_after include include_obfuscation"},
     {"DELETE", "/v1/responses/{id}", kUse, &Gateway::remove, ""},
     {"POST", "/v1/responses/{id}/cancel", kUse, &Gateway::cancel, ""},
@@ -106,15 +108,15 @@ constexpr Route Route::kAll[] = {
     {"GET", "/v1/conversations/{id}/items", kUse, &Gateway::list_conversation_items, "limit order after include"},
     {"GET", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::fetch_conversation_item, "include"},
     {"DELETE", "/v1/conversations/{id}/items/{item}", kUse, &Gateway::remove_conversation_item, ""},
-    {"POST", "/v1/chat/completions", kUse, &Gateway::create, ""},
+    {"POST", "/v1/chat/completions", kUse, &Gateway::create, "", true},
     {"GET", "/v1/chat/completions", kUse, &Gateway::list_chats, "limit after order model metadata"},
     {"GET", "/v1/chat/completions/{id}", kUse, &Gateway::fetch_chat, ""},
     {"POST", "/v1/chat/completions/{id}", kUse, &Gateway::update_chat, ""},
     {"DELETE", "/v1/chat/completions/{id}", kUse, &Gateway::remove_chat, ""},
     {"GET", "/v1/chat/completions/{id}/messages", kUse, &Gateway::chat_messages, "limit after order"},
-    {"POST", "/v1/embeddings", kUse, &Gateway::embeddings, ""},
-    {"POST", "/v1/messages", kUse, &Gateway::create},
-    {"POST", "/v1/messages/count_tokens", kUse, &Gateway::count_tokens},
+    {"POST", "/v1/embeddings", kUse, &Gateway::embeddings, "", true},
+    {"POST", "/v1/messages", kUse, &Gateway::create, "*", true},
+    {"POST", "/v1/messages/count_tokens", kUse, &Gateway::count_tokens, "*", true},
     {"GET", "/v1/x/responses/{id}/stream", kUse, &Gateway::resume, "dialect after"},
     {"GET", "/v1/models", kUse, &Gateway::list_models},
     {"GET", "/v1/models/{rest}", kUse, &Gateway::fetch_model, ""},
@@ -269,6 +271,16 @@ Task<void> Gateway::serve(Exchange& x) {
     co_await x.fail({Code::kInvalid, "Unknown parameter of the query: " + shown + ".",
                      shown.front() == '\'' ? unknown : std::string(), "unknown_parameter"});
     co_return;
+  }
+  if (route->asks_suppliers && options_.rates != nullptr) {
+    Admission admission = options_.rates->admit(x.caller.key, keys_.rates(x.caller.key), loop_.now());
+    for (auto& [name, value] : rate_headers(x.face->dialect(), admission, loop_.wall()))
+      x.reply.headers.set(std::move(name), std::move(value));
+    if (admission.refused) {
+      metrics_.rate_limited.add();
+      co_await x.fail(*std::move(admission.refused));
+      co_return;
+    }
   }
   Task<void> served = (this->*route->serve)(x);
   co_await std::move(served);

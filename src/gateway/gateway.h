@@ -23,6 +23,7 @@
 
 namespace perdure {
 
+class RateBook;
 class SpendingBook;
 class LostReplies;
 class WithdrawalDesk;
@@ -40,6 +41,7 @@ struct GatewayOptions {
   const GenerationLimits* generation = nullptr;    // likewise
   WithdrawalDesk* desk = nullptr;                  // for withdrawals and the state of deployments; null: none
   SpendingBook* spending = nullptr;                // what was spent; null: nobody counts
+  RateBook* rates = nullptr;                       // limits of API keys; null: none
   LostReplies* lost_replies = nullptr;             // of all loops; null: an SDK's repeat makes a new response
 };
 

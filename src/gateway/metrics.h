@@ -16,6 +16,8 @@ struct GatewayMetrics {
         in_flight(registry.gauge("perdure_http_requests_in_flight", "Requests being answered.")),
         relayed(registry.counter("perdure_relayed_total",
                                  "Requests passed on as they were, to a supplier of their dialect.")),
+        rate_limited(registry.counter("perdure_rate_limited_total",
+                                      "Requests refused for a limit of their API key to requests or tokens.")),
         streams(registry.gauge("perdure_streams_open", "Event streams being sent.")),
         websockets(registry.gauge("perdure_websockets_open", "WebSockets of /v1/responses that are open.")),
         events(registry.counter("perdure_stream_events_total", "Events sent on streams.")),
@@ -28,6 +30,7 @@ struct GatewayMetrics {
   Counter* requests[4];  // 2xx, 4xx, 5xx, cut
   Gauge& in_flight;
   Counter& relayed;
+  Counter& rate_limited;
   Gauge& streams;
   Gauge& websockets;
   Counter& events;

@@ -235,6 +235,11 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
     denied_ = true;
     error = why_leaving();
   }
+  if (!error && caller_.rates != nullptr) {
+    const KeyId& key = caller_.caller.key;
+    error = caller_.rates->admit(key, keys_.rates(key), loop_.now()).refused;
+    if (error) metrics_.rate_limited.add();
+  }
   CreateCall call{.tenant = caller_.caller.tenant, .key = caller_.caller.key};
   call.generate = asked.generate;
   if (!error && !previous.empty()) {

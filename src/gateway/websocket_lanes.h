@@ -40,6 +40,7 @@ struct WebSocketCaller {
   bool lenient = false;
   std::string request_id;
   ReasoningEvents reasoning_events = ReasoningEvents::kOpenAi;
+  RateBook* rates = nullptr;  // each create counts against the limits of the key; null: none
 };
 
 class WebSocketLanes {

@@ -33,7 +33,8 @@ Task<void> Gateway::websocket(Exchange& x) {
                          .token = std::string(bearer_token(x.request)),
                          .lenient = *lenient,
                          .request_id = x.request_id,
-                         .reasoning_events = options_.reasoning_events};
+                         .reasoning_events = options_.reasoning_events,
+                         .rates = options_.rates};
   Result<std::unique_ptr<WebSocket>> socket = co_await x.reply.upgrade(x.request, options_.websocket);
   if (!socket.ok()) {
     Error error = std::move(socket).error();

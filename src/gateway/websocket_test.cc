@@ -196,6 +196,27 @@ TEST_F(WebSockets, CreatesAreServedOneAfterAnother) {
   socket->abort();
 }
 
+// Each create counts against the limits of the key, not the handshake.
+TEST_F(WebSockets, CreatesCountAgainstTheLimitsOfTheKey) {
+  RateBook rates;
+  options.rates = &rates;
+  restart();
+  auto made = KeyFile(KeyFile::in(folder))
+                  .create("", TenantId("shop"), *Scopes::parse("use"), loop.wall(), loop.random(), {}, {},
+                          {.requests_per_minute = 2});
+  ASSERT_TRUE(made.ok());
+  auto wait = [](Loop& l, Duration d) -> Task<void> { co_await sleep_for(l, d); };
+  loop.run(wait(loop, 2s));
+  auto socket = connect({{"Authorization", "Bearer " + made->secret}});
+  EXPECT_EQ(turn(*socket, R"("input":"one")").text, "re: one");
+  EXPECT_EQ(turn(*socket, R"("input":"two")").text, "re: two");
+  Turn refused = turn(*socket, R"("input":"three")");
+  EXPECT_EQ(refused.error, "rate_limit_exceeded");
+  EXPECT_EQ(refused.error_status, 429);
+  loop.run(wait(loop, 30s));
+  EXPECT_EQ(turn(*socket, R"("input":"four")").text, "re: four") << "the socket stays usable";
+}
+
 TEST_F(WebSockets, LanesRunBesideEachOther) {
   auto socket = connect();
   say(*socket, create(R"("input":"hang","store":false,"stream_id":"slow")"));

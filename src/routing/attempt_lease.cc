@@ -26,6 +26,8 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
   reason_ = router.reason_of(decision, plan);
   probe_ = d.health.begin();
   credential_probe_ = router.providers_[d.provider].credential.begin();
+  ExpectedUse expected = expected_use(needs_);
+  note_tokens(expected.input_tokens + expected.output_tokens);
   next_ = router.leases_;
   if (next_ != nullptr) next_->previous_ = this;
   router.leases_ = this;
@@ -86,9 +88,16 @@ AttemptCost AttemptLease::settle(AttemptUse use) {
   CHECK(!settled_, "an attempt is settled once");
   settled_ = true;
   if (!dispatched_) use = {};
+  note_tokens(tokens_of(use, expected_use(needs_)));
   AttemptCost cost = cost_of(use, expected_use(needs_), price_.get());
   pay(cost);
   return cost;
+}
+
+// What was noted of the attempt so far is replaced.
+void AttemptLease::note_tokens(int64_t tokens) {
+  if (router_.guard_ != nullptr) router_.guard_->note_tokens(traffic_, tokens - tokens_noted_);
+  tokens_noted_ = tokens;
 }
 
 void AttemptLease::pay(const AttemptCost& cost) {
@@ -110,6 +119,7 @@ Fault AttemptLease::ended(const Result<void>& outcome) {
   CHECK(!done_, "an attempt ends once");
   done_ = true;
   if (!settled_ && dispatched_) pay(expected_cost());
+  if (!settled_ && !dispatched_) note_tokens(0);
   hold_.reset();
   RoutedDeployment& d = router_deployment();
   // What somebody here has stopped is nobody's fault, whatever the attempt says of it.

@@ -69,6 +69,7 @@ class AttemptLease {
   void cut();
   void leave();
   void pay(const AttemptCost& cost);
+  void note_tokens(int64_t tokens);
 
   Router& router_;
   uint32_t number_;
@@ -79,6 +80,7 @@ class AttemptLease {
   Needs needs_;
   std::string model_, logical_model_, reason_, workload_;
   std::shared_ptr<const Price> price_;
+  int64_t tokens_noted_ = 0;
   std::unique_ptr<SpendingBook::Hold> hold_;  // of the budgets; null: settled, or nobody counts
   Instant began_;
   bool probe_ = false, credential_probe_ = false;

@@ -80,6 +80,13 @@ AttemptCost cost_of(const AttemptUse& use, const ExpectedUse& expected, const Pr
   return out;
 }
 
+int64_t tokens_of(const AttemptUse& use, const ExpectedUse& expected) {
+  int64_t heard = (use.heard_bytes + kBytesPerToken - 1) / kBytesPerToken;
+  if (use.usage.known) return use.usage.input_tokens + std::max(use.usage.output_tokens, use.whole ? 0 : heard);
+  if (use.in_doubt) return expected.input_tokens;
+  return use.began || use.whole ? expected.input_tokens + heard : 0;
+}
+
 Result<Money> weight_of(const AttemptCost& cost) {
   const std::string& text = cost.amount.empty() ? cost.estimate : cost.amount;
   if (text.empty() || cost.currency.empty()) return Error{Code::kInvalid, "no amount"};

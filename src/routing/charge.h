@@ -38,6 +38,9 @@ AttemptCost expected_cost(const ExpectedUse& expected, const Price* price);
 //   price_unknown    nothing can be: no price is known
 AttemptCost cost_of(const AttemptUse& use, const ExpectedUse& expected, const Price* price);
 
+// Tokens that an attempt has used, in and out: as was counted, else by what came of it.
+int64_t tokens_of(const AttemptUse& use, const ExpectedUse& expected);
+
 // What an attempt weighs in a sum of money: the amount, else the estimate. kInvalid: neither.
 Result<Money> weight_of(const AttemptCost& cost);
 

@@ -42,6 +42,9 @@ class PlacementGuard {
   virtual Result<void> may_spend(const SpendAsk& ask) = 0;
   // The same, and what the attempt is expected to cost is held until it ends. Null: nobody counts.
   virtual Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) = 0;
+  // Tokens of an attempt: what it is expected to use when it is placed; when it has ended, how many more it was, or
+  // fewer (a negative number). Nothing is refused for them here.
+  virtual void note_tokens(const Traffic&, int64_t) {}
 };
 
 // A deployment that has failed the answer in question before.
