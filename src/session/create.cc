@@ -311,12 +311,13 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   prepared.turn.release();
   ResponseId id(make_id(loop_.random(), "resp_"));
   auto run = std::make_shared<Run>(loop_, call.tenant, nullptr, limits_.run, log_);
-  Record created{
-      .seq = 1, .time = loop_.wall(), .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}};
-  run->identify(std::get<ResponseCreated>(created.body), created.time, 1);
+  const WallTime now = loop_.wall();
+  Record created{.seq = 1, .time = now, .body = ResponseCreated{.id = id, .request = {}, .key = call.key}};
+  std::get<ResponseCreated>(created.body).request = std::move(call.request);
+  run->identify(std::get<ResponseCreated>(created.body), now, 1);
   const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
   if (keyed) run->keep_all();
-  CO_TRY_VOID(run->begin_with(created));
+  CO_TRY_VOID(run->begin_with(std::move(created)));
   keep(run, id);  // before the claim: who finds that finds this
   if (keyed) {
     Result<void> claimed = co_await claim(call, id);
@@ -330,8 +331,7 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
     }
   }
   if (!call.generate) {
-    run->put(
-        {.time = created.time, .body = ResponseEnded{.status = ResponseStatus::kCompleted, .usage = {.known = true}}});
+    run->put({.time = now, .body = ResponseEnded{.status = ResponseStatus::kCompleted, .usage = {.known = true}}});
     run->finish();
     if (keyed) shelve(*run);
     co_return Created{id, false, false};

@@ -150,18 +150,31 @@ Task<void> ResponsesHost::drive(RunPtr run, Making making) {
   co_await commits.join();
   run->turn.release();
   run->finish();
-  co_await keep_account(*run);
+  keep_account(*run);
   if (run->stored() || (run->keeps_all() && !run->ended()))
     forget(id);
   else if (run->keeps_all())
     shelve(*run);
 }
 
-// What a run that is not stored has cost goes into the ledger.
-Task<void> ResponsesHost::keep_account(const Run& run) {
-  if (run.stored() || run.ledger().empty()) co_return;
-  Result<void> kept = co_await store_.append_ledger(run.ledger());
-  if (!kept.ok()) log_.warn("ledger.lost", {{"entries", run.ledger().size()}, {"class", to_string(kept.error().code)}});
+// What a run that is not stored has cost goes into the ledger: at once, or together with others behind what is being
+// written.
+void ResponsesHost::keep_account(const Run& run) {
+  if (run.stored()) return;
+  std::ranges::copy(run.ledger(), std::back_inserter(accounts_));
+  if (accounts_.empty() || accounts_written_) return;
+  accounts_written_ = true;
+  group_.spawn(write_accounts());
+}
+
+Task<void> ResponsesHost::write_accounts() {
+  while (!accounts_.empty()) {
+    std::vector<LedgerEntry> entries = std::exchange(accounts_, {});
+    const size_t count = entries.size();
+    Result<void> kept = co_await store_.append_ledger(std::move(entries));
+    if (!kept.ok()) log_.warn("ledger.lost", {{"entries", count}, {"class", to_string(kept.error().code)}});
+  }
+  accounts_written_ = false;
 }
 
 Task<Result<bool>> ResponsesHost::recover(SessionId session) {
@@ -353,5 +366,10 @@ Task<bool> ResponsesHost::abandon(TenantId tenant, ResponseId id) {
 }
 
 Task<bool> ResponsesHost::has_run(TenantId tenant, ResponseId id) { co_return find(tenant, id) != nullptr; }
+
+bool ResponsesHost::has_unstored(const TenantId& tenant, const ResponseId& id) const {
+  RunPtr run = find(tenant, id);
+  return run != nullptr && !run->stored();
+}
 
 }  // namespace perdure

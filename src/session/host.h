@@ -88,6 +88,8 @@ class ResponsesHost {
   Task<bool> tidy_shelf();
   // Whether this host has the run; the face asks for responses that are not stored.
   Task<bool> has_run(TenantId tenant, ResponseId id);
+  // The same at once, on this host's loop, and only of what is not stored: no store knows of it.
+  bool has_unstored(const TenantId& tenant, const ResponseId& id) const;
   void spawn(Task<void> task) { group_.spawn(std::move(task)); }
   size_t bytes_held() const {
     size_t sum = 0;
@@ -121,7 +123,8 @@ class ResponsesHost {
   Task<void> drive(RunPtr run, Making making);
   Task<std::optional<ResponseEnded>> make(Run& run, Making making);
   Task<std::optional<ResponseEnded>> compact(Run& run, Making making);
-  Task<void> keep_account(const Run& run);
+  void keep_account(const Run& run);
+  Task<void> write_accounts();
   void keep(RunPtr run, ResponseId id);
   void forget(const ResponseId& id);
   void shelve(const Run& run);
@@ -150,6 +153,8 @@ class ResponsesHost {
   Shelf shelf_;  // of runs_, those that have ended and are kept for repeats
   CommitPace pace_;
   std::vector<ResponseId> still_read_;  // no longer on the shelf, but somebody is reading them
+  std::vector<LedgerEntry> accounts_;   // of what is not stored, that wait to be written
+  bool accounts_written_ = false;       // some are being written
   bool stopping_ = false;
   std::atomic<size_t> running_{0};
   TaskGroup group_;

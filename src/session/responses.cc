@@ -60,6 +60,9 @@ size_t Responses::bytes_held() const {
 }
 
 Task<Result<Responses::Located>> Responses::locate(TenantId tenant, ResponseId id) {
+  // Where the request was taken that made it, and is answered: no thread is asked.
+  for (const auto& host : hosts_)
+    if (&host->loop() == Loop::current() && host->has_unstored(tenant, id)) co_return Located{host.get(), std::nullopt};
   CO_TRY(std::optional<IndexEntry> entry, co_await options_.store.find({tenant, IndexKind::kResponse, id.value}));
   if (entry) co_return Located{&home(entry->session), std::move(entry)};
   for (const auto& host : hosts_) {

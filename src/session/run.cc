@@ -126,7 +126,7 @@ LedgerEntry Run::account(const AttemptEnded& attempt) {
                                .took = loop_.now() - began.began})};
 }
 
-Result<void> Run::begin_with(const Record& record) {
+Result<void> Run::begin_with(Record record) {
   TRY_VOID(apply(response_, record));
   if (const auto* started = std::get_if<AttemptStarted>(&record.body)) attempts_.push_back({*started, loop_.now()});
   if (const auto* ended = std::get_if<AttemptEnded>(&record.body))
@@ -135,8 +135,8 @@ Result<void> Run::begin_with(const Record& record) {
   unstored_seq_ = record.seq;
   if (!stored()) {
     begun_ = true;
-    window_.push_back(std::make_shared<const Record>(record));
     window_bytes_ += weight(record);
+    window_.push_back(std::make_shared<const Record>(std::move(record)));
   }
   return {};
 }

@@ -55,7 +55,7 @@ class Run final : public GenerationSink {
   void finish();  // the driver has returned
 
   // Brings in a record that is already durable (or needs not be): the beginning, or what recovery has read.
-  Result<void> begin_with(const Record& record);
+  Result<void> begin_with(Record record);
   // Puts a record behind what is pending; the batch's other parts are committed together with it.
   void put(Record record, std::optional<Batch> together = {});
   // Until everything put so far is durable. kConflict etc.: the run is broken, nothing more will be written.
