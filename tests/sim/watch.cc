@@ -57,6 +57,8 @@ class WatchedAnswer final : public UpstreamAnswer {
     for (size_t i = before; i < out.size(); ++i) bytes += out[i].text.size();
     if (out.size() > before && !dead_) rules_.heard_from(deployment_, errand_, bytes);
     if (bill_) bill_->heard(std::span(out).subspan(before), more.ok() && !*more);
+    // It is over now, though its remains may be kept for a while beside an attempt that goes on.
+    if (!more.ok() || !*more) bill_.reset();
     for (size_t i = before; i < out.size(); ++i)
       if (out[i].kind == Piece::Kind::kOpaque) rules_.issued(supplier_, out[i].text);
     co_return more;
