@@ -72,7 +72,7 @@ crash: build  ## kill -9 campaign, after two planted bugs that it must catch: CY
 
 e2e: build    ## official SDKs against the real binary
 	tools/bootstrap --e2e
-	build/e2e/venv/bin/python -m pytest -q tests/e2e
+	build/e2e/venv/bin/python -m pytest -q -n "$$(nproc)" --dist loadfile tests/e2e
 
 accept: build    ## what a server of Open Responses has to answer, over HTTP and WebSocket
 	tools/bootstrap --e2e
