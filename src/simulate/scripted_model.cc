@@ -59,6 +59,12 @@ struct Scan {
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
     return value;
   }
+  std::optional<int64_t> number_or_word() {  // also one of "one" to "ten"
+    constexpr std::string_view kWords[] = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
+    for (size_t i = 0; i < std::size(kWords); ++i)
+      if (take(kWords[i])) return static_cast<int64_t>(i + 1);
+    return number();
+  }
   std::string_view until(std::string_view any_of) { return trimmed(rest.substr(0, rest.find_first_of(any_of))); }
 };
 
@@ -178,6 +184,9 @@ std::optional<Said> obeyed(std::string_view prompt, Messages before, uint64_t se
     const bool to_follows = from && scan.take(" to ");
     if (const auto to = to_follows ? scan.number() : std::nullopt) return counted(*from, *to);
   }
+  scan = start;
+  if (scan.take("count to "))
+    if (const auto to = scan.number_or_word()) return counted(1, *to);
   scan = start;
   if (scan.take("remember the code word")) {
     if (!scan.skip_past("reply with ")) return "OK";

@@ -37,6 +37,8 @@ TEST(ScriptedModel, ObeysSimplePrompts) {
   EXPECT_EQ(say({user("Say hello in exactly 1 word.")}), "Hello.");
   EXPECT_EQ(say({user("Count from 1 to 5.")}), "1, 2, 3, 4, 5");
   EXPECT_EQ(say({user("Count from 3 to -1")}), "3, 2, 1, 0, -1");
+  EXPECT_EQ(say({user("Count to five.")}), "1, 2, 3, 4, 5");
+  EXPECT_EQ(say({user("count to 12")}), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
   EXPECT_EQ(say({user("Remember the code word: heron-42. Reply with OK.")}), "OK");
   EXPECT_EQ(say({user("My name is Ada Lovelace. Hello!")}), "Nice to meet you, Ada Lovelace.");
 }
