@@ -15,6 +15,8 @@
 namespace perdure {
 namespace {
 
+Error server_stopping() { return {Code::kUnavailable, "the server is stopping", "", "server_stopping"}; }
+
 Error still_in_progress() {
   return {Code::kConflict, "the previous response has not ended yet", "previous_response_id",
           "previous_response_in_progress"};
@@ -55,8 +57,7 @@ Task<Result<IndexEntry>> ResponsesHost::when_ended(const TenantId& tenant, const
   }
   CO_TRY(entry, co_await entry_of(tenant, id));
   CO_TRY(value, IndexValue::decode(entry.value));
-  if (value.last == 0 && stopping_)
-    co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
+  if (value.last == 0 && stopping_) co_return server_stopping();
   if (value.last == 0) co_return still_in_progress();
   co_return entry;
 }
@@ -151,7 +152,7 @@ Task<Result<std::vector<Item>>> ResponsesHost::context_of(TenantId tenant, Reque
 }
 
 Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<IndexEntry> origin) {
-  if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
+  if (stopping_) co_return server_stopping();
   if (runs_.size() - shelf_.size() >= limits_.runs_max)
     co_return Error{Code::kOverloaded, "too many responses are being made", "", "server_overloaded"};
   // What is compacted is read out to a model, piece by piece: it needs to be able to nothing but that.
@@ -166,8 +167,12 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
     co_return std::move(placeable).error();
   for (Item& item : call.request.input)
     if (item.id.empty()) item.id = make_item_id(loop_.random(), item.kind);
-  if (is_journaled(call.request)) co_return co_await create_stored(std::move(call), std::move(origin));
-  co_return co_await create_unstored(std::move(call), std::move(origin));
+  Task<Result<Created>> making = is_journaled(call.request) ? create_stored(std::move(call), std::move(origin))
+                                                            : create_unstored(std::move(call), std::move(origin));
+  ++creating_;
+  Result<Created> created = co_await std::move(making);
+  if (--creating_ == 0) none_created_.notify_all();
+  co_return created;
 }
 
 Task<Result<Created>> ResponsesHost::find_repeated(const CreateCall& call) {
@@ -215,7 +220,6 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
   bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
   for (int attempt = 0; attempt < 3; ++attempt) {
     CO_TRY(Prepared prepared, co_await prepare(call, origin));
-    if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
     ResponseId id(make_id(loop_.random(), "resp_"));
     WallTime now = loop_.wall();
     Batch batch;
@@ -254,6 +258,8 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     }
 
     CO_TRY(Key256 blob_key, co_await keys_.blob_key(call.tenant, key.has_value()));
+    // Nothing is waited for from here until stop() can find the run.
+    if (stopping_) co_return server_stopping();
     auto journal = std::make_unique<Journal>(store_, lease_, row, key, loop_.random(), blob_key);
     auto run = std::make_shared<Run>(loop_, call.tenant, std::move(journal), limits_.run, log_);
     records.push_back({.time = now, .body = ResponseCreated{.id = id, .request = call.request, .key = call.key}});
@@ -308,6 +314,7 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
 
 Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optional<IndexEntry> origin) {
   CO_TRY(Prepared prepared, co_await prepare(call, origin));
+  if (stopping_) co_return server_stopping();
   prepared.turn.release();
   ResponseId id(make_id(loop_.random(), "resp_"));
   auto run = std::make_shared<Run>(loop_, call.tenant, nullptr, limits_.run, log_);

@@ -41,6 +41,7 @@ ResponsesHost::ResponsesHost(const Responses::Options& options, Loop& loop, Rout
       keys_(options.master, options.store, loop.random()),
       turnstiles_(loop),
       shelf_(options.limits.shelf),
+      none_created_(loop),
       group_(loop) {}
 
 SessionId ResponsesHost::session_id_of_this_home() {
@@ -259,6 +260,7 @@ Task<bool> ResponsesHost::stop(Deadline deadline) {
     run->halt = true;
     run->cancel().request();
   }
+  while (creating_ > 0) (void)co_await none_created_.wait();
   co_await group_.join();
   co_return true;
 }

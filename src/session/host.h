@@ -156,6 +156,8 @@ class ResponsesHost {
   std::vector<LedgerEntry> accounts_;   // of what is not stored, that wait to be written
   bool accounts_written_ = false;       // some are being written
   bool stopping_ = false;
+  size_t creating_ = 0;    // creates under way, which may still spawn a run
+  Notifier none_created_;  // creating_ has become 0
   std::atomic<size_t> running_{0};
   TaskGroup group_;
 };
