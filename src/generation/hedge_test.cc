@@ -328,7 +328,7 @@ TEST(Hedge, AfterAPercentileOfWhatTheDeploymentTookOfLate) {
   t.workload.hedge_percentile = 95;
   for (int i = 0; i < 20; ++i) {
     // The first ones take their time, and nobody is asked beside them: nothing is known yet.
-    t.of_a = [&](const ScriptedCall&) { return says("from a", i < 2 ? Duration(5s) : Duration(200ms)); };
+    t.of_a = [i](const ScriptedCall&) { return says("from a", i < 2 ? Duration(5s) : Duration(200ms)); };
     ASSERT_TRUE(t.go());
     EXPECT_EQ(t.sink->account(), "a completed");
   }

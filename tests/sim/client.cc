@@ -78,7 +78,8 @@ void judge_account(Scene& scene, const Errand& errand, const Response& response)
   for (const auto& [whose, bytes] : wrote) {
     auto heard = errand.heard.find(whose);
     if (heard == errand.heard.end() || heard->second < bytes)
-      rules.violate(about(whose.first + " is said to have written more than it said"));
+      rules.violate(about(whose.first + " is said to have written " + std::to_string(bytes) + " bytes, and said " +
+                          std::to_string(heard == errand.heard.end() ? 0 : heard->second)));
   }
   for (size_t i = 0; i < shown.size(); ++i)
     if (response.output()[i].kind != ItemKind::kCompaction && shown[i] != perdure::text_of(response.output()[i]).size())

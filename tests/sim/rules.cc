@@ -126,11 +126,12 @@ void Rules::new_life() {
   for (auto& [number, errand] : errands_) errand.countable = false;
 }
 
-void Rules::heard_from(size_t deployment, std::optional<uint64_t> number, size_t bytes) {
+void Rules::heard_from(size_t deployment, std::optional<uint64_t> number, size_t bytes, bool by_the_dead) {
   if (deployment >= setup_.deployments.size()) return;
   const DeploymentSetup& from = setup_.deployments[deployment];
   if (Errand* errand = number ? find(*number) : nullptr)
     errand->heard[{setup_.suppliers[from.supplier].name, from.upstream_model}] += bytes;
+  if (by_the_dead) return;
   for (const Word& word : words_)
     if (word.sure && word.mode == WithdrawalMode::kCut && covers(word, setup_.deployments[deployment]) &&
         loop_.now() > word.since + kCutIsFelt)

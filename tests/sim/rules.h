@@ -58,7 +58,7 @@ class Rules {
   void dispatched(std::optional<uint64_t> errand, size_t supplier, const std::string& upstream_model, bool held,
                   bool summary = false);
   // Pieces have come of an attempt that is running.
-  void heard_from(size_t deployment, std::optional<uint64_t> errand, size_t bytes);
+  void heard_from(size_t deployment, std::optional<uint64_t> errand, size_t bytes, bool by_the_dead);
   // Whether at some moment since then, each deployment that fits may have been unable to serve: withdrawn, refusing the
   // credential, not the key's, or beyond a budget. Then an answer may have ended early, honestly.
   bool may_have_been_stranded(const Errand& errand) const;

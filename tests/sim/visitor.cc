@@ -326,6 +326,7 @@ bool Visitor::take(Visit& visit, std::string_view data, size_t& position) {
     visit.ended = true;
     return true;
   }
+  if (data == R"({"type":"ping"})") return true;  // a keep-alive, which is no frame of the answer
   if (visit.api == "messages" && data.find("\"type\":\"message_stop\"") != std::string_view::npos) visit.ended = true;
   // OpenAI's own streams of responses, which are relayed as they are, have no other end than this.
   if (visit.api == "responses")

@@ -55,7 +55,8 @@ class WatchedAnswer final : public UpstreamAnswer {
     Result<bool> more = co_await real_->next(out, deadline);
     size_t bytes = 0;
     for (size_t i = before; i < out.size(); ++i) bytes += out[i].text.size();
-    if (out.size() > before && !dead_) rules_.heard_from(deployment_, errand_, bytes);
+    // A process whose store is gone still tells its clients what is not stored.
+    if (out.size() > before) rules_.heard_from(deployment_, errand_, bytes, dead_);
     if (bill_) bill_->heard(std::span(out).subspan(before), more.ok() && !*more);
     // It is over now, though its remains may be kept for a while beside an attempt that goes on.
     if (!more.ok() || !*more) bill_.reset();
