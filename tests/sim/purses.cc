@@ -26,6 +26,8 @@ Budget with_amount(Budget budget, Micros amount) {
 Purses::Purses(const Setup& setup, SimLoop& loop, std::function<void(std::string)> violate)
     : setup_(setup), loop_(loop), violate_(std::move(violate)) {
   for (const BudgetSetup& each : setup.budgets) limits_.push_back(each.amount);
+  before_ = limits_;
+  known_by_.resize(limits_.size(), Instant::min());
   for (const DeploymentSetup& each : setup.deployments)
     dearest_ = std::max(dearest_, kOutputAssumed * each.output_price + kInputMost * each.input_price);
 }
@@ -41,8 +43,8 @@ std::string Purses::subject(const BudgetSetup& each, const Identity& who) {
   return "";
 }
 
-bool Purses::is_short(size_t budget, const Purse& purse) const {
-  return purse.most + nobodys_ + dearest_ > limits_[budget];
+bool Purses::is_short(size_t budget, const Purse& purse, Instant when) const {
+  return purse.most + nobodys_ + dearest_ > (when < known_by_[budget] ? before_[budget] : limits_[budget]);
 }
 
 uint64_t Purses::dispatched(const std::optional<Identity>& who, const Attempt& attempt) {
@@ -63,7 +65,7 @@ uint64_t Purses::dispatched(const std::optional<Identity>& who, const Attempt& a
     Purse& purse = at(running.purses.back());
     purse.running += running.least;
     purse.most += running.most;
-    if (is_short(i, purse)) purse.last_short = loop_.now();
+    if (is_short(i, purse, loop_.now())) purse.last_short = loop_.now();
     const Micros certain = purse.durable + purse.in_life + purse.running;
     if (certain > limits_[i])
       violate_("budget: an attempt went to " + deployment.name + " though " + text_of(certain) + " of the " +
@@ -91,7 +93,7 @@ void Purses::ended(uint64_t number, const End& end) {
   }
   for (const auto& name : running.purses) {
     Purse& purse = at(name);
-    if (is_short(name.first, purse)) purse.last_short = loop_.now();
+    if (is_short(name.first, purse, loop_.now())) purse.last_short = loop_.now();
     purse.most += most - running.most;
     if (running.life != life_) continue;
     purse.running -= running.least;
@@ -131,7 +133,7 @@ bool Purses::may_be_short(const Identity& who, Instant since) const {
     if (!concerns(setup_.budgets[i], who)) continue;
     auto found = purses_.find({i, subject(setup_.budgets[i], who)});
     const Purse purse = found == purses_.end() ? Purse{} : found->second;
-    if (purse.last_short >= since || is_short(i, purse)) return true;
+    if (purse.last_short >= since || is_short(i, purse, since)) return true;
   }
   return false;
 }
@@ -144,10 +146,15 @@ void Purses::refused(const Identity& who, Instant asked) {
 void Purses::raise(bool no_end) {
   wanted_ = false;
   for (auto& [name, purse] : purses_)
-    if (is_short(name.first, purse))
+    if (is_short(name.first, purse, loop_.now()))
       purse.last_short = loop_.now() + (setup_.budgets[name.first].of_key.empty() ? Duration::zero() : kKeysAreRead);
-  for (size_t i = 0; i < limits_.size(); ++i)
+  for (size_t i = 0; i < limits_.size(); ++i) {
+    if (!setup_.budgets[i].of_key.empty()) {
+      if (loop_.now() >= known_by_[i]) before_[i] = limits_[i];
+      known_by_[i] = loop_.now() + kKeysAreRead;
+    }
     limits_[i] = no_end ? Micros{1'000'000'000'000} : limits_[i] + setup_.budgets[i].amount;
+  }
 }
 
 std::vector<Budget> Purses::configured() const {

@@ -83,13 +83,16 @@ class Purses {
   };
   bool concerns(const BudgetSetup& budget, const Identity& who) const;
   static std::string subject(const BudgetSetup& budget, const Identity& who);
-  bool is_short(size_t budget, const Purse& purse) const;
+  // Whether it may have no room at `when`, or later.
+  bool is_short(size_t budget, const Purse& purse, Instant when) const;
   Purse& at(const std::pair<size_t, std::string>& name) { return purses_[name]; }
 
   const Setup& setup_;
   SimLoop& loop_;
   std::function<void(std::string)> violate_;
-  std::vector<Micros> limits_;  // by budget, as the owner has them now
+  std::vector<Micros> limits_;     // by budget, as the owner has them now
+  std::vector<Micros> before_;     // what a key's budget was before it was raised,
+  std::vector<Instant> known_by_;  // and when everybody knows that it was
   std::map<std::pair<size_t, std::string>, Purse> purses_;
   std::map<uint64_t, Running> running_;
   std::map<uint64_t, Bill> bills_;  // by errand
