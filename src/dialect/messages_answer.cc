@@ -27,7 +27,7 @@ std::string_view plain(std::string_view type) {
 Error unexpected(std::string_view what, std::string_view type) {
   return {.code = Code::kCorrupt,
           .message = say("The supplier's answer holds {} of the type {}, which was not asked for.", what, plain(type)),
-          .reason = "unexpected_content"};
+          .reason = "unsupported_item"};
 }
 
 Finish finish_of(std::string_view word) {

@@ -159,9 +159,9 @@ Task<void> Gateway::write_ledger() {
 
 // Another author goes on from what was heard. Nothing: it cannot be gone on with.
 Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts) {
-  // Of calls the client has parts that nobody can take back; of an answer that was whole only the end is missing, and
-  // nobody but its supplier may give that.
-  if (heard.calls || heard.finished) co_return false;
+  // Of calls, and of what is not understood here, the client has parts that nobody can take back; of an answer that was
+  // whole only the end is missing, and nobody but its supplier may give that.
+  if (heard.calls || heard.foreign || heard.finished) co_return false;
   Result<Request> request = turn.read(turn.input.body);
   if (!request.ok()) co_return false;
   std::unique_ptr<ClientStream> stream = turn.stream();

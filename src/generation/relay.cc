@@ -13,6 +13,9 @@ constexpr size_t kErrorBodyMax = 64 << 10;
 constexpr size_t kWholeAnswerMax = 64 << 20;
 constexpr size_t kEventMax = 16 << 20;
 
+// The dialect's word for an answer that is in order, and holds what has no place here.
+bool is_foreign(const Error& error) { return error.reason == "unsupported_item"; }
+
 }  // namespace
 
 Error nobody_embeds(std::string_view model) {
@@ -256,7 +259,12 @@ Task<Result<bool>> Relay::next(std::string& events) {
     lease_->came(loop_.now() - asked);
     first_ = false;
     pieces_.clear();
-    heard = parser_->feed(std::string_view(events).substr(begin), pieces_);
+    if (!heard_.foreign) heard = parser_->feed(std::string_view(events).substr(begin), pieces_);
+    // What was asked for between the client and its supplier, as a tool that the supplier runs, is theirs.
+    if (!heard.ok() && is_foreign(heard.error())) {
+      heard_.foreign = true;
+      heard = {};
+    }
     // An error inside the stream is not passed on: somebody else may be able to go on.
     if (heard.ok())
       listen(pieces_);
@@ -265,7 +273,7 @@ Task<Result<bool>> Relay::next(std::string& events) {
   }
   if (heard.ok() && !more.ok()) heard = std::move(more).error();
   if (heard.ok() && tail_.size() > kEventMax) heard = Error{Code::kCorrupt, "the supplier sent an event without end"};
-  if (heard.ok() && !*more) heard = parser_->end();
+  if (heard.ok() && !*more && !heard_.foreign) heard = parser_->end();
   if (!heard.ok()) {
     end_attempt(heard, gone_.requested() ? "cancelled" : lease_->withdrawn() ? "withdrawn" : "cut");
     let_go();

@@ -48,6 +48,7 @@ struct Heard {
   std::vector<Piece> said;  // all but calls, in order; pieces of one kind are put together
   size_t text_bytes = 0;    // of messages
   bool calls = false;       // tool calls were begun: nobody else can go on with those
+  bool foreign = false;     // something came that has no place here, and what followed was not listened to: likewise
   bool finished = false;
   std::string id, model;  // as the supplier named them
   std::string finish_reason;

@@ -41,7 +41,7 @@ class StreamingSupplier final : public HttpHandler {
     asked.push_back(request.body);
     Result<void> written = co_await reply.begin(200, "text/event-stream");
     size_t sent = 0;
-    for (const std::string& frame : frames()) {
+    for (const std::string& frame : says) {
       // In two pieces, so that events are cut by the network.
       for (std::string_view piece : {std::string_view(frame).substr(0, 9), std::string_view(frame).substr(9)}) {
         co_await sleep_for(loop_, 5ms);
@@ -57,6 +57,7 @@ class StreamingSupplier final : public HttpHandler {
   }
   std::string refuse(const HttpRequest&, int, std::string_view) override { return "{}"; }
 
+  std::vector<std::string> says = frames();
   std::vector<std::string> asked;
   size_t cut_behind = 0;  // frames; 0: never
 
@@ -187,6 +188,26 @@ TEST_F(RelayTest, ACutStreamSaysWhatWasHeard) {
   EXPECT_EQ(out.attempts[0].ended.cost.amount, "");
   EXPECT_EQ(out.attempts[0].ended.cost.unknown, "answer_cut");
   EXPECT_EQ(out.attempts[0].ended.cost.estimate, "0.000002");  // six bytes
+}
+
+// As where a supplier runs a tool itself: that is between the client, who asked for it, and its supplier.
+TEST_F(RelayTest, WhatHasNoPlaceHereIsPassedOnAndNotGoneOnWith) {
+  supplier.says.insert(
+      supplier.says.begin() + 2,
+      "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,"
+      "\"delta\":{\"audio\":{\"id\":\"a\"}},\"finish_reason\":null}]}\n\n");
+  for (const bool cut : {false, true}) {
+    supplier.cut_behind = cut ? 4 : 0;
+    const RelayInput asked = input();
+    Relayed out = loop.run(relay_once(asked));
+    EXPECT_EQ(out.whole, !cut);
+    EXPECT_EQ(out.bytes, joined(cut ? std::vector(supplier.says.begin(), supplier.says.begin() + 4) : supplier.says));
+    EXPECT_TRUE(out.heard.foreign);
+    EXPECT_EQ(out.heard.text(), "Seven ");
+    ASSERT_EQ(out.attempts.size(), 1u);
+    EXPECT_EQ(out.attempts[0].ended.outcome, cut ? "cut" : "completed");
+    EXPECT_EQ(out.attempts[0].ended.cost.amount, "") << "nobody has counted it here";
+  }
 }
 
 }  // namespace
