@@ -157,8 +157,10 @@ Task<void> Gateway::write_ledger() {
   co_await responses_.account(std::exchange(ledger_, {}));
 }
 
-// Another author goes on from what was heard. Nothing: it cannot be gone on with.
-Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts) {
+// Another author goes on from what was heard. False: it cannot be gone on with, and the client is still there to be
+// told.
+Task<Result<bool>> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard,
+                                  std::vector<RelayedAttempt> attempts) {
   // Of calls, and of what is not understood here, the client has parts that nobody can take back; of an answer that was
   // whole only the end is missing, and nobody but its supplier may give that.
   if (heard.calls || heard.foreign || heard.finished) co_return false;
@@ -173,7 +175,7 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   Record created{.body = ResponseCreated{.id = id, .request = *request, .key = x.caller.key}};
   if (!turn.passed.begun()) {
     // Nothing was shown yet: the answer begins here.
-    if (!(co_await sink.put(std::move(created))).ok()) co_return false;
+    CO_TRY_VOID(co_await sink.put(std::move(created)));
   } else {
     Result<void> folded = sink.seen(std::move(created));
     // The fold numbers attempts from one; those that brought nothing are the ledger's business.
@@ -207,7 +209,8 @@ Task<bool> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std:
   Result<void> last = co_await sink.put({.body = *std::move(ended)});
   if (last.ok() && !stream->trailer().empty()) last = co_await x.reply.write(stream->trailer());
   if (last.ok()) last = co_await x.reply.finish();
-  co_return last.ok();
+  if (!last.ok()) co_return std::move(last).error();
+  co_return true;
 }
 
 Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
@@ -248,8 +251,11 @@ Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
   bool whole = written.ok() && more.ok();
   std::vector<RelayedAttempt> attempts = relay.attempts();
   enter(x, turn.input.model, attempts);
-  if (written.ok() && !more.ok() && !x.reply.gone().requested())
-    whole = co_await go_on(x, turn, relay.heard(), std::move(attempts));
+  if (written.ok() && !more.ok() && !x.reply.gone().requested()) {
+    Result<bool> gone_on = co_await go_on(x, turn, relay.heard(), std::move(attempts));
+    whole = gone_on.ok() && *gone_on;
+    if (!gone_on.ok()) written = std::move(gone_on).error();
+  }
   metrics_.streams.add(-1);
   if (!whole) {
     x.cut = true;

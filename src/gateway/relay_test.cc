@@ -338,5 +338,38 @@ TEST_F(Relayed, T21_HalfACallAndAnEndWithoutItsLastFrameAreNotGoneOnWith) {
   }
 }
 
+// Also where the connection breaks under the very last bytes, and nobody has heard of it yet.
+TEST_F(Relayed, AClientMayVanishAtAnyMomentOfGoingOn) {
+  const std::string body = R"({"model":"r","stream":true,"messages":[{"role":"user","content":"x"}]})";
+  cut.frames = chat_frames();
+  cut.cut = 4;
+  EXPECT_EQ(read_chat(ask(chat_upstream({}), "/v1/chat/completions", body)).text, kText);
+  auto ask_and_vanish = [](Relayed& world, Duration after) -> Task<bool> {
+    auto vanish = [](Relayed& w, Duration delay) -> Task<void> {
+      co_await sleep_for(w.loop, delay);
+      w.here.reset_all();
+    };
+    TaskGroup group(world.loop);
+    group.spawn(vanish(world, after));
+    HttpCall call;
+    call.method = "POST";
+    call.url = {.tls = false, .address = {"host", 80}, .path = "/v1/chat/completions"};
+    call.headers.set("Content-Type", "application/json");
+    call.body = R"({"model":"r0","stream":true,"messages":[{"role":"user","content":"x"}]})";
+    Result<std::unique_ptr<HttpAnswer>> answer =
+        co_await world.client->send(std::move(call), Deadline::never(), nullptr);
+    std::string bytes;
+    Result<bool> more = answer.ok();
+    while (more.ok() && *more) more = co_await (*answer)->read(bytes, Deadline::never());
+    co_await group.join();
+    co_return answer.ok() && more.ok();
+  };
+  int whole = 0, broken = 0;
+  for (Duration after = 0us; after < 40ms; after += 50us) ++(loop.run(ask_and_vanish(*this, after)) ? whole : broken);
+  EXPECT_GT(whole, 0);
+  EXPECT_GT(broken, 0);
+  EXPECT_EQ(read_chat(ask(chat_upstream({}), "/v1/chat/completions", body)).text, kText);
+}
+
 }  // namespace
 }  // namespace perdure
