@@ -338,19 +338,23 @@ TEST_F(Relayed, T21_HalfACallAndAnEndWithoutItsLastFrameAreNotGoneOnWith) {
   }
 }
 
-// Also where the connection breaks under the very last bytes, and nobody has heard of it yet.
-TEST_F(Relayed, AClientMayVanishAtAnyMomentOfGoingOn) {
+// Connections of clients that break behind so many bytes of what they are sent.
+struct BreakBehind final : SimFaults {
+  size_t bytes = SimDirection::kNever;
+  SimConnection on_connect(const Address& to, const ConnectOptions&) override {
+    SimConnection out;
+    if (to.port == 80) out.to_connector.reset_after = bytes;
+    return out;
+  }
+};
+
+// Also under the very last bytes, where a write fails before anybody has heard that the client is gone.
+TEST_F(Relayed, AConnectionMayBreakBehindEveryByteOfGoingOn) {
   const std::string body = R"({"model":"r","stream":true,"messages":[{"role":"user","content":"x"}]})";
   cut.frames = chat_frames();
   cut.cut = 4;
   EXPECT_EQ(read_chat(ask(chat_upstream({}), "/v1/chat/completions", body)).text, kText);
-  auto ask_and_vanish = [](Relayed& world, Duration after) -> Task<bool> {
-    auto vanish = [](Relayed& w, Duration delay) -> Task<void> {
-      co_await sleep_for(w.loop, delay);
-      w.here.reset_all();
-    };
-    TaskGroup group(world.loop);
-    group.spawn(vanish(world, after));
+  auto whole = [](Relayed& world) -> Task<bool> {
     HttpCall call;
     call.method = "POST";
     call.url = {.tls = false, .address = {"host", 80}, .path = "/v1/chat/completions"};
@@ -358,17 +362,21 @@ TEST_F(Relayed, AClientMayVanishAtAnyMomentOfGoingOn) {
     call.body = R"({"model":"r0","stream":true,"messages":[{"role":"user","content":"x"}]})";
     Result<std::unique_ptr<HttpAnswer>> answer =
         co_await world.client->send(std::move(call), Deadline::never(), nullptr);
+    if (!answer.ok()) co_return false;
     std::string bytes;
-    Result<bool> more = answer.ok();
+    Result<bool> more = true;
     while (more.ok() && *more) more = co_await (*answer)->read(bytes, Deadline::never());
-    co_await group.join();
-    co_return answer.ok() && more.ok();
+    co_return more.ok();
   };
-  int whole = 0, broken = 0;
-  for (Duration after = 0us; after < 40ms; after += 50us) ++(loop.run(ask_and_vanish(*this, after)) ? whole : broken);
-  EXPECT_GT(whole, 0);
-  EXPECT_GT(broken, 0);
-  EXPECT_EQ(read_chat(ask(chat_upstream({}), "/v1/chat/completions", body)).text, kText);
+  BreakBehind faults;
+  cable.set_faults(&faults);
+  for (faults.bytes = 0;; ++faults.bytes) {
+    client->close_idle();
+    if (loop.run(whole(*this))) break;
+    ASSERT_LT(faults.bytes, 10'000u);
+  }
+  cable.set_faults(nullptr);
+  EXPECT_GT(faults.bytes, 500u);
 }
 
 }  // namespace
