@@ -158,10 +158,12 @@ Task<void> Operator::withdraw() {
   scene_.say("withdraw " + ask.name + " " + std::string(name_of(ask.mode)));
   // Until it is in force: a reply that was lost, or a disk that was full, leaves nobody certain.
   while (scene_.holds()) {
-    if (find() == words.end())
-      words.push_back({.kind = *ask.kind, .name = ask.name, .mode = ask.mode, .id = {}, .since = scene_.loop.now()});
-    std::optional<Result<WithdrawalResult>> done =
-        co_await scene_.lives.call([&](Process& p) { return p.desk().withdraw(ask); });
+    std::optional<Result<WithdrawalResult>> done = co_await scene_.lives.call([&](Process& p) {
+      // Said to this life, and not before: one that boots meanwhile settles what was said to those before it.
+      if (find() == words.end())
+        words.push_back({.kind = *ask.kind, .name = ask.name, .mode = ask.mode, .id = {}, .since = scene_.loop.now()});
+      return p.desk().withdraw(ask);
+    });
     auto word = find();
     if (done && done->ok() && word != words.end()) {
       scene_.lives.count(ask.mode == WithdrawalMode::kCut ? FaultKind::kCut : FaultKind::kDrain);
