@@ -95,7 +95,7 @@ Task<Result<OpenConversation>> ResponsesHost::open_conversation(TenantId tenant,
 }
 
 Task<Result<Conversation>> ResponsesHost::create_conversation(NewConversation call) {
-  if (stopping_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
+  if (stopping_) co_return server_stopping();
   const bool keyed = !call.idempotency_key.empty();
   name_items(call.items, {}, loop_.random());
   CO_TRY_VOID(check_results(call.items));

@@ -15,8 +15,6 @@
 namespace perdure {
 namespace {
 
-Error server_stopping() { return {Code::kUnavailable, "the server is stopping", "", "server_stopping"}; }
-
 Error still_in_progress() {
   return {Code::kConflict, "the previous response has not ended yet", "previous_response_id",
           "previous_response_in_progress"};

@@ -311,7 +311,7 @@ Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId 
         co_return out;
       }
       if (run->broken()) co_return Error{Code::kUnavailable, "the response cannot go on here", "", "server_run_broken"};
-      if (run->done) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
+      if (run->done) co_return server_stopping();
       bool woken = co_await run->changed().wait(deadline);
       if (!woken) co_return out;
     }

@@ -16,6 +16,9 @@ namespace perdure {
 
 class Turnstiles;
 
+// What whoever would begin or await something is told from stop() on.
+inline Error server_stopping() { return {Code::kUnavailable, "the server is stopping", "", "server_stopping"}; }
+
 // The right to write one session. Released when it dies.
 class Turn {
  public:
@@ -66,7 +69,7 @@ class Turnstiles {
     if (closed_ || !first) {
       gate->changed.notify_all();
       if (!gate->held && gate->line.empty()) gates_.erase(session);
-      if (closed_) co_return Error{Code::kUnavailable, "the server is stopping", "", "server_stopping"};
+      if (closed_) co_return server_stopping();
       co_return busy();
     }
     gate->held = true;

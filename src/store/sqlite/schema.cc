@@ -12,10 +12,11 @@ namespace {
 //          (session, seq): prev_g leads to the record before of the same session (0: none), and `seg` names a point
 //          every so many records, so that a walk back is short.
 // session  head, head_g and chain may be behind the log, by rows after state.last_flush_g alone; the rest is always
-// current. entry    the response and idempotency index. state    one row, see FileState.
+//          current.
+// entry    the response and idempotency index.
+// state    one row, see FileState.
 // blob     what records refer to: log.blobs holds their ids, 32 bytes each, and blob.refs counts the records. The
-// bodies
-//          are apart, so that counting does not write them anew.
+//          bodies are apart, so that counting does not write them anew.
 constexpr const char* kTables = R"sql(
 CREATE TABLE log(g INTEGER PRIMARY KEY, s INTEGER NOT NULL, seq INTEGER NOT NULL, prev_g INTEGER NOT NULL,
                  kind INTEGER NOT NULL, codec INTEGER NOT NULL, time INTEGER NOT NULL, hash BLOB NOT NULL, salt BLOB, body BLOB,
