@@ -25,6 +25,41 @@ constexpr std::pair<std::string_view, int64_t KeyRates::*> kRates[] = {
 constexpr size_t kPermitsMax = 1000;
 constexpr size_t kBudgetsMax = 8;
 
+// Whether a key may be as it is asked for.
+Result<void> check(const ApiKey& key) {
+  for (auto [what, limit] : kRates)
+    if (key.rates.*limit < 0 || key.rates.*limit > kRateMax)
+      return Error{Code::kInvalid, std::string(what) + " must be from 1 to " + std::to_string(kRateMax)};
+  if (key.budgets.size() > kBudgetsMax)
+    return Error{Code::kInvalid, "a key has at most " + std::to_string(kBudgetsMax) + " budgets"};
+  for (auto [what, list] : kPermits) {
+    bool good = (key.permits.*list).size() <= kPermitsMax &&
+                std::ranges::all_of(key.permits.*list, [](const std::string& each) {
+                  return !each.empty() && each.size() <= 256 && json::valid_utf8(each);
+                });
+    if (!good) return Error{Code::kInvalid, std::string(what) + ": at most 1000 names of 1 to 256 bytes of UTF-8"};
+  }
+  if (key.scopes.bits == 0) return Error{Code::kInvalid, "a key needs at least one scope"};
+  if (!json::valid_utf8(key.name) || key.name.size() > 200)
+    return Error{Code::kInvalid, "a name is at most 200 bytes of UTF-8"};
+  return {};
+}
+
+// By id, or by name when only one unrevoked key has it.
+Result<ApiKey*> find_key(std::vector<ApiKey>& keys, std::string_view id_or_name) {
+  ApiKey* found = nullptr;
+  for (ApiKey& key : keys)
+    if (key.id.value == id_or_name) return &key;
+  for (ApiKey& key : keys) {
+    if (key.name != id_or_name || key.revoked) continue;
+    if (found != nullptr)
+      return Error{Code::kConflict, "several keys are named \"" + std::string(id_or_name) + "\": give the id"};
+    found = &key;
+  }
+  if (found == nullptr) return Error{Code::kNotFound, "no key \"" + std::string(id_or_name) + "\""};
+  return found;
+}
+
 // A key's budgets are its own, and go by its name.
 void make_own(std::vector<Budget>& budgets, const ApiKey& key) {
   for (Budget& budget : budgets) {
@@ -130,6 +165,7 @@ std::string write_keys(const std::vector<ApiKey>& keys) {
     for (auto [scope, word] : kScopes)
       if (key.scopes.has(scope)) out.string(word);
     out.end_array().field("created", unix_seconds(key.created));
+    if (key.updated) out.field("updated", unix_seconds(*key.updated));
     if (key.revoked) out.field("revoked", unix_seconds(*key.revoked));
     for (auto [name, list] : kPermits) {
       if ((key.permits.*list).empty()) continue;
@@ -171,6 +207,8 @@ Result<std::vector<ApiKey>> read_keys(std::string text) {
       key.scopes.bits |= one->bits;
     }
     key.created = WallTime(std::chrono::seconds(value["created"].integer().value_or(0)));
+    if (!value["updated"].absent())
+      key.updated = WallTime(std::chrono::seconds(value["updated"].integer().value_or(0)));
     if (!value["revoked"].absent())
       key.revoked = WallTime(std::chrono::seconds(value["revoked"].integer().value_or(0)));
     Result<std::string> hash = from_hex(value["sha256"].text());
@@ -226,58 +264,59 @@ Result<std::vector<ApiKey>> KeyFile::list() const {
 
 Result<KeyFile::Made> KeyFile::create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
                                       Permits permits, std::vector<Budget> budgets, KeyRates rates) {
-  for (auto [what, limit] : kRates)
-    if (rates.*limit < 0 || rates.*limit > kRateMax)
-      return Error{Code::kInvalid, std::string(what) + " must be from 1 to " + std::to_string(kRateMax)};
-  if (budgets.size() > kBudgetsMax)
-    return Error{Code::kInvalid, "a key has at most " + std::to_string(kBudgetsMax) + " budgets"};
-  for (auto [what, list] : kPermits) {
-    bool good =
-        (permits.*list).size() <= kPermitsMax && std::ranges::all_of(permits.*list, [](const std::string& each) {
-          return !each.empty() && each.size() <= 256 && json::valid_utf8(each);
-        });
-    if (!good) return Error{Code::kInvalid, std::string(what) + ": at most 1000 names of 1 to 256 bytes of UTF-8"};
-  }
-  if (scopes.bits == 0) return Error{Code::kInvalid, "a key needs at least one scope"};
-  if (!json::valid_utf8(name) || name.size() > 200)
-    return Error{Code::kInvalid, "a name is at most 200 bytes of UTF-8"};
-  File lock(path_ + ".lock", O_RDWR | O_CREAT);
-  if (lock.fd() < 0 || ::flock(lock.fd(), LOCK_EX) != 0) return failed("lock", path_ + ".lock");
-  TRY(std::vector<ApiKey> keys, list());
   Made made;
-  made.secret = "pdk_" + base64url(random.bytes(32));
-  made.key = {.id = KeyId(make_id(random, "key_", 8)),
+  made.key = {.id = {},
               .name = std::move(name),
               .tenant = std::move(tenant),
               .scopes = scopes,
               .created = now,
               .revoked = {},
-              .hash = sha256(made.secret),
+              .hash = {},
               .permits = std::move(permits),
               .budgets = std::move(budgets),
               .rates = rates};
+  TRY_VOID(check(made.key));
+  File lock(path_ + ".lock", O_RDWR | O_CREAT);
+  if (lock.fd() < 0 || ::flock(lock.fd(), LOCK_EX) != 0) return failed("lock", path_ + ".lock");
+  TRY(std::vector<ApiKey> keys, list());
+  made.secret = "pdk_" + base64url(random.bytes(32));
+  made.key.id = KeyId(make_id(random, "key_", 8));
+  made.key.hash = sha256(made.secret);
   make_own(made.key.budgets, made.key);
   keys.push_back(made.key);
   TRY_VOID(write_durably(path_, write_keys(keys)));
   return made;
 }
 
+Result<ApiKey> KeyFile::update(std::string_view id_or_name, const KeyChange& change, WallTime now) {
+  File lock(path_ + ".lock", O_RDWR | O_CREAT);
+  if (lock.fd() < 0 || ::flock(lock.fd(), LOCK_EX) != 0) return failed("lock", path_ + ".lock");
+  TRY(std::vector<ApiKey> keys, list());
+  TRY(ApiKey * found, find_key(keys, id_or_name));
+  if (found->revoked) return Error{Code::kConflict, "the key " + found->id.value + " was revoked, and stays as it was"};
+  auto put = [](const auto& from, auto& to) {
+    if (from) to = *from;
+  };
+  put(change.name, found->name);
+  put(change.scopes, found->scopes);
+  put(change.models, found->permits.models);
+  put(change.parties, found->permits.parties);
+  put(change.regions, found->permits.regions);
+  put(change.budgets, found->budgets);
+  put(change.requests_per_minute, found->rates.requests_per_minute);
+  put(change.tokens_per_minute, found->rates.tokens_per_minute);
+  make_own(found->budgets, *found);  // which go by its name, and that may be another
+  TRY_VOID(check(*found));
+  found->updated = now;
+  TRY_VOID(write_durably(path_, write_keys(keys)));
+  return *found;
+}
+
 Result<ApiKey> KeyFile::revoke(std::string_view id_or_name, WallTime now) {
   File lock(path_ + ".lock", O_RDWR | O_CREAT);
   if (lock.fd() < 0 || ::flock(lock.fd(), LOCK_EX) != 0) return failed("lock", path_ + ".lock");
   TRY(std::vector<ApiKey> keys, list());
-  ApiKey* found = nullptr;
-  for (ApiKey& key : keys)
-    if (key.id.value == id_or_name) found = &key;
-  if (found == nullptr) {
-    for (ApiKey& key : keys) {
-      if (key.name != id_or_name || key.revoked) continue;
-      if (found != nullptr)
-        return Error{Code::kConflict, "several keys are named \"" + std::string(id_or_name) + "\": give the id"};
-      found = &key;
-    }
-  }
-  if (found == nullptr) return Error{Code::kNotFound, "no key \"" + std::string(id_or_name) + "\""};
+  TRY(ApiKey * found, find_key(keys, id_or_name));
   if (!found->revoked) {
     found->revoked = now;
     TRY_VOID(write_durably(path_, write_keys(keys)));

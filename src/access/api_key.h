@@ -42,8 +42,19 @@ struct ApiKey {
   std::optional<WallTime> revoked;
   Hash256 hash{};  // SHA-256 of the key
   Permits permits = {};
-  std::vector<Budget> budgets = {};  // its own; named after it
-  KeyRates rates = {};               // its own
+  std::vector<Budget> budgets = {};      // its own; named after it
+  KeyRates rates = {};                   // its own
+  std::optional<WallTime> updated = {};  // when it was last changed; revoking is no change
+};
+
+// What is to be changed of a key. Nothing: it stays as it is. An empty list, or 0 for a limit: there is none any more.
+struct KeyChange {
+  std::optional<std::string> name;
+  std::optional<Scopes> scopes;
+  std::optional<std::vector<std::string>> models, parties, regions;
+  std::optional<std::vector<Budget>> budgets;
+  std::optional<int64_t> requests_per_minute, tokens_per_minute;
+  bool operator==(const KeyChange&) const = default;
 };
 
 // kInvalid: a tenant is 1 to 64 letters, digits, '.', '_' or '-'.
@@ -67,7 +78,10 @@ class KeyFile {
   };
   Result<Made> create(std::string name, TenantId tenant, Scopes scopes, WallTime now, Random& random,
                       Permits permits = {}, std::vector<Budget> budgets = {}, KeyRates rates = {});
-  // By id, or by name when only one unrevoked key has it. Revoking again changes nothing.
+  // By id, or by name when only one unrevoked key has it. The tenant stays: what the key has made is its tenant's.
+  // kInvalid, as of create(); kConflict: it was revoked. Either changes nothing.
+  Result<ApiKey> update(std::string_view id_or_name, const KeyChange& change, WallTime now);
+  // Likewise. Revoking again changes nothing.
   Result<ApiKey> revoke(std::string_view id_or_name, WallTime now);
 
  private:

@@ -149,6 +149,36 @@ TEST_F(KeyBookTest, WhatAKeyMayUseIsKeptAndNeverForgotten) {
             Code::kInvalid);
 }
 
+TEST_F(KeyBookTest, AChangedKeyIsTheSameKeyWithinASecond) {
+  KeyFile file(path);
+  Result<KeyFile::Made> made =
+      file.create("web", TenantId("shop"), *Scopes::parse("use"), clock.wall(), random,
+                  {.models = {"small"}, .parties = {}, .regions = {"eu"}}, {*parse_budget("1 USD/day")}, {60, 1000});
+  ASSERT_TRUE(made.ok());
+  KeyBook book(path, clock, Log());
+  ASSERT_TRUE(book.load().ok());
+  Result<ApiKey> changed =
+      file.update("web", {.name = "app", .models = std::vector<std::string>(), .requests_per_minute = 5}, clock.wall());
+  ASSERT_TRUE(changed.ok());
+  EXPECT_EQ(book.rates(made->key.id)->requests_per_minute, 60);  // not looked at again yet
+  clock.at += 1s;
+  EXPECT_EQ(*book.rates(made->key.id), (KeyRates{5, 1000}));
+  EXPECT_EQ(*book.permits(made->key.id), (Permits{.models = {}, .parties = {}, .regions = {"eu"}}));
+  EXPECT_EQ(book.budgets(made->key.id)->at(0).name, "app");
+  EXPECT_EQ(book.identify(made->secret)->tenant.value, "shop");
+
+  const std::string before = text();
+  EXPECT_EQ(file.update("app", {.scopes = Scopes{}}, clock.wall()).error().code, Code::kInvalid);
+  EXPECT_EQ(file.update("app", {.tokens_per_minute = kRateMax + 1}, clock.wall()).error().code, Code::kInvalid);
+  EXPECT_EQ(
+      file.update("app", {.budgets = std::vector<Budget>(9, *parse_budget("1 USD/day"))}, clock.wall()).error().code,
+      Code::kInvalid);
+  EXPECT_EQ(file.update("none", {}, clock.wall()).error().code, Code::kNotFound);
+  EXPECT_EQ(text(), before);
+  ASSERT_TRUE(file.revoke("app", clock.wall()).ok());
+  EXPECT_EQ(file.update(made->key.id.value, {.name = "again"}, clock.wall()).error().code, Code::kConflict);
+}
+
 TEST_F(KeyBookTest, LimitsOfAKeyAreKeptAndNeverBecomeNone) {
   ApiKey key{.id = KeyId("key_1"), .tenant = TenantId("t"), .scopes = {1}, .rates = {60, 100'000}};
   std::string text = write_keys({key});

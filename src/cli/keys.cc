@@ -14,6 +14,10 @@
 namespace perdure::cli {
 namespace {
 
+// What a key may have, or not.
+constexpr const char* kRemovable[] = {"models",           "parties", "regions", "budget", "requests-per-minute",
+                                      "tokens-per-minute"};
+
 void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) {
   out.begin_object().field("id", key.id.value).field("name", key.name).field("tenant", key.tenant.value);
   out.field("scopes", key.scopes.to_string()).field("created", unix_seconds(key.created)).key("revoked");
@@ -35,6 +39,7 @@ void write_key(json::Writer& out, const ApiKey& key, const std::string& secret) 
   }
   if (key.rates.requests_per_minute > 0) out.field("requests_per_minute", key.rates.requests_per_minute);
   if (key.rates.tokens_per_minute > 0) out.field("tokens_per_minute", key.rates.tokens_per_minute);
+  if (key.updated) out.field("updated", unix_seconds(*key.updated));
   if (!secret.empty()) out.field("key", secret);
   out.end_object();
 }
@@ -76,6 +81,17 @@ Result<int64_t> rate_in(const Options& options, const std::string& name) {
   return value;
 }
 
+Result<std::vector<Budget>> budgets_in(const Options& options) {
+  std::vector<Budget> out;
+  for (const auto& [option, value] : options.given) {
+    if (option != "budget") continue;
+    Result<Budget> budget = parse_budget(value);
+    if (!budget.ok()) return std::move(budget).error().with_context("--budget");
+    out.push_back(*std::move(budget));
+  }
+  return out;
+}
+
 std::string shown_permits(const Permits& permits) {
   std::string out;
   for (auto [name, list] : {std::pair("models", &permits.models), std::pair("parties", &permits.parties),
@@ -100,19 +116,14 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
   Permits permits{.models = names_in(options.get("models")),
                   .parties = names_in(options.get("parties")),
                   .regions = names_in(options.get("regions"))};
-  std::vector<Budget> budgets;
-  for (const auto& [option, value] : options.given) {
-    if (option != "budget") continue;
-    Result<Budget> budget = parse_budget(value);
-    if (!budget.ok()) return complain_usage("--budget: " + budget.error().message, "keys");
-    budgets.push_back(*std::move(budget));
-  }
+  Result<std::vector<Budget>> budgets = budgets_in(options);
+  if (!budgets.ok()) return complain_usage(budgets.error().message, "keys");
   Result<int64_t> requests = rate_in(options, "requests-per-minute"), tokens = rate_in(options, "tokens-per-minute");
   if (!requests.ok() || !tokens.ok())
     return complain_usage((requests.ok() ? tokens : requests).error().message, "keys");
   Result<KeyFile::Made> made =
       file.create(options.get("name"), *tenant, *scopes, system_clock().wall(), system_random(), std::move(permits),
-                  std::move(budgets), {*requests, *tokens});
+                  *std::move(budgets), {*requests, *tokens});
   if (!made.ok()) return complain(made.error());
   if (options.has("json")) {
     json::Writer out;
@@ -123,6 +134,67 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
   std::fprintf(stderr, "key %s for tenant %s, scopes %s. It is shown this once and cannot be shown again:\n",
                made->key.id.value.c_str(), made->key.tenant.value.c_str(), made->key.scopes.to_string().c_str());
   print(made->secret + "\n");
+  return kOk;
+}
+
+// What an update takes away: --no-NAME, or --NAME with an empty value.
+bool taken_away(const Options& options, const std::string& name) {
+  return options.has("no-" + name) || (options.has(name) && options.get(name).empty());
+}
+
+// What is said of a key that exists.
+Result<KeyChange> change_in(const Options& options) {
+  KeyChange out;
+  for (const char* name : kRemovable)
+    if (options.has(name) && options.has("no-" + std::string(name)) && !options.get(name).empty())
+      return Error{Code::kInvalid, "--" + std::string(name) + " and --no-" + name + " contradict each other"};
+  if (options.has("tenant"))
+    return Error{Code::kInvalid, "the tenant of a key stays: what it has made is its tenant's. Make another key"};
+  if (options.has("name")) out.name = options.get("name");
+  if (options.has("scopes")) {
+    Result<Scopes> scopes = Scopes::parse(options.get("scopes"));
+    if (!scopes.ok()) return std::move(scopes).error().with_context("--scopes");
+    out.scopes = *scopes;
+  }
+  for (auto [name, list] :
+       {std::pair("models", &out.models), std::pair("parties", &out.parties), std::pair("regions", &out.regions)}) {
+    if (taken_away(options, name))
+      list->emplace();
+    else if (options.has(name))
+      *list = names_in(options.get(name));
+  }
+  if (taken_away(options, "budget")) {
+    out.budgets.emplace();
+  } else if (options.has("budget")) {
+    TRY(out.budgets, budgets_in(options));
+  }
+  for (auto [name, limit] : {std::pair("requests-per-minute", &out.requests_per_minute),
+                             std::pair("tokens-per-minute", &out.tokens_per_minute)}) {
+    if (taken_away(options, name)) {
+      *limit = 0;
+    } else if (options.has(name)) {
+      TRY(*limit, rate_in(options, name));
+    }
+  }
+  if (out == KeyChange{}) return Error{Code::kInvalid, "keys update needs something to change, like --models small"};
+  return out;
+}
+
+int update(KeyFile& file, const Options& options) {
+  if (options.words.size() != 2) return complain_usage("keys update takes the id of one key", "keys");
+  Result<KeyChange> change = change_in(options);
+  if (!change.ok()) return complain_usage(change.error().message, "keys");
+  Result<ApiKey> key = file.update(options.words[1], *change, system_clock().wall());
+  if (!key.ok()) return complain(key.error());
+  if (options.has("json")) {
+    json::Writer out;
+    write_key(out, *key, "");
+    print(out.text() + "\n");
+  } else {
+    print("changed " + key->id.value + ": scopes " + key->scopes.to_string() + "; may use " +
+          shown_permits(key->permits) + "; may spend " + shown_budgets(key->budgets) + "; a minute " +
+          shown_rates(key->rates) + ". A running server keeps to it within a second\n");
+  }
   return kOk;
 }
 
@@ -165,30 +237,41 @@ int revoke(KeyFile& file, const Options& options) {
 Command keys_command(DataFolder data_folder) {
   auto run = [data_folder](const Options& options) {
     std::string what = options.words.empty() ? "" : options.words[0];
-    if (what != "create" && what != "list" && what != "revoke")
-      return complain_usage("keys needs one of the words create, list, revoke", "keys");
-    if (what != "revoke" && options.words.size() > 1)
+    if (what != "create" && what != "list" && what != "revoke" && what != "update")
+      return complain_usage("keys needs one of the words create, list, update, revoke", "keys");
+    if ((what == "create" || what == "list") && options.words.size() > 1)
       return complain_usage("keys " + what + " takes options only", "keys");
+    for (const char* name : kRemovable)
+      if (what != "update" && options.has("no-" + std::string(name)))
+        return complain_usage("--no-" + std::string(name) + " is an option of keys update", "keys");
     Result<std::string> folder = data_folder(options);
     if (!folder.ok()) return complain(folder.error());
     KeyFile file(KeyFile::in(*folder));
     if (what == "create") return create(file, options, *folder);
+    if (what == "update") return update(file, options);
     return what == "list" ? list(file, options) : revoke(file, options);
   };
   return {
       .name = "keys",
-      .words = "create | list | revoke ID",
-      .summary = "makes, lists and revokes API keys",
-      .options = {{"name", "TEXT", "create: what the key is for"},
+      .words = "create | list | update ID | revoke ID",
+      .summary = "makes, lists, changes and revokes API keys",
+      .options = {{"name", "TEXT", "create, update: what the key is for"},
                   {"tenant", "NAME", "create: the owner of what it makes (default \"default\")"},
-                  {"scopes", "LIST", "create: use, operate, audit, joined by commas (default use)"},
-                  {"models", "LIST", "create: only these models, as clients name them (default all)"},
-                  {"parties", "LIST", "create: only deployments of these parties (default all)"},
-                  {"regions", "LIST", "create: only deployments in these regions (default all)"},
+                  {"scopes", "LIST", "create, update: use, operate, audit, joined by commas (default use)"},
+                  {"models", "LIST", "create, update: only these models, as clients name them (default all)"},
+                  {"parties", "LIST", "create, update: only deployments of these parties (default all)"},
+                  {"regions", "LIST", "create, update: only deployments in these regions (default all)"},
                   {"budget", "AMOUNT",
-                   "create: what it may spend, like \"10 USD/month\"; several times: all of them hold"},
-                  {"requests-per-minute", "N", "create: how many requests it may make (default as configured)"},
-                  {"tokens-per-minute", "N", "create: how many tokens its answers may use (default as configured)"},
+                   "create, update: what it may spend, like \"10 USD/month\"; several times: all of them hold"},
+                  {"requests-per-minute", "N", "create, update: how many requests it may make (default as configured)"},
+                  {"tokens-per-minute", "N",
+                   "create, update: how many tokens its answers may use (default as configured)"},
+                  {"no-models", "", "update: all models again; likewise the following"},
+                  {"no-parties", "", "update: deployments of all parties"},
+                  {"no-regions", "", "update: deployments in all regions"},
+                  {"no-budget", "", "update: no budget of its own"},
+                  {"no-requests-per-minute", "", "update: no limit of its own to requests: as configured"},
+                  {"no-tokens-per-minute", "", "update: no limit of its own to tokens: as configured"},
                   {"data", "DIR", "the server's data folder"},
                   {"config", "FILE", "the server's configuration, which names the data folder"},
                   {"json", "", "as JSON"}},
@@ -199,7 +282,12 @@ Command keys_command(DataFolder data_folder) {
           "  perdure keys create --name trial --budget \"10 USD/month\" --budget \"1 USD/day\"\n"
           "  perdure keys create --name batch --requests-per-minute 60 --tokens-per-minute 100000\n"
           "  perdure keys list\n"
+          "  perdure keys update batch --requests-per-minute 10 --no-tokens-per-minute\n"
           "  perdure keys revoke key_0123456789abcdef\n"
+          "\n"
+          "update and revoke take an id, or a name that only one key has. update changes what is said and leaves\n"
+          "the rest; a list or the budgets are replaced as a whole, and an empty value takes away as --no-... does.\n"
+          "What was used of a limit or spent of a budget before the change counts after it.\n"
           "\n"
           "Works on DATA/keys.json, with or without a running server, which notices within a second. With the\n"
           "first key the server asks for one on every call. Only the SHA-256 of a key is kept.\n"
