@@ -4,17 +4,23 @@
 // not taken.
 //
 // Each limit is a bucket that holds one minute's worth, fills evenly, and begins full. A request is taken whole or
-// refused. Tokens are known only afterwards: a request is let in while any are left, the attempts that are made for it
-// take what they are expected to use and are set right when they end. So a bucket of tokens may fall below nothing, and
-// the next request waits until that is made up for: over any longer time the limit holds.
+// refused. Tokens are known only afterwards, so what a request is expected to use is reserved when it begins, or the
+// request is refused; its first attempt takes the reservation's place, and every attempt is set right when it ends. Who
+// is expected to use more than a whole minute's worth reserves that: it is let in when all of it is there. What is used
+// beyond what was expected makes a bucket fall below nothing, and the next request waits until that is made up for:
+// over any longer time the limit holds.
 //
-// Bounds: two numbers for each key that has used a limit of late; what is full again is forgotten. Lost with the
-// process.
+// A limit may change at any moment. What was used of the old one counts for the new one, up to the whole of it: a limit
+// that was lowered is never owed more than before.
+//
+// Bounds: two numbers for each key that has used a limit of late; what is full again is forgotten. It ends with the
+// process; rate_history.h tells the next one of the last minute.
 
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -42,14 +48,45 @@ struct Admission {
 
 class RateBook {
  public:
+  // Tokens that are held for a request, until its first attempt holds its own. Thread-safe, as the book, which outlives
+  // it.
+  class Reserve {
+   public:
+    Reserve() = default;
+    Reserve(Reserve&& other) noexcept
+        : book_(std::exchange(other.book_, nullptr)), key_(other.key_), tokens_(other.tokens_), since_(other.since_) {}
+    Reserve& operator=(Reserve&& other) noexcept;
+    ~Reserve() { let_go(); }
+    void let_go();
+    int64_t tokens() const { return book_ != nullptr ? tokens_ : 0; }
+
+   private:
+    friend class RateBook;
+    Reserve(RateBook& book, KeyId key, int64_t tokens, Instant since)
+        : book_(&book), key_(std::move(key)), tokens_(tokens), since_(since) {}
+    RateBook* book_ = nullptr;
+    KeyId key_;
+    int64_t tokens_ = 0;
+    Instant since_{};
+  };
+
   // For keys that say nothing of their own.
   void set_default(KeyRates rates);
 
   // Takes one request of `key` where both limits have room. A request that is refused takes nothing. `own` null: the
   // key has no limits of its own. No key, no limits.
   Admission admit(const KeyId& key, const KeyRates* own, Instant now);
-  // Tokens that an attempt is expected to use, or has used more (less: a negative number) than that.
-  void note_tokens(const KeyId& key, const KeyRates* own, int64_t tokens, Instant now);
+  // The second half, when it is known what the request is expected to use. kOverloaded, as of admit(): there is no room
+  // for that; the request that admit() has taken is given back.
+  Result<Reserve> reserve(const KeyId& key, const KeyRates* own, int64_t tokens, Instant now);
+  // Tokens that an attempt is expected to use; how many of them are held. Nothing is refused any more.
+  int64_t hold(const KeyId& key, const KeyRates* own, int64_t tokens, Instant now);
+  // Tokens that an attempt has used more (less: a negative number) than was held for it `since` then. What has flowed
+  // back to the last token meanwhile is not given back once more.
+  void note_tokens(const KeyId& key, const KeyRates* own, int64_t tokens, Instant since, Instant now);
+  // What a process before this one has let in; `at` is not after now, and no earlier than that of the call before.
+  void remember(const KeyId& key, const KeyRates* own, int64_t requests, int64_t tokens, Instant at);
+  bool limits(const KeyRates* own) const { return effective(own).any(); }
 
   size_t size() const;  // keys that are remembered
 
@@ -57,13 +94,17 @@ class RateBook {
   struct Bucket {
     double used = 0;  // of one minute's worth; what flows back makes it less
     Instant at{};
-    void settle(int64_t limit, Instant now);
-    RateLeft left(int64_t limit) const;
+    int64_t limit = 0;    // when it was last looked at
+    Instant unused_at{};  // when nothing of it was last seen to be used
+    void settle(int64_t now_limit, Instant now);
+    void add(double count, Instant since);
+    RateLeft left() const;
   };
   struct Counted {
     Bucket requests, tokens;
     Instant full_at{};  // both, if nothing more is asked for
   };
+  void give_back(const KeyId& key, int64_t tokens, Instant since);
   KeyRates effective(const KeyRates* own) const;
   Counted& counted(const KeyId& key, Instant now);
 

@@ -39,6 +39,7 @@ class SpendingKeeper {
   void stop() { stopping_.request(); }
   // Once: what the ledger has that the sums have not.
   Task<Result<void>> catch_up();
+  uint64_t through() const { return through_; }  // ordinal of the last entry of the ledger that was read
 
  private:
   struct RowKey {

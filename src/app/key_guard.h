@@ -5,6 +5,7 @@
 #include "access/key_book.h"
 #include "access/rate.h"
 #include "access/spending.h"
+#include "base/metrics.h"
 #include "routing/charge.h"
 #include "routing/placement.h"
 
@@ -12,9 +13,10 @@ namespace perdure {
 
 class KeyGuard final : public PlacementGuard {
  public:
-  // `rates` null: nobody counts tokens.
-  KeyGuard(KeyBook& keys, SpendingBook& spending, const Clock& clock, RateBook* rates = nullptr)
-      : keys_(keys), spending_(spending), clock_(clock), rates_(rates) {}
+  // `rates` null: nobody counts tokens. `refused` counts what has no room among them.
+  KeyGuard(KeyBook& keys, SpendingBook& spending, const Clock& clock, RateBook* rates = nullptr,
+           Counter* refused = nullptr)
+      : keys_(keys), spending_(spending), clock_(clock), rates_(rates), refused_(refused) {}
   const Permits* permits(const Traffic& traffic) override { return keys_.permits(traffic.key); }
   Result<void> may_spend(const SpendAsk& ask) override {
     const std::vector<Budget>* own = keys_.budgets(ask.traffic.key);
@@ -26,8 +28,17 @@ class KeyGuard final : public PlacementGuard {
     Spender spender = spender_of(ask);
     return named(spending_.take({spender, keys_.budgets(ask.traffic.key), expected(ask), clock_.wall()}), ask);
   }
-  void note_tokens(const Traffic& traffic, int64_t tokens) override {
-    if (rates_ != nullptr) rates_->note_tokens(traffic.key, keys_.rates(traffic.key), tokens, clock_.now());
+  Result<RateBook::Reserve> admit(const Traffic& traffic, int64_t tokens) override {
+    if (rates_ == nullptr) return RateBook::Reserve();
+    auto reserve = rates_->reserve(traffic.key, keys_.rates(traffic.key), tokens, clock_.now());
+    if (!reserve.ok() && refused_ != nullptr) refused_->add();
+    return reserve;
+  }
+  int64_t hold_tokens(const Traffic& traffic, int64_t tokens) override {
+    return rates_ == nullptr ? 0 : rates_->hold(traffic.key, keys_.rates(traffic.key), tokens, clock_.now());
+  }
+  void note_tokens(const Traffic& traffic, int64_t tokens, Instant since) override {
+    if (rates_ != nullptr) rates_->note_tokens(traffic.key, keys_.rates(traffic.key), tokens, since, clock_.now());
   }
 
  private:
@@ -50,6 +61,7 @@ class KeyGuard final : public PlacementGuard {
   SpendingBook& spending_;
   const Clock& clock_;
   RateBook* rates_;
+  Counter* refused_;
 };
 
 }  // namespace perdure

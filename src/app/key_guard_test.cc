@@ -147,6 +147,40 @@ TEST(KeyGuard, TokensOfAttemptsCountAgainstTheLimitOfTheKey) {
   EXPECT_EQ(used(), 1234);
 }
 
+TEST(KeyGuard, ARequestIsReservedForBeforeItsAttemptIsPlaced) {
+  World w;
+  RateBook rates;
+  Registry registry;
+  Counter& refused = registry.counter("refused", "");
+  KeyGuard guard{w.keys, w.spending, w.loop, &rates, &refused};
+  w.router.set_guard(&guard);
+  Result<KeyFile::Made> made = w.file.create("shop", TenantId("default"), *Scopes::parse("use"), w.loop.wall(),
+                                             w.loop.random(), {}, {}, {.tokens_per_minute = 60'000});
+  ASSERT_TRUE(made.ok());
+  ASSERT_TRUE(w.keys.load().ok());
+  w.ask.traffic.key = made->key.id;
+  w.ask.needs = {.context_tokens = 10'000, .output_tokens = 20'000};
+  auto left = [&] { return rates.admit(made->key.id, w.keys.rates(made->key.id), w.loop.now()).tokens->remaining; };
+  Result<RateBook::Reserve> reserve = w.router.admit(w.ask.traffic, w.ask.needs);
+  ASSERT_TRUE(reserve.ok());
+  EXPECT_EQ(left(), 30'000) << "all of the answer that is allowed";
+  auto lease = w.begin();
+  ASSERT_TRUE(lease.ok());
+  reserve->let_go();
+  EXPECT_EQ(left(), 30'000) << "the attempt holds as much";
+  w.ask.needs.output_tokens = 30'000;
+  Result<RateBook::Reserve> other = w.router.admit(w.ask.traffic, w.ask.needs);
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().retry_after_ms, 10'000);
+  EXPECT_EQ(refused.value(), 1);
+  w.ask.needs.output_tokens = 0;
+  EXPECT_EQ(w.router.admit(w.ask.traffic, w.ask.needs)->tokens(), 11'024) << "what is assumed where nothing is said";
+  ASSERT_TRUE((*lease)->dispatch().ok());
+  (void)(*lease)->settle(World::used(500));
+  (*lease)->ended({});
+  EXPECT_EQ(left(), 59'500);
+}
+
 TEST(KeyGuard, AnotherWorkloadHasAnotherBudget) {
   World w;
   w.budget("0.05 USD/day", {"night"});

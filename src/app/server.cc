@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "access/rate_history.h"
 #include "access/spending_keeper.h"
 #include "app/deployments.h"
 #include "app/key_guard.h"
@@ -207,7 +208,7 @@ struct Server::Impl {
     core.router = std::make_unique<Router>(core.loop, std::move(deployments), current->routing.workloads,
                                            current->routing.options, &slots, log);
     core.keys = std::make_unique<KeyBook>(KeyFile::in(config.data), core.loop, log);
-    core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop, &rates);
+    core.guard = std::make_unique<KeyGuard>(*core.keys, spending, core.loop, &rates, &metrics.rate_limited);
     core.router->set_guard(core.guard.get());
   }
 
@@ -260,6 +261,11 @@ struct Server::Impl {
     rates.set_default(config.rates);
     keeper = std::make_unique<SpendingKeeper>(*store, spending, cores[0]->loop, log);
     CO_TRY_VOID(co_await keeper->load());
+    bool limited = rates.limits(nullptr);
+    for (const ApiKey& key : cores[0]->keys->keys()) limited = limited || key.rates.any();
+    auto rates_of = [&keys = *cores[0]->keys](const KeyId& key) { return keys.rates(key); };
+    RateNow at{.through = keeper->through(), .wall = cores[0]->loop.wall(), .now = cores[0]->loop.now()};
+    if (limited) CO_TRY_VOID(co_await restore_rates(*store, rates, rates_of, at));
     responses = std::make_unique<Responses>(
         Responses::Options{.store = *store, .lease = lease, .master = master, .limits = config.session, .log = log},
         std::move(loops), std::move(routers));

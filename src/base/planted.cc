@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kCount)> 
     "sync-off",          "send-before-commit", "lost-tail",        "double-overlap", "ignore-idempotency",
     "forget-unfinished", "unbounded-reader",   "accept-bad-input", "doubled-text",   "forbidden-placement",
     "ignore-permits",    "forget-withdrawal",  "deaf-to-cuts",     "foreign-opaque", "forget-author",
-    "forget-spending",   "ignore-budgets",     "lost-remainder"};
+    "forget-spending",   "ignore-budgets",     "lost-remainder",   "ignore-rates"};
 
 }  // namespace
 

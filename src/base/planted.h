@@ -26,6 +26,7 @@ enum class PlantedBug {
   kForgetSpending,     // "forget-spending": a restart forgets what was spent
   kIgnoreBudgets,      // "ignore-budgets": an attempt is placed though its budget has no room
   kLostRemainder,      // "lost-remainder": a continuation loses its first byte
+  kIgnoreRates,        // "ignore-rates": a request is let in though its key's limits have no room
   kCount,
 };
 

@@ -73,7 +73,7 @@ TEST_F(RateLimits, AreToldAndRefusedAsAnthropicDoes) {
   EXPECT_THAT(first.header("anthropic-ratelimit-tokens-reset"),
               MatchesRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"));
   const KeyRates own{.requests_per_minute = 600, .tokens_per_minute = 600};
-  rates.note_tokens(id, &own, 1199, loop.now());
+  rates.note_tokens(id, &own, 1199, loop.now(), loop.now());
   Answer refused = send("POST", "/v1/messages", body, mine);
   EXPECT_EQ(refused.status, 429);
   EXPECT_EQ(refused.error("type"), "rate_limit_error");

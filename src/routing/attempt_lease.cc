@@ -18,7 +18,8 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
       workload_(workload.name),
       price_(router.deployments_[number_].price),
       hold_(std::move(hold)),
-      began_(router.loop_.now()),
+      placed_at_(router.loop_.now()),
+      began_(placed_at_),
       cancel_(router.loop_),
       client_hook_(&client, [this] { cancel_.request(); }) {
   RoutedDeployment& d = router_deployment();
@@ -26,8 +27,7 @@ AttemptLease::AttemptLease(Router& router, Cancellation& client, const Placement
   reason_ = router.reason_of(decision, plan);
   probe_ = d.health.begin();
   credential_probe_ = router.providers_[d.provider].credential.begin();
-  ExpectedUse expected = expected_use(needs_);
-  note_tokens(expected.input_tokens + expected.output_tokens);
+  if (router.guard_ != nullptr) tokens_noted_ = router.guard_->hold_tokens(traffic_, reserved_tokens(needs_));
   next_ = router.leases_;
   if (next_ != nullptr) next_->previous_ = this;
   router.leases_ = this;
@@ -96,7 +96,7 @@ AttemptCost AttemptLease::settle(AttemptUse use) {
 
 // What was noted of the attempt so far is replaced.
 void AttemptLease::note_tokens(int64_t tokens) {
-  if (router_.guard_ != nullptr) router_.guard_->note_tokens(traffic_, tokens - tokens_noted_);
+  if (router_.guard_ != nullptr) router_.guard_->note_tokens(traffic_, tokens - tokens_noted_, placed_at_);
   tokens_noted_ = tokens;
 }
 

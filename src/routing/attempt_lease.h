@@ -82,7 +82,7 @@ class AttemptLease {
   std::shared_ptr<const Price> price_;
   int64_t tokens_noted_ = 0;
   std::unique_ptr<SpendingBook::Hold> hold_;  // of the budgets; null: settled, or nobody counts
-  Instant began_;
+  Instant placed_at_, began_;                 // began: went out
   bool probe_ = false, credential_probe_ = false;
   bool dispatched_ = false, first_ = true, withdrawn_ = false, done_ = false, settled_ = false;
   Cancellation cancel_;

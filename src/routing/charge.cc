@@ -27,6 +27,10 @@ ExpectedUse expected_use(const Needs& needs) {
           needs.output_tokens > 0 ? std::min(needs.output_tokens, kExpectedOutputTokens) : kExpectedOutputTokens};
 }
 
+int64_t reserved_tokens(const Needs& needs) {
+  return needs.context_tokens + (needs.output_tokens > 0 ? needs.output_tokens : kExpectedOutputTokens);
+}
+
 std::optional<Money> expected_money(const ExpectedUse& expected, const Price* price) {
   if (price == nullptr) return std::nullopt;
   Result<Cost> money =

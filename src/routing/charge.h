@@ -25,6 +25,9 @@ struct ExpectedUse {
   int64_t input_tokens = 0, output_tokens = 0;
 };
 ExpectedUse expected_use(const Needs& needs);
+// What is reserved of a limit to tokens a minute: the input, and as much answer as the request allows; where it says
+// nothing, kExpectedOutputTokens of it.
+int64_t reserved_tokens(const Needs& needs);
 std::optional<Money> expected_money(const ExpectedUse& expected, const Price* price);  // nothing: no price is known
 
 // `unknown` is "running". `price` null: none is known.

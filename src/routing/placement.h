@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "access/permits.h"
+#include "access/rate.h"
 #include "access/spending.h"
 #include "base/ids.h"
 #include "routing/needs.h"
@@ -42,9 +43,14 @@ class PlacementGuard {
   virtual Result<void> may_spend(const SpendAsk& ask) = 0;
   // The same, and what the attempt is expected to cost is held until it ends. Null: nobody counts.
   virtual Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) = 0;
-  // Tokens of an attempt: what it is expected to use when it is placed; when it has ended, how many more it was, or
-  // fewer (a negative number). Nothing is refused for them here.
-  virtual void note_tokens(const Traffic&, int64_t) {}
+  // Asked once for what a client has just asked for, before its first attempt: what it is expected to use is reserved
+  // until that one is placed. kOverloaded, reason "rate_limit_exceeded": its key's limit has no room for it now.
+  virtual Result<RateBook::Reserve> admit(const Traffic&, int64_t) { return RateBook::Reserve(); }
+  // Tokens that an attempt is expected to use, when it is placed; returns how many are held for it. Then, when it has
+  // ended, how many more they were, or fewer (a negative number), and since when they were held. Nothing is refused for
+  // them here.
+  virtual int64_t hold_tokens(const Traffic&, int64_t) { return 0; }
+  virtual void note_tokens(const Traffic&, int64_t, Instant) {}
 };
 
 // A deployment that has failed the answer in question before.

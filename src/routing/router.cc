@@ -123,6 +123,11 @@ Result<void> Router::check(const PlacementAsk& ask) {
   return error_of(ask, decision);
 }
 
+Result<RateBook::Reserve> Router::admit(const Traffic& traffic, const Needs& needs) {
+  if (guard_ == nullptr) return RateBook::Reserve();
+  return guard_->admit(traffic, reserved_tokens(needs));
+}
+
 Error Router::error_of(const PlacementAsk& ask, const Decision& decision) const {
   std::string model = "\"" + std::string(ask.model) + "\"";
   Error out{Code::kUnavailable, "no deployment of the model " + model};

@@ -87,6 +87,8 @@ class Router {
   Result<Placed> place(const PlacementAsk& ask);
   // Whether it makes sense to begin: an error that waiting within the patience would not mend.
   Result<void> check(const PlacementAsk& ask);
+  // Room for it within the limits of its key, held until the first attempt is placed; kOverloaded: none.
+  Result<RateBook::Reserve> admit(const Traffic& traffic, const Needs& needs);
 
   // Places the attempt and takes a slot, waiting for one, or for somebody to be able, until `deadline` and within the
   // patience. kCancelled: `client` was requested. `ask` and `client` outlive the call, `client` the lease too.

@@ -163,6 +163,9 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
   const bool may_shorten = call.request.truncation == "auto" || call.request.compact_threshold;
   if (!placeable.ok() && !(may_shorten && placeable.error().reason == "context_length_exceeded"))
     co_return std::move(placeable).error();
+  Result<RateBook::Reserve> reserve = router_.admit({.tenant = call.tenant, .key = call.key}, needs);
+  if (!reserve.ok()) co_return std::move(reserve).error();
+  if (call.generate) call.reserve = std::make_shared<RateBook::Reserve>(*std::move(reserve));
   for (Item& item : call.request.input)
     if (item.id.empty()) item.id = make_item_id(loop_.random(), item.kind);
   Task<Result<Created>> making = is_journaled(call.request) ? create_stored(std::move(call), std::move(origin))
@@ -264,6 +267,7 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     run->identify(std::get<ResponseCreated>(records.back().body), now, first);
     run->idempotency = value.idempotency;
     run->turn = std::move(prepared.turn);
+    run->reserve = call.reserve;
     if (!call.generate) {
       value.status = name_of(ResponseStatus::kCompleted);
       batch.put[0].entry.value = value.encode();
@@ -320,6 +324,7 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
   Record created{.seq = 1, .time = now, .body = ResponseCreated{.id = id, .request = {}, .key = call.key}};
   std::get<ResponseCreated>(created.body).request = std::move(call.request);
   run->identify(std::get<ResponseCreated>(created.body), now, 1);
+  run->reserve = call.reserve;
   const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
   if (keyed) run->keep_all();
   CO_TRY_VOID(run->begin_with(std::move(created)));

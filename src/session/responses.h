@@ -48,10 +48,11 @@ struct CreateCall {
   Hash256 body_hash{};          // of the request as sent, compared on a repeat
   std::string route = "responses";
   std::string traceparent;
-  std::vector<ItemReference> references;  // items of stored responses that belong into request.input
-  std::optional<Remembered> remembered;   // what request.previous_response_id stands for
-  bool compact = false;                   // not an answer, but a summary of all of the input (compactor.h)
-  bool generate = true;                   // false: nobody is asked; the response is there to be gone on from
+  std::vector<ItemReference> references;            // items of stored responses that belong into request.input
+  std::optional<Remembered> remembered;             // what request.previous_response_id stands for
+  bool compact = false;                             // not an answer, but a summary of all of the input (compactor.h)
+  std::shared_ptr<RateBook::Reserve> reserve = {};  // of its key's limit, until the first attempt is placed
+  bool generate = true;                             // false: nobody is asked; the response is there to be gone on from
 };
 
 // Whether a response is kept in the journal: also one that runs in the background and is kept for polling only.

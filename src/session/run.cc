@@ -169,6 +169,7 @@ Task<Result<void>> Run::flush() {
 Task<Result<void>> Run::attempt_started(AttemptStarted attempt) {
   if (broken_) co_return *broken_;
   attempts_.push_back({attempt, loop_.now()});
+  reserve.reset();
   put({.time = loop_.wall(), .body = std::move(attempt)});
   co_return Result<void>();
 }

@@ -96,14 +96,15 @@ class Run final : public GenerationSink {
   size_t window_bytes() const { return window_bytes_; }
 
   Cancellation& cancel() { return cancel_; }
-  Turn turn;                         // the right to write the session, as long as the run goes on
-  size_t reading = 0;                // who waits for records at this moment
-  Instant read_at = Instant::min();  // when somebody last took some
-  bool given_up = false;             // kept for repeats until now; the one who still reads it ends it
-  size_t waiting = 0;                // who wants to go on from the response and waits for its end
-  std::string idempotency;           // key of the response's idempotency entry; empty: none
-  bool halt = false;                 // set before cancel: the server is stopping, leave the response unfinished
-  bool done = false;                 // see finish()
+  Turn turn;                                   // the right to write the session, as long as the run goes on
+  size_t reading = 0;                          // who waits for records at this moment
+  Instant read_at = Instant::min();            // when somebody last took some
+  bool given_up = false;                       // kept for repeats until now; the one who still reads it ends it
+  size_t waiting = 0;                          // who wants to go on from the response and waits for its end
+  std::shared_ptr<RateBook::Reserve> reserve;  // until the first attempt is placed, which holds its own
+  std::string idempotency;                     // key of the response's idempotency entry; empty: none
+  bool halt = false;  // set before cancel: the server is stopping, leave the response unfinished
+  bool done = false;  // see finish()
   // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
   std::vector<LedgerEntry> ledger() const { return ledger_; }
 
