@@ -124,7 +124,7 @@ class Gateway final : public HttpHandler {
   Task<size_t> credentials_refused();
   // relay.cc: true: the request was answered, one way or the other; false: it is not to be relayed, nothing was sent
   Task<bool> relay(Exchange& x, RelayTurn turn);
-  Task<Result<bool>> go_on(Exchange& x, RelayTurn& turn, const Heard& heard, std::vector<RelayedAttempt> attempts);
+  Task<Result<bool>> go_on(Exchange& x, RelayTurn& turn, const Heard& heard, RelayedAttempt author);
   void enter(const Exchange& x, const std::string& model, const std::vector<RelayedAttempt>& attempts);
   Task<void> write_ledger();
   // stream.cc: events with a number above `after`, in the dialect of x.face. `fresh`: of the request that created the

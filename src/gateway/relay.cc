@@ -159,8 +159,7 @@ Task<void> Gateway::write_ledger() {
 
 // Another author goes on from what was heard. False: it cannot be gone on with, and the client is still there to be
 // told.
-Task<Result<bool>> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard,
-                                  std::vector<RelayedAttempt> attempts) {
+Task<Result<bool>> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& heard, RelayedAttempt author) {
   // Of calls, and of what is not understood here, the client has parts that nobody can take back; of an answer that was
   // whole only the end is missing, and nobody but its supplier may give that.
   if (heard.calls || heard.foreign || heard.finished) co_return false;
@@ -179,11 +178,11 @@ Task<Result<bool>> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& hea
   } else {
     Result<void> folded = sink.seen(std::move(created));
     // The fold numbers attempts from one; those that brought nothing are the ledger's business.
-    RelayedAttempt first = attempts.back();
-    first.started.number = first.ended.number = 1;
-    if (folded.ok()) folded = sink.seen({.body = first.started});
+    author.started.number = author.ended.number = 1;
+    author.started.beside = 0;
+    if (folded.ok()) folded = sink.seen({.body = author.started});
     if (folded.ok() && !held.empty()) folded = sink.seen({.body = Deltas{std::move(held)}});
-    if (folded.ok()) folded = sink.seen({.body = first.ended});
+    if (folded.ok()) folded = sink.seen({.body = author.ended});
     if (!folded.ok()) co_return false;
   }
   GenerationInput input{.request = &*request, .traffic = turn.input.traffic, .context = request->input};
@@ -194,7 +193,7 @@ Task<Result<bool>> Gateway::go_on(Exchange& x, RelayTurn& turn, const Heard& hea
   input.attempts = turn.passed.begun() ? 1 : 0;
   input.usage = heard.usage;
   // Whoever wrote what was shown; with `one_author` nobody else goes on.
-  const std::string& stand_in = attempts.back().started.stand_in;
+  const std::string& stand_in = author.started.stand_in;
   if (shown) input.author = stand_in.empty() ? request->model : stand_in;
   input.traceparent = turn.input.traceparent;
   bool halt = false;
@@ -249,10 +248,9 @@ Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
   }
   if (written.ok() && more.ok()) written = co_await x.reply.finish();
   bool whole = written.ok() && more.ok();
-  std::vector<RelayedAttempt> attempts = relay.attempts();
-  enter(x, turn.input.model, attempts);
+  enter(x, turn.input.model, relay.attempts());
   if (written.ok() && !more.ok() && !x.reply.gone().requested()) {
-    Result<bool> gone_on = co_await go_on(x, turn, relay.heard(), std::move(attempts));
+    Result<bool> gone_on = co_await go_on(x, turn, relay.heard(), relay.author());
     whole = gone_on.ok() && *gone_on;
     if (!gone_on.ok()) written = std::move(gone_on).error();
   }

@@ -12,6 +12,9 @@ namespace {
 constexpr size_t kErrorBodyMax = 64 << 10;
 constexpr size_t kWholeAnswerMax = 64 << 20;
 constexpr size_t kEventMax = 16 << 20;
+constexpr std::string_view kHedgedAway = "hedged_away";
+// Deployments of other dialects that are looked past for a second attempt.
+constexpr int kForeignersMax = 32;
 
 // The dialect's word for an answer that is in order, and holds what has no place here.
 bool is_foreign(const Error& error) { return error.reason == "unsupported_item"; }
@@ -48,7 +51,29 @@ Relay::Relay(const RelayInput& input, Router& router, Loop& loop, Cancellation& 
       gone_(gone),
       limits_(limits),
       log_(std::move(log)),
-      deadline_(deadline_in(loop, limits.total_time)) {}
+      deadline_(deadline_in(loop, limits.total_time)),
+      spoke_(loop),
+      racing_(loop) {}
+
+// An attempt is placed.
+std::unique_ptr<Relay::Line> Relay::start(std::unique_ptr<AttemptLease> lease, int64_t number, int64_t beside) {
+  auto line = std::make_unique<Line>();
+  line->began = loop_.now();
+  line->attempt = attempts_.size();
+  // In place: these are many strings, and mostly empty ones.
+  AttemptStarted& started = attempts_.emplace_back().started;
+  started.number = number;
+  started.provider = lease->provider().name();
+  started.model = lease->model();
+  if (input_.dialect == kEmbeddings) started.reason = "embeddings; ";
+  started.reason += lease->reason();
+  started.workload = lease->workload();
+  started.expected = lease->expected_cost();
+  started.beside = beside;
+  if (lease->stand_in()) started.stand_in = lease->logical_model();
+  line->lease = std::move(lease);
+  return line;
+}
 
 Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
   RelayCall call{.model = lease.model(), .stream = input_.stream, .traceparent = input_.traceparent};
@@ -78,78 +103,127 @@ Task<Result<std::string>> Relay::read_all(HttpAnswer& answer, size_t bytes_max) 
   }
 }
 
-void Relay::listen(const std::vector<Piece>& pieces) {
-  heard_bytes_ += text_bytes(pieces);
+void Relay::listen(Line& line, const std::vector<Piece>& pieces) {
+  Heard& heard = line.heard;
+  line.heard_bytes += text_bytes(pieces);
+  if (!line.spoke && std::ranges::any_of(pieces, is_word)) {
+    line.spoke = true;
+    line.lease->spoke();
+  }
   for (const Piece& piece : pieces) {
     switch (piece.kind) {
       case Piece::Kind::kStarted:
-        heard_.id = piece.id;
-        heard_.model = piece.model;
+        heard.id = piece.id;
+        heard.model = piece.model;
         break;
       case Piece::Kind::kRefusal:
       case Piece::Kind::kText:
-        heard_.text_bytes += piece.text.size();
+        heard.text_bytes += piece.text.size();
         [[fallthrough]];
       case Piece::Kind::kReasoning:
       case Piece::Kind::kSummary:
-        if (!heard_.said.empty() && heard_.said.back().kind == piece.kind && heard_.said.back().index == piece.index)
-          heard_.said.back().text += piece.text;
+        if (!heard.said.empty() && heard.said.back().kind == piece.kind && heard.said.back().index == piece.index)
+          heard.said.back().text += piece.text;
         else
-          heard_.said.push_back(piece);
+          heard.said.push_back(piece);
         break;
       case Piece::Kind::kToolCall:
       case Piece::Kind::kToolArguments:
-        heard_.calls = true;
+        heard.calls = true;
         break;
       case Piece::Kind::kUsage:
-        heard_.usage = piece.usage;
+        heard.usage = piece.usage;
         break;
       case Piece::Kind::kFinish:
-        heard_.finished = true;
-        heard_.finish = piece.finish;
-        heard_.finish_reason = piece.text;
+        heard.finished = true;
+        heard.finish = piece.finish;
+        heard.finish_reason = piece.text;
         break;
       case Piece::Kind::kMessage:
       case Piece::Kind::kOpaque:
       case Piece::Kind::kAnnotation:
-        heard_.said.push_back(piece);
+        heard.said.push_back(piece);
         break;
     }
   }
 }
 
-void Relay::end_attempt(const Result<void>& outcome, std::string_view word) {
-  AttemptCost cost = lease_->settle({.usage = heard_.usage,
-                                     .whole = outcome.ok() || heard_.finished,
-                                     .began = outcome.ok() || !first_,
-                                     .in_doubt = !outcome.ok() && given_up_waiting(outcome.error()),
-                                     .heard_bytes = heard_bytes_});
-  Fault fault = lease_->ended(outcome);
-  RelayedAttempt& attempt = attempts_.back();
-  attempt.took = loop_.now() - began_;
+void Relay::end_attempt(Line& line, const Result<void>& outcome, std::string_view word) {
+  AttemptCost cost = line.lease->settle({.usage = line.heard.usage,
+                                         .whole = outcome.ok() || line.heard.finished,
+                                         .began = outcome.ok() || !line.first,
+                                         .in_doubt = !outcome.ok() && given_up_waiting(outcome.error()),
+                                         .heard_bytes = line.heard_bytes});
+  RelayedAttempt& attempt = attempts_[line.attempt];
+  attempt.took = loop_.now() - line.began;
   attempt.ended.number = attempt.started.number;
   attempt.ended.outcome = word;
-  attempt.ended.finish_reason = heard_.finish_reason;
-  attempt.ended.upstream_id = heard_.id;
-  attempt.ended.usage = heard_.usage;
-  if (heard_.finish != Finish::kNone) attempt.ended.finish = name_of(heard_.finish);
+  attempt.ended.finish_reason = line.heard.finish_reason;
+  attempt.ended.upstream_id = line.heard.id;
+  attempt.ended.usage = line.heard.usage;
+  if (line.heard.finish != Finish::kNone) attempt.ended.finish = name_of(line.heard.finish);
   attempt.ended.cost = std::move(cost);
+  line.accounted = true;
+  if (word == kHedgedAway) {
+    line.lease->outrun();
+    return;
+  }
+  Fault fault = line.lease->ended(outcome);
   if (outcome.ok()) return;
   const Error& error = outcome.error();
   attempt.ended.error = std::string(to_string(error.code)) + (error.reason.empty() ? "" : " " + error.reason);
   attempt.ended.upstream_status = error.upstream_status;
   log_.warn("attempt.failed", {{"provider", attempt.started.provider},
-                               {"deployment", lease_->deployment().name},
+                               {"deployment", line.lease->deployment().name},
                                {"class", to_string(error.code)},
                                {"status", error.upstream_status},
                                {"fault", name_of(fault)},
                                {"relayed", true}});
 }
 
+void Relay::fail(Line& line, const Error& error) {
+  std::string_view word = gone_.requested() ? "cancelled" : line.lease->withdrawn() ? "withdrawn" : "failed";
+  end_attempt(line, error, word);
+}
+
+void Relay::note_failure(uint32_t deployment, int64_t fruitless, bool never) {
+  auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
+  if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
+  ++found->failures;
+  found->never = never;
+  found->not_before =
+      loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
+}
+
 void Relay::let_go() {
-  // In this order: the answer listens to the lease's cancellation as long as it lives.
-  answer_.reset();
-  lease_.reset();
+  heard_ = std::move(line_->heard);
+  line_.reset();
+}
+
+// The call, and what comes back up to the events of a stream: line.head.
+Task<Result<void>> Relay::answer_of(Line& line) {
+  Head& head = line.head;
+  head.passed = true;
+  CO_TRY(line.answer, co_await ask(*line.lease));
+  head.status = line.answer->status;
+  head.content_type = line.answer->headers.get("content-type");
+  head.stream = head.status == 200 && input_.stream && !head.content_type.starts_with("application/json");
+  if (head.stream) {
+    line.parser = line.lease->provider().stream_parser();
+    co_return Result<void>();
+  }
+  CO_TRY(std::string body, co_await read_all(*line.answer, head.status == 200 ? kWholeAnswerMax : kErrorBodyMax));
+  head.body = std::move(body);
+  if (head.status != 200)
+    co_return line.lease->provider().error_of(head.status, line.answer->headers.get("retry-after"), head.body);
+  if (line.accounted) co_return Error{Code::kCancelled, "another attempt was quicker"};
+  line.lease->came(loop_.now() - line.began);
+  // A listener that does not understand holds nothing up.
+  if (input_.dialect == kEmbeddings)
+    line.heard.usage = embeddings_usage(head.body);
+  else if (Result<std::vector<Piece>> pieces = line.lease->provider().parse_answer(head.body); pieces.ok())
+    listen(line, *pieces);
+  co_return Result<void>();
 }
 
 Task<Result<Relay::Head>> Relay::open() {
@@ -159,70 +233,41 @@ Task<Result<Relay::Head>> Relay::open() {
   if (embeddings) placement.author = input_.model;
   const Workload& workload = router_.workload_of(placement.traffic, placement.model);
   if (workload.deadline) deadline_ = deadline_.sooner(deadline_in(loop_, *workload.deadline));
+  CO_TRY(RateBook::Reserve reserve, router_.admit(placement.traffic, placement.needs));
   router_.answer_begun(placement);
   std::optional<Error> failed;
   for (int64_t number = 1;; ++number) {
     placement.tried = tried_;
     Result<std::unique_ptr<AttemptLease>> begun = co_await router_.begin(placement, deadline_, gone_);
     if (!begun.ok()) co_return failed ? std::move(*failed) : std::move(begun).error();
-    lease_ = *std::move(begun);
-    if (embeddings && !lease_->provider().embeds()) {
+    reserve.let_go();
+    std::unique_ptr<AttemptLease> lease = *std::move(begun);
+    if (embeddings && !lease->provider().embeds()) {
       if (!failed) failed = nobody_embeds(input_.model);
-      tried_.push_back({.deployment = lease_->number(), .failures = 1, .never = true});
-      let_go();
+      tried_.push_back({.deployment = lease->number(), .failures = 1, .never = true});
       continue;
     }
-    if (!embeddings && lease_->provider().relays() != input_.dialect) co_return Head{};
-    began_ = loop_.now();
-    // In place: these are many strings, and mostly empty ones.
-    AttemptStarted& started = attempts_.emplace_back().started;
-    started.number = number;
-    started.provider = lease_->provider().name();
-    started.model = lease_->model();
-    if (embeddings) started.reason = "embeddings; ";
-    started.reason += lease_->reason();
-    started.workload = lease_->workload();
-    started.expected = lease_->expected_cost();
-    if (lease_->stand_in()) started.stand_in = lease_->logical_model();
-    Result<std::unique_ptr<HttpAnswer>> asked = co_await ask(*lease_);
+    if (!embeddings && lease->provider().relays() != input_.dialect) co_return Head{};
+    std::optional<Duration> patience;
+    if (input_.stream && !embeddings) patience = lease->hedge_after(workload);
+    line_ = start(std::move(lease), number, 0);
     Result<void> outcome;
-    Head head{.passed = true};
-    if (asked.ok()) {
-      answer_ = *std::move(asked);
-      head.status = answer_->status;
-      head.content_type = answer_->headers.get("content-type");
-      head.stream = head.status == 200 && input_.stream && !head.content_type.starts_with("application/json");
-      if (head.stream) {
-        parser_ = lease_->provider().stream_parser();
-        co_return head;
-      }
-      Result<std::string> body = co_await read_all(*answer_, head.status == 200 ? kWholeAnswerMax : kErrorBodyMax);
-      if (!body.ok()) {
-        outcome = std::move(body).error();
-      } else if (head.status == 200) {
-        lease_->came(loop_.now() - began_);
-        // A listener that does not understand holds nothing up.
-        if (embeddings)
-          heard_.usage = embeddings_usage(*body);
-        else if (Result<std::vector<Piece>> pieces = lease_->provider().parse_answer(*body); pieces.ok())
-          listen(*pieces);
-        head.body = *std::move(body);
-      } else {
-        outcome = lease_->provider().error_of(head.status, answer_->headers.get("retry-after"), *body);
-        head.body = *std::move(body);
-      }
-    } else {
-      outcome = std::move(asked).error();
-    }
-    bool withdrawn = lease_->withdrawn();
-    end_attempt(outcome, outcome.ok()        ? "completed"
-                         : gone_.requested() ? "cancelled"
-                         : withdrawn         ? "withdrawn"
-                                             : "failed");
+    if (patience)
+      outcome = co_await first_word(*patience, placement, number);
+    else
+      outcome = co_await answer_of(*line_);
+    author_ = line_->attempt;
+    if (outcome.ok() && line_->head.stream) co_return line_->head;
+    bool withdrawn = line_->lease->withdrawn();
+    if (outcome.ok())
+      end_attempt(*line_, outcome, "completed");
+    else
+      fail(*line_, outcome.error());
+    Head head = std::move(line_->head);
+    uint32_t deployment = line_->lease->number();
+    let_go();
     if (outcome.ok()) co_return head;
     Error error = std::move(outcome).error();
-    uint32_t deployment = lease_->number();
-    let_go();
     if (gone_.requested()) co_return error;
     if (withdrawn) continue;
     bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
@@ -231,60 +276,190 @@ Task<Result<Relay::Head>> Relay::open() {
       if (error.code == Code::kInvalid && head.status >= 400 && !head.body.empty()) co_return head;
       co_return error;
     }
-    auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
-    if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
-    ++found->failures;
-    found->never = refused;
-    found->not_before =
-        loop_.now() + backoff(number, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
+    note_failure(deployment, number, refused);
     failed = std::move(error);
   }
 }
 
-Task<Result<bool>> Relay::next(std::string& events) {
-  if (ended_) co_return false;
-  size_t begin = events.size();
-  events += tail_;
-  tail_.clear();
-  Duration patience = first_ ? limits_.open_time : lease_->stall_limit(limits_.stall_time);
-  Instant asked = loop_.now();
-  Result<bool> more = co_await answer_->read(events, Deadline{asked + patience}.sooner(deadline_));
+// --- hedging
+
+Race::State Relay::state_of(const Line& line) {
+  if (line.said && line.said->ok()) return Race::State::kSpeaks;
+  return line.said ? Race::State::kOver : Race::State::kSilent;
+}
+
+// Until it has spoken or is over: line.said.
+Task<void> Relay::race_on(Line& line) {
+  Result<void> answered = co_await answer_of(line);
+  if (!answered.ok())
+    line.said = std::move(answered).error();
+  else if (!line.head.stream)
+    line.said = false;
+  while (!line.said) {
+    Instant asked = loop_.now();
+    const size_t begin = line.held_back.size();
+    line.held_back += std::exchange(line.tail, {});
+    Result<bool> more = co_await line.answer->read(line.held_back, patience_with(line, asked));
+    if (line.accounted) {  // it was left meanwhile
+      line.said = Error{Code::kCancelled, "another attempt was quicker"};
+      break;
+    }
+    Result<bool> taken = take(line, line.held_back, begin, std::move(more), loop_.now() - asked);
+    bool enough = line.spoke || line.heard.foreign || line.held_back.size() > kHeldBackMax;
+    if (!taken.ok() && line.spoke) {
+      // What came before the cut is passed on, and gone on with.
+      line.said = true;
+      line.cut = std::move(taken).error();
+    } else if (!taken.ok() || !*taken || enough) {
+      line.said = std::move(taken);
+    }
+  }
+  spoke_.notify_all();
+}
+
+// A place for a second attempt: where this dialect is spoken.
+std::unique_ptr<AttemptLease> Relay::begin_beside(const PlacementAsk& placement) {
+  PlacementAsk ask = placement;
+  ask.beside = line_->lease->number();
+  ask.author = line_->lease->logical_model();
+  std::vector<Tried> tried = tried_;
+  for (int i = 0; i < kForeignersMax; ++i) {
+    ask.tried = tried;
+    Result<Placed> placed = router_.place(ask);
+    if (!placed.ok()) return nullptr;
+    if (router_.deployments()[placed->deployment].deployment.provider->relays() == input_.dialect) break;
+    tried.push_back({.deployment = placed->deployment, .never = true});
+  }
+  std::unique_ptr<AttemptLease> lease = router_.begin_beside(ask, gone_);
+  // By weight another may have come out of it than was looked at.
+  if (lease && lease->provider().relays() != input_.dialect) lease.reset();
+  return lease;
+}
+
+// Waits until an attempt speaks, or none is left; line_ is the one to go on with, or the one whose error it is. The
+// other one is accounted for.
+Task<Result<void>> Relay::first_word(Duration patience, const PlacementAsk& placement, int64_t& number) {
+  const Instant late = loop_.now() + patience;
+  const int64_t first_number = number;
+  bool may_start = true, done = false;
+  racing_.spawn(race_on(*line_));
+  while (!done) {
+    Race::State of_first = state_of(*line_);
+    Race::State of_second = beside_ ? state_of(*beside_) : Race::State::kAbsent;
+    switch (Race::next(of_first, of_second, loop_.now() >= late, may_start)) {
+      case Race::Next::kWait:
+        // One that failed leaves the field to the other.
+        if (of_first == Race::State::kOver) leave(*line_, number);
+        if (of_second == Race::State::kOver) leave(*beside_, number);
+        (void)co_await spoke_.wait(may_start && !beside_ ? Deadline{late} : Deadline::never());
+        break;
+      case Race::Next::kStart:
+        may_start = false;
+        if (std::unique_ptr<AttemptLease> lease = begin_beside(placement)) {
+          if (limits_.metrics != nullptr) limits_.metrics->hedged();
+          beside_ = start(std::move(lease), ++number, first_number);
+          racing_.spawn(race_on(*beside_));
+        }
+        break;
+      case Race::Next::kSecond:
+        if (limits_.metrics != nullptr) limits_.metrics->hedge_won();
+        std::swap(line_, beside_);
+        done = true;
+        break;
+      case Race::Next::kFailed:
+        // Whose end nobody has accounted for is the one whose error is told.
+        if (line_->accounted) std::swap(line_, beside_);
+        done = true;
+        break;
+      case Race::Next::kFirst:
+        done = true;
+        break;
+    }
+  }
+  if (beside_) leave(*beside_, number);
+  co_await racing_.join();
+  beside_.reset();
+  if (!line_->said->ok()) co_return line_->said->error();
+  co_return Result<void>();
+}
+
+// Leaves an attempt that is not gone on with: it was outrun, or has failed while another is on its way.
+void Relay::leave(Line& line, int64_t number) {
+  if (line.accounted) return;
+  if (state_of(line) == Race::State::kOver) {
+    const Error error = line.said->error();
+    const bool withdrawn = line.lease->withdrawn();
+    fail(line, error);
+    bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
+    if (!withdrawn && !gone_.requested()) note_failure(line.lease->number(), number, refused);
+    return;
+  }
+  end_attempt(line, Error{Code::kCancelled, "another attempt was quicker"}, kHedgedAway);
+}
+
+// --- what is passed on
+
+Deadline Relay::patience_with(const Line& line, Instant asked) const {
+  Duration patience = line.first ? limits_.open_time : line.lease->stall_limit(limits_.stall_time);
+  return Deadline{asked + patience}.sooner(deadline_);
+}
+
+// What was read onto `events` from `begin` on: whole events stay there, and are listened to.
+Result<bool> Relay::take(Line& line, std::string& events, size_t begin, Result<bool> more, Duration silence) {
   std::string_view fresh = std::string_view(events).substr(begin);
   // At its end a stream may lack the last empty line.
   size_t whole = more.ok() && !*more ? fresh.size() : end_of_events(fresh);
-  tail_ = fresh.substr(whole);
+  line.tail = fresh.substr(whole);
   events.resize(begin + whole);
   Result<void> heard;
   if (whole > 0) {
-    lease_->came(loop_.now() - asked);
-    first_ = false;
+    line.lease->came(silence);
+    line.first = false;
     pieces_.clear();
-    if (!heard_.foreign) heard = parser_->feed(std::string_view(events).substr(begin), pieces_);
+    if (!line.heard.foreign) heard = line.parser->feed(std::string_view(events).substr(begin), pieces_);
     // What was asked for between the client and its supplier, as a tool that the supplier runs, is theirs.
     if (!heard.ok() && is_foreign(heard.error())) {
-      heard_.foreign = true;
+      line.heard.foreign = true;
       heard = {};
     }
     // An error inside the stream is not passed on: somebody else may be able to go on.
     if (heard.ok())
-      listen(pieces_);
+      listen(line, pieces_);
     else
       events.resize(begin);
   }
   if (heard.ok() && !more.ok()) heard = std::move(more).error();
-  if (heard.ok() && tail_.size() > kEventMax) heard = Error{Code::kCorrupt, "the supplier sent an event without end"};
-  if (heard.ok() && !*more && !heard_.foreign) heard = parser_->end();
-  if (!heard.ok()) {
-    end_attempt(heard, gone_.requested() ? "cancelled" : lease_->withdrawn() ? "withdrawn" : "cut");
-    let_go();
-    ended_ = true;
-    co_return std::move(heard).error();
+  if (heard.ok() && line.tail.size() > kEventMax)
+    heard = Error{Code::kCorrupt, "the supplier sent an event without end"};
+  if (heard.ok() && !*more && !line.heard.foreign) heard = line.parser->end();
+  if (!heard.ok()) return std::move(heard).error();
+  return *more;
+}
+
+Task<Result<bool>> Relay::next(std::string& events) {
+  if (ended_) co_return false;
+  Line& line = *line_;
+  Result<bool> taken = true;
+  if (line.said) {
+    // What was kept back until the first word.
+    taken = line.cut ? Result<bool>(*std::exchange(line.cut, {})) : *std::exchange(line.said, {});
+    events += std::exchange(line.held_back, {});
+  } else {
+    Instant asked = loop_.now();
+    size_t begin = events.size();
+    events += line.tail;
+    line.tail.clear();
+    Result<bool> more = co_await line.answer->read(events, patience_with(line, asked));
+    taken = take(line, events, begin, std::move(more), loop_.now() - asked);
   }
-  if (*more) co_return true;
-  end_attempt({}, "completed");
-  let_go();
+  if (taken.ok() && *taken) co_return true;
   ended_ = true;
-  co_return false;
+  if (taken.ok())
+    end_attempt(line, {}, "completed");
+  else
+    end_attempt(line, taken.error(), gone_.requested() ? "cancelled" : line.lease->withdrawn() ? "withdrawn" : "cut");
+  let_go();
+  co_return taken;
 }
 
 }  // namespace perdure

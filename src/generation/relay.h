@@ -6,16 +6,20 @@
 //   edits     the model's name in the request, where the deployment's differs; nothing in the answer
 //   frames    a stream is passed on in whole events, so that another author can take over between two
 //   retries   before the first byte only, as generation does; later the caller goes on with what was heard
+//   hedging   of a stream whose workload says so: until its first word (opening.h) its events are kept back, so that a
+//             second attempt may be started beside one that stays silent; of the two who speaks first is passed on
 //
-// Bounds: one read of the supplier's (64 KiB) and one event at a time; what was heard is the answer's text. Lives on
-// one Loop.
+// Bounds: one read of the supplier's (64 KiB) and one event at a time; what was heard is the answer's text; of each of
+// two attempts that race kHeldBackMax and an event. Lives on one Loop.
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "async/task_group.h"
 #include "base/log.h"
 #include "generation/generation.h"
+#include "generation/opening.h"
 #include "http/client.h"
 
 namespace perdure {
@@ -57,6 +61,9 @@ struct Heard {
   std::string text() const;  // of messages
 };
 
+// Events of a silent attempt that are kept back at most; one that has sent more is passed on, word or not.
+inline constexpr size_t kHeldBackMax = 64 << 10;
+
 class Relay {
  public:
   // All of them must outlive the Relay.
@@ -76,15 +83,47 @@ class Relay {
   // the middle of its answer; what was appended by this call is good.
   Task<Result<bool>> next(std::string& events);
 
+  // Of the author, when the answer is over.
   const Heard& heard() const { return heard_; }
   const std::vector<RelayedAttempt>& attempts() const { return attempts_; }
+  // Of them, whose answer is, or was to be, passed on; once open() has given a Head that is passed.
+  const RelayedAttempt& author() const { return attempts_[author_]; }
 
  private:
+  // One attempt.
+  struct Line {
+    std::unique_ptr<AttemptLease> lease;
+    size_t attempt = 0;  // in attempts_
+    Instant began{};
+    std::unique_ptr<HttpAnswer> answer;  // dies before the lease, to whose cancellation it listens
+    Head head;
+    std::unique_ptr<AnswerParser> parser;
+    std::string tail;  // of an event whose end has not come
+    Heard heard;
+    int64_t heard_bytes = 0;
+    bool first = true, spoke = false;
+    // Of one that races.
+    std::string held_back;             // whole events that have come
+    std::optional<Result<bool>> said;  // as of an Opening
+    std::optional<Error> cut;          // it spoke, and broke off with it
+    bool accounted = false;
+  };
+  std::unique_ptr<Line> start(std::unique_ptr<AttemptLease> lease, int64_t number, int64_t beside);
   Task<Result<std::unique_ptr<HttpAnswer>>> ask(AttemptLease& lease);
   Task<Result<std::string>> read_all(HttpAnswer& answer, size_t bytes_max);
-  void listen(const std::vector<Piece>& pieces);
-  void end_attempt(const Result<void>& outcome, std::string_view word);
+  Task<Result<void>> answer_of(Line& line);
+  Result<bool> take(Line& line, std::string& events, size_t begin, Result<bool> more, Duration silence);
+  Deadline patience_with(const Line& line, Instant asked) const;
+  void listen(Line& line, const std::vector<Piece>& pieces);
+  void end_attempt(Line& line, const Result<void>& outcome, std::string_view word);
+  void fail(Line& line, const Error& error);
+  void note_failure(uint32_t deployment, int64_t fruitless, bool never);
   void let_go();
+  Task<void> race_on(Line& line);
+  Task<Result<void>> first_word(Duration patience, const PlacementAsk& placement, int64_t& number);
+  std::unique_ptr<AttemptLease> begin_beside(const PlacementAsk& placement);
+  static Race::State state_of(const Line& line);
+  void leave(Line& line, int64_t number);
 
   const RelayInput& input_;
   Router& router_;
@@ -95,15 +134,14 @@ class Relay {
   Deadline deadline_;
   std::vector<Tried> tried_;
   std::vector<RelayedAttempt> attempts_;
-  Instant began_{};
-  std::unique_ptr<AttemptLease> lease_;
-  std::unique_ptr<HttpAnswer> answer_;
-  std::unique_ptr<AnswerParser> parser_;
-  std::string tail_;  // of an event whose end has not come
+  size_t author_ = 0;
+  std::unique_ptr<Line> line_;  // that is passed on
+  std::unique_ptr<Line> beside_;
   std::vector<Piece> pieces_;
-  Heard heard_;
-  int64_t heard_bytes_ = 0;
-  bool first_ = true, ended_ = false;
+  Heard heard_;  // of a line that is gone
+  bool ended_ = false;
+  Notifier spoke_;
+  TaskGroup racing_;
 };
 
 // Where the last whole event of a stream ends; 0: there is none.
