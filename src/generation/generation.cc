@@ -350,16 +350,19 @@ class Run {
   }
 
   // Of the answer so far, or of what the user said last.
-  Language language() const {
+  Language language() {
+    const size_t shown = builder_.visible_text().size();
+    if (told_ && told_->first == shown) return told_->second;
     Language language = language_of(builder_.visible_text());
     for (auto item = input_.context.rbegin(); language == Language::kUnknown && item != input_.context.rend(); ++item)
       if (item->kind == ItemKind::kMessage && item->role == Role::kUser)
         for (const Part& part : item->content)
           if (language == Language::kUnknown) language = language_of(part.text);
+    told_.emplace(shown, language);
     return language;
   }
 
-  UpstreamCall call_of(const Opening& opening) const {
+  UpstreamCall call_of(const Opening& opening) {
     UpstreamCall call{.request = *input_.request,
                       .context = input_.context,
                       .model = opening.lease->model(),
@@ -487,7 +490,8 @@ class Run {
   Usage usage_;
   std::string author_;  // the logical model whose attempt was the first to show something
   std::vector<Tried> tried_;
-  std::vector<uint32_t> no_prefill_;  // deployments that refused one
+  std::optional<std::pair<size_t, Language>> told_;  // of a visible text of so many bytes: it only grows
+  std::vector<uint32_t> no_prefill_;                 // deployments that refused one
   Deadline deadline_;
   std::string words_;  // that ask to go on; empty: in the conversation's language
   int64_t number_;     // of the last attempt

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 
 namespace perdure {
 namespace {
@@ -42,6 +43,26 @@ constexpr std::array<Words, 7> kWords = {{
      "hier "},
 }};
 
+constexpr size_t kWordMax = 14;  // bytes; of those above none is longer
+
+// Who has a word, by its number in kWords: a set of bits. Made once, and looked up for each word of a text: an answer
+// that changes hands is read while its client waits.
+const std::unordered_map<std::string_view, uint8_t>& dictionary() {
+  static const std::unordered_map<std::string_view, uint8_t> kDictionary = [] {
+    std::unordered_map<std::string_view, uint8_t> out;
+    for (size_t k = 0; k < kWords.size(); ++k) {
+      std::string_view rest = kWords[k].words;
+      while (!rest.empty()) {
+        size_t blank = rest.find(' ');
+        if (blank > 0) out[rest.substr(0, blank)] |= static_cast<uint8_t>(1 << k);
+        rest.remove_prefix(blank + 1);
+      }
+    }
+    return out;
+  }();
+  return kDictionary;
+}
+
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<uint8_t>(c) >= 0x80; }
 
 Language by_script(std::string_view text) {
@@ -67,20 +88,23 @@ Language by_script(std::string_view text) {
 Language language_of(std::string_view text) {
   if (text.size() > kLooked) text.remove_prefix(text.size() - kLooked);
   if (Language script = by_script(text); script != Language::kUnknown) return script;
+  const auto& words = dictionary();
   std::array<size_t, kWords.size()> hits{};
   for (size_t at = 0; at < text.size();) {
     if (!is_letter(text[at])) {
       ++at;
       continue;
     }
-    std::string word = " ";
-    for (; at < text.size() && is_letter(text[at]); ++at) {
+    std::array<char, kWordMax> word;
+    size_t size = 0;
+    for (; at < text.size() && is_letter(text[at]); ++at, ++size) {
       char c = text[at];
-      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      if (size < kWordMax) word[size] = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }
-    word += ' ';
-    if (word.size() > 16) continue;
-    for (size_t k = 0; k < kWords.size(); ++k) hits[k] += kWords[k].words.find(word) != std::string_view::npos;
+    if (size > kWordMax) continue;
+    auto found = words.find(std::string_view(word.data(), size));
+    if (found == words.end()) continue;
+    for (size_t k = 0; k < kWords.size(); ++k) hits[k] += found->second >> k & 1;
   }
   size_t best = 0, second = 0;
   for (size_t k = 1; k < hits.size(); ++k)

@@ -30,15 +30,21 @@ class Stream:
         self.marks = 0  # pieces of text so far, roughly
         self.socket = None
 
-    def open(self):
+    def prepare(self):
         data = json.dumps(self.body).encode()
         head = (f"POST {PATHS[self.dialect]} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(data)}\r\nAuthorization: Bearer unused\r\nConnection: close\r\n")
         if self.dialect == "messages":
             head += "anthropic-version: 2023-06-01\r\n"
+        self.request = head.encode() + b"\r\n" + data
+        self.socket = socket.socket()
+
+    def open(self):
+        if self.socket is None:
+            self.prepare()
         self.began = time.monotonic()
-        self.socket = socket.create_connection(("127.0.0.1", self.port))
-        self.socket.sendall(head.encode() + b"\r\n" + data)
+        self.socket.connect(("127.0.0.1", self.port))
+        self.socket.sendall(self.request)
         self.socket.setblocking(False)
 
     def read(self):
@@ -85,6 +91,16 @@ class Crowd:
             self.selector.register(stream.socket, selectors.EVENT_READ, stream)
             self.open.add(stream)
             self.pump(0)
+
+    def burst(self, streams):
+        """All at once: what is to be sent is ready, and nothing is read before the last of it is sent."""
+        for stream in streams:
+            stream.prepare()
+        for stream in streams:
+            stream.open()
+        for stream in streams:
+            self.selector.register(stream.socket, selectors.EVENT_READ, stream)
+            self.open.add(stream)
 
     def drop(self, stream):
         if stream in self.open:

@@ -14,7 +14,10 @@ through the official SDKs. In the middle of all answers an operator types `perdu
 Each client must get the whole answer, to the character, in one stream without an error; A must get no request after the
 withdrawal; and the account of every stored answer must tell who wrote it. The pause is the longest silence that a client saw
 from the order on. It is compared with B's own time to its first token under the same burst, measured in the same run by
-sending the same requests directly to it. Times are reported and not judged.
+sending the same requests directly to it: on new connections, as the server has none to B, and all at once, as the server has them
+all at once. A part of each pause is no work of the withdrawal: it begins with the last word that A has written, and A
+would have been silent for up to one token's time. What came after the last word that anybody got of A, which is the moment of
+the cut, is reported as well. Times are reported and not judged.
 
 --plant NAME runs on a server with a planted bug and succeeds only if it is noticed.
 """
@@ -258,12 +261,12 @@ class Campaign:
                 messages.append({"role": "user", "content": "Go on from exactly where it stopped."})
             streams.append(Stream(self.suppliers["B"].port, "chat", {"model": "simulated-1", "messages": messages, "stream": True}))
         with Crowd() as crowd:
-            crowd.add(streams)
+            crowd.burst(streams)
             self.expect(crowd.until(lambda: all(s.marks > 1 for s in streams), 60), "B does not answer the burst")
         return [first_piece(stream) or 60.0 for stream in streams]
 
     def cut(self, form, count, *words, sdk=0):
-        """Cuts A off in the middle of `count` answers. Returns the clients' pauses."""
+        """Cuts A off in the middle of `count` answers. Returns the clients' pauses: whole, and from the cut on."""
         streams = self.streams_of(count, sdk)
         only = words[1].removesuffix("@A") if form == "deployment" else None
         with Crowd() as crowd:
@@ -277,16 +280,19 @@ class Campaign:
             given, _ = self.order(crowd, *words, "--reason", "an exercise")
             self.end(crowd, streams)
         self.expect(self.stats("A")["requests"] == before, f"{form}: A was asked after it was withdrawn")
-        pauses = []
+        silences = []
         for stream, seen in zip(streams, self.judge(streams, form)):
             touched = only in (None, stream.model)
             after = [n for n, (at, _) in enumerate(seen.pieces) if at > given and n > 0]
             if touched and after:
-                pauses.append(max(seen.pieces[n][0] - seen.pieces[n - 1][0] for n in after))
+                n = max(after, key=lambda n: seen.pieces[n][0] - seen.pieces[n - 1][0])
+                silences.append((seen.pieces[n - 1][0], seen.pieces[n][0]))
             if stream.dialect == "responses" and seen.id:
                 want = [("A", "withdrawn"), ("B", "completed")] if touched else [("A", "completed")]
                 self.expect(self.account(seen) == want, f"{form}: the account of {seen.id} says {self.account(seen)}")
         self.perdure("restore", *[word for word in words[1:] if word != "--cut"])
+        cut = max((begun for begun, _ in silences), default=0)
+        pauses = [(end - begun, end - cut) for begun, end in silences]
         return pauses
 
     def drain(self, count):
@@ -367,7 +373,10 @@ def main():
     line = (f"withdraw: {count['streams']} streams, {count['whole']} whole, {count['errors']} errors, "
             f"{count['characters']} characters lost or doubled")
     if pauses:
-        p50, p99, own50, own99 = percentile(pauses, .5), percentile(pauses, .99), percentile(own, .5), percentile(own, .99)
+        whole, late = [pause for pause, _ in pauses], [late for _, late in pauses]
+        p50, p99, own50, own99 = percentile(whole, .5), percentile(whole, .99), percentile(own, .5), percentile(own, .99)
+        late50, late99 = percentile(late, .5), percentile(late, .99)
+        print(f"  from the cut on: p50 {late50:.3f} s p99 {late99:.3f} s ({late50 / own50:.2f}x and {late99 / own99:.2f}x)")
         print(f"  B's own time to a first token under the same burst of {len(own)}: p50 {own50:.3f} s p99 {own99:.3f} s")
         line += f", pause p50 {p50:.3f} s p99 {p99:.3f} s ({p50 / own50:.2f}x and {p99 / own99:.2f}x of the supplier's own)"
     print(line)
