@@ -51,30 +51,28 @@ bool KeyBook::has_keys() {
   return closed_;
 }
 
+const ApiKey* KeyBook::find(const KeyId& id) {
+  refresh();
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &keys_[found->second];
+}
+
 const Permits* KeyBook::permits(const KeyId& id) {
   static const Permits kNothing{.models = {""}, .parties = {}, .regions = {}};  // no model has that name
   if (id.empty()) return nullptr;
-  refresh();
-  auto found = by_id_.find(id);
-  if (found == by_id_.end()) return &kNothing;
-  const Permits& permits = keys_[found->second].permits;
-  return permits.unlimited() ? nullptr : &permits;
+  const ApiKey* key = find(id);
+  if (key == nullptr) return &kNothing;
+  return key->permits.unlimited() ? nullptr : &key->permits;
 }
 
 const std::vector<Budget>* KeyBook::budgets(const KeyId& id) {
-  if (id.empty()) return nullptr;
-  refresh();
-  auto found = by_id_.find(id);
-  if (found == by_id_.end() || keys_[found->second].budgets.empty()) return nullptr;
-  return &keys_[found->second].budgets;
+  const ApiKey* key = id.empty() ? nullptr : find(id);
+  return key == nullptr || key->budgets.empty() ? nullptr : &key->budgets;
 }
 
 const KeyRates* KeyBook::rates(const KeyId& id) {
-  if (id.empty()) return nullptr;
-  refresh();
-  auto found = by_id_.find(id);
-  if (found == by_id_.end() || !keys_[found->second].rates.any()) return nullptr;
-  return &keys_[found->second].rates;
+  const ApiKey* key = id.empty() ? nullptr : find(id);
+  return key == nullptr || !key->rates.any() ? nullptr : &key->rates;
 }
 
 const std::vector<ApiKey>& KeyBook::keys() {

@@ -22,6 +22,13 @@ long ms_until(Instant at, Instant now) {
   return std::max<long>(1, std::chrono::ceil<std::chrono::milliseconds>(at - now).count());
 }
 
+// What the budgets set aside for an attempt; null where nobody watches them.
+Result<std::unique_ptr<SpendingBook::Hold>> hold_for(PlacementGuard* guard, const PlacementAsk& ask,
+                                                     const Workload& workload, const RoutedDeployment& there) {
+  if (guard == nullptr) return std::unique_ptr<SpendingBook::Hold>();
+  return guard->hold({ask.traffic, workload.name, there.deployment, ask.needs});
+}
+
 }  // namespace
 
 Router::Router(Loop& loop, std::vector<Deployment> deployments, std::vector<Workload> workloads, RoutingOptions options,
@@ -248,10 +255,7 @@ std::string Router::reason_of(const Decision& decision, const Plan& plan) const 
 Result<std::unique_ptr<AttemptLease>> Router::start(const PlacementAsk& ask, const Decision& decision, const Plan& plan,
                                                     size_t workload, Cancellation& client) {
   uint32_t number = decision.placed.deployment;
-  std::unique_ptr<SpendingBook::Hold> hold;
-  if (guard_ != nullptr) {
-    TRY(hold, guard_->hold({ask.traffic, workloads_[workload].name, deployments_[number].deployment, ask.needs}));
-  }
+  TRY(std::unique_ptr<SpendingBook::Hold> hold, hold_for(guard_, ask, workloads_[workload], deployments_[number]));
   for (const Tried& each : ask.tried)
     if (each.deployment == number && each.failures > 0) retries_[workload].take();
   stays_at(ask, number);
@@ -267,19 +271,14 @@ std::unique_ptr<AttemptLease> Router::begin_beside(const PlacementAsk& ask, Canc
   if (!decision.found() || decision.placed.must_wait) return nullptr;
   RoutedDeployment& there = deployments_[decision.placed.deployment];
   if (!there.slots->take()) return nullptr;
-  std::unique_ptr<SpendingBook::Hold> hold;
-  if (guard_ != nullptr) {
-    Result<std::unique_ptr<SpendingBook::Hold>> held =
-        guard_->hold({ask.traffic, workloads_[workload].name, there.deployment, ask.needs});
-    if (!held.ok()) {
-      there.slots->give_back();
-      return nullptr;
-    }
-    hold = *std::move(held);
+  Result<std::unique_ptr<SpendingBook::Hold>> hold = hold_for(guard_, ask, workloads_[workload], there);
+  if (!hold.ok()) {
+    there.slots->give_back();
+    return nullptr;
   }
   retries_[workload].take();
   return std::unique_ptr<AttemptLease>(
-      new AttemptLease(*this, client, ask, decision, **plan, workloads_[workload], std::move(hold)));
+      new AttemptLease(*this, client, ask, decision, **plan, workloads_[workload], *std::move(hold)));
 }
 
 void Router::stays_at(const PlacementAsk& ask, uint32_t deployment) {

@@ -8,8 +8,7 @@ namespace perdure::sqlite {
 namespace {
 
 // log      every record in commit order; written at its end only, so that a commit touches few pages. There is no index
-// by
-//          (session, seq): prev_g leads to the record before of the same session (0: none), and `seg` names a point
+//          by (session, seq): prev_g leads to the record before of the same session (0: none), and `seg` names a point
 //          every so many records, so that a walk back is short.
 // session  head, head_g and chain may be behind the log, by rows after state.last_flush_g alone; the rest is always
 //          current.
