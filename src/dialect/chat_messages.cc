@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "dialect/say.h"
 #include "dialect/system_words.h"
+#include "dialect/tool_outputs.h"
 #include "dialect/upstream_error.h"
 #include "wire/digest.h"
 
@@ -65,20 +66,9 @@ class Messages {
 
   Result<size_t> write() {
     TRY_VOID(write_system());
-    for (size_t i = 0; i < context_.size(); ++i) {
-      if (context_[i].kind == ItemKind::kFunctionCallOutput) outputs_[context_[i].call_id].push_back(i);
-    }
     for (size_t i = 0; i < context_.size(); ++i) TRY_VOID(add(i));
     TRY_VOID(flush());
-    for (const auto& [call_id, indexes] : outputs_) {
-      const size_t used = used_[call_id];
-      if (used < indexes.size()) {
-        return Error{.code = Code::kInvalid,
-                     .message = say("No tool call found for function call output with call_id {}.", call_id),
-                     .param = param(indexes[used]),
-                     .reason = "tool_call_not_found"};
-      }
-    }
+    TRY_VOID(outputs_.check_all_taken());
     return count_;
   }
 
@@ -316,15 +306,7 @@ class Messages {
   // Text alone; this dialect has no field for a tool's failure either: it is said in words.
   Result<void> write_output(size_t call) {
     const std::string& call_id = context_[call].call_id;
-    const auto& indexes = outputs_[call_id];
-    size_t& used = used_[call_id];
-    if (used == indexes.size()) {
-      return Error{.code = Code::kInvalid,
-                   .message = say("No tool output found for function call {}.", call_id),
-                   .param = "input",
-                   .reason = "tool_output_not_found"};
-    }
-    const size_t index = indexes[used++];
+    TRY(const size_t index, outputs_.take(call_id));
     const Item& item = context_[index];
     for (size_t p = 0; p < item.content.size(); ++p) {
       if (item.content[p].kind != PartKind::kInputText)
@@ -406,11 +388,10 @@ class Messages {
   std::span<const Item> context_;
   const ChatVariant& variant_;
   LeftOut& left_out_;
-  size_t in_front_ = 0;                                 // system messages before this index are said in front
-  Turn turn_;                                           // the open one
-  const Item* signature_ = nullptr;                     // of the call that comes next
-  std::map<std::string, std::vector<size_t>> outputs_;  // by call_id, which a model may use again
-  std::map<std::string, size_t> used_;
+  size_t in_front_ = 0;              // system messages before this index are said in front
+  Turn turn_;                        // the open one
+  const Item* signature_ = nullptr;  // of the call that comes next
+  ToolOutputs outputs_{ask_};
   size_t count_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "dialect/say.h"
 #include "dialect/system_words.h"
 #include "dialect/tool_ids.h"
+#include "dialect/tool_outputs.h"
 #include "dialect/upstream_error.h"
 
 namespace perdure {
@@ -24,13 +25,10 @@ class Messages {
   Messages(Writer& out, const UpstreamAsk& ask, LeftOut& left_out) : out_(out), ask_(ask), left_out_(left_out) {}
 
   Result<ConverseMessages> write() {
-    for (size_t i = 0; i < ask_.context.size(); ++i) {
-      if (item(i).kind == ItemKind::kFunctionCallOutput) outputs_[item(i).call_id].push_back(i);
-    }
     out_.key("messages").begin_array();
     for (size_t i = 0; i < ask_.context.size(); ++i) TRY_VOID(add(i));
     TRY_VOID(end_turn());
-    TRY_VOID(check_outputs());
+    TRY_VOID(outputs_.check_all_taken());
     TRY_VOID(write_continuation());
     TRY_VOID(close());
     out_.end_array();
@@ -145,7 +143,7 @@ class Messages {
     spoke_ = true;
     out_.begin_object().key("toolUse").begin_object();
     out_.field("toolUseId", give_id(index)).field("name", call.name).key("input");
-    write_arguments(call.arguments);
+    write_arguments_object(out_, call.arguments);
     out_.end_object().end_object();
     write_cache_point(out_, call.cache);
     said_.tool_blocks = true;
@@ -162,31 +160,9 @@ class Messages {
     return ids_[call] = std::move(theirs);
   }
 
-  // Byte for byte where it is an object. What a model wrote wrongly still has to be said for the session to go on.
-  void write_arguments(const std::string& arguments) {
-    if (blank(arguments)) {
-      out_.raw("{}");
-      return;
-    }
-    auto document = json::Document::parse(arguments);
-    if (document.ok() && document->root().is_object()) {
-      out_.raw(document->root().raw());
-    } else {
-      out_.begin_object().field("invalid_arguments", arguments).end_object();
-    }
-  }
-
   Result<void> write_result(size_t call) {
     const std::string& call_id = item(call).call_id;
-    const auto& indexes = outputs_[call_id];
-    size_t& used = used_[call_id];
-    if (used == indexes.size()) {
-      return Error{.code = Code::kInvalid,
-                   .message = say("No tool output found for function call {}.", call_id),
-                   .param = "input",
-                   .reason = "tool_output_not_found"};
-    }
-    const size_t index = indexes[used++];
+    TRY(const size_t index, outputs_.take(call_id));
     const Item& output = item(index);
     TRY_VOID(say_as("user"));
     said_.bare_loop = !thought_first_;
@@ -204,19 +180,6 @@ class Messages {
     if (output.tool_failed) out_.field("status", "error");
     out_.end_object().end_object();
     write_cache_point(out_, output.cache);
-    return {};
-  }
-
-  Result<void> check_outputs() {
-    for (const auto& [call_id, indexes] : outputs_) {
-      const size_t used = used_[call_id];
-      if (used < indexes.size()) {
-        return Error{.code = Code::kInvalid,
-                     .message = say("No tool call found for function call output with call_id {}.", call_id),
-                     .param = param(indexes[used]),
-                     .reason = "tool_call_not_found"};
-      }
-    }
     return {};
   }
 
@@ -338,8 +301,7 @@ class Messages {
   std::string file_here_;     // the first file of the open message
   std::vector<size_t> turn_;  // the assistant's open turn
   size_t calls_ = 0, answered_ = 0;
-  std::map<std::string, std::vector<size_t>> outputs_;  // by call_id, which a model may use again
-  std::map<std::string, size_t> used_;
+  ToolOutputs outputs_{ask_};
   std::set<std::string> names_;  // of documents
 };
 

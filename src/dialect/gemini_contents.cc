@@ -9,6 +9,7 @@
 #include "dialect/gemini_request.h"
 #include "dialect/say.h"
 #include "dialect/system_words.h"
+#include "dialect/tool_outputs.h"
 #include "dialect/upstream_error.h"
 
 namespace perdure {
@@ -23,13 +24,10 @@ class Contents {
       : out_(out), ask_(ask), variant_(variant), left_out_(left_out) {}
 
   Result<void> write() {
-    for (size_t i = 0; i < ask_.context.size(); ++i) {
-      if (item(i).kind == ItemKind::kFunctionCallOutput) outputs_[item(i).call_id].push_back(i);
-    }
     out_.key("contents").begin_array();
     for (size_t i = 0; i < ask_.context.size(); ++i) TRY_VOID(add(i));
     TRY_VOID(end_turn());
-    TRY_VOID(check_outputs());
+    TRY_VOID(outputs_.check_all_taken());
     if (!ask_.held.empty()) {
       speak_as("model");
       write_text(ask_.held);
@@ -193,7 +191,7 @@ class Contents {
     out_.begin_object().key("functionCall").begin_object();
     if (variant_.call_ids && !call.call_id.empty()) out_.field("id", call.call_id);
     out_.field("name", call.name).key("args");
-    write_arguments(call.arguments);
+    write_arguments_object(out_, call.arguments);
     out_.end_object();
     if (const std::string_view signature = signature_of(index); !signature.empty())
       out_.field("thoughtSignature", signature);
@@ -202,31 +200,9 @@ class Contents {
     return {};
   }
 
-  // Byte for byte where it is an object. What a model wrote wrongly still has to be said for the session to go on.
-  void write_arguments(const std::string& arguments) {
-    if (arguments.find_first_not_of(" \t\r\n") == std::string::npos) {
-      out_.raw("{}");
-      return;
-    }
-    auto document = json::Document::parse(arguments);
-    if (document.ok() && document->root().is_object()) {
-      out_.raw(document->root().raw());
-    } else {
-      out_.begin_object().field("invalid_arguments", arguments).end_object();
-    }
-  }
-
   Result<void> write_output(size_t call) {
     const std::string& call_id = item(call).call_id;
-    const auto& indexes = outputs_[call_id];
-    size_t& used = used_[call_id];
-    if (used == indexes.size()) {
-      return Error{.code = Code::kInvalid,
-                   .message = say("No tool output found for function call {}.", call_id),
-                   .param = "input",
-                   .reason = "tool_output_not_found"};
-    }
-    const size_t index = indexes[used++];
+    TRY(const size_t index, outputs_.take(call_id));
     const Item& output = item(index);
     std::string text = output.output_is_text ? output.output : std::string();
     Writer inside, behind;
@@ -284,19 +260,6 @@ class Contents {
     return true;
   }
 
-  Result<void> check_outputs() {
-    for (const auto& [call_id, indexes] : outputs_) {
-      const size_t used = used_[call_id];
-      if (used < indexes.size()) {
-        return Error{.code = Code::kInvalid,
-                     .message = say("No tool call found for function call output with call_id {}.", call_id),
-                     .param = param(indexes[used]),
-                     .reason = "tool_call_not_found"};
-      }
-    }
-    return {};
-  }
-
   Result<void> write_user(size_t index) {
     const Item& message = item(index);
     for (size_t p = 0; p < message.content.size(); ++p) {
@@ -343,8 +306,7 @@ class Contents {
   size_t calls_ = 0, answered_ = 0;                          // in it
   std::map<size_t, std::string> signatures_;                 // by item; of a signature's own: "" when it found a place
   std::vector<std::pair<std::string, std::string>> behind_;  // tool, parts as a JSON array
-  std::map<std::string, std::vector<size_t>> outputs_;       // by call_id, which a model may use again
-  std::map<std::string, size_t> used_;
+  ToolOutputs outputs_{ask_};
 };
 
 }  // namespace
