@@ -1,55 +1,19 @@
 // Any bytes as a supplier's stream: cut anywhere it gives the pieces of the whole, and calls begin before their
 // arguments. The first two bytes choose the cuts.
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 
-#include "base/check.h"
-#include "base/random.h"
 #include "dialect/chat_upstream.h"
-
-namespace perdure {
-namespace {
-
-struct Outcome {
-  std::vector<Piece> pieces;
-  bool ok = true, whole = false;
-  bool operator==(const Outcome&) const = default;
-};
-
-template <class NextSize>
-Outcome feed(std::string_view bytes, NextSize next_size) {
-  Outcome out;
-  ChatStreamParser parser;
-  while (!bytes.empty() && out.ok) {
-    const size_t size = std::min(next_size(), bytes.size());
-    out.ok = parser.feed(std::string(bytes.substr(0, size)), out.pieces).ok();
-    bytes.remove_prefix(size);
-  }
-  out.whole = out.ok && parser.end().ok();
-  return out;
-}
-
-}  // namespace
-}  // namespace perdure
+#include "dialect/testing/cut_anywhere.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perdure;
   if (size < 2) return 0;
-  SeededRandom random(data[0]);
   const std::string_view bytes(reinterpret_cast<const char*>(data + 2), size - 2);
-  const Outcome whole = feed(bytes, [&] { return bytes.size(); });
-  CHECK(whole == feed(bytes, [] { return size_t{1}; }), "byte by byte differs from whole");
-  CHECK(whole == feed(bytes, [&] { return static_cast<size_t>(random.below(data[1] % 32 + 2)); }),
-        "pieces differ from whole");
-  int calls = 0;
-  for (const Piece& piece : whole.pieces) {
-    if (piece.kind == Piece::Kind::kToolCall)
-      CHECK(piece.index == calls++ && !piece.name.empty(), "calls out of order or without a name");
-    if (piece.kind == Piece::Kind::kToolArguments)
-      CHECK(piece.index < calls && !piece.text.empty(), "arguments before their call");
-  }
+  (void)CutAnywhere(data, []() -> std::unique_ptr<AnswerParser> {
+    return std::make_unique<ChatStreamParser>();
+  }).check(bytes);
   (void)parse_chat_answer(std::string(bytes)).ok();
   (void)parse_chat_error(500, bytes.substr(0, 4), bytes);
   return 0;

@@ -1,84 +1,14 @@
+// The canonical context as turns of Converse, trap by trap.
+
 #include <gtest/gtest.h>
 
-#include "dialect/converse_upstream.h"
+#include "dialect/testing/converse_asked.h"
 #include "dialect/tool_ids.h"
-#include "wire/json.h"
 
 namespace perdure {
 namespace {
 
-constexpr std::string_view kMe = "bedrock/eu-central-1";
-
-Item user(std::string text) { return {.role = Role::kUser, .content = {{.text = std::move(text)}}}; }
-Item assistant(std::string text) {
-  return {.role = Role::kAssistant, .content = {{.kind = PartKind::kOutputText, .text = std::move(text)}}};
-}
-Item call(std::string id, std::string name = "f", std::string arguments = "{}") {
-  return {.kind = ItemKind::kFunctionCall,
-          .call_id = std::move(id),
-          .name = std::move(name),
-          .arguments = std::move(arguments)};
-}
-Item output(std::string id, std::string text) {
-  return {.kind = ItemKind::kFunctionCallOutput, .call_id = std::move(id), .output = std::move(text)};
-}
-Item reasoning(std::string text, OpaqueKind kind, std::string block, std::string issuer = std::string(kMe)) {
-  Item out{.kind = ItemKind::kReasoning, .encrypted = std::move(block), .opaque = kind, .issuer = std::move(issuer)};
-  if (!text.empty()) out.content.push_back({.kind = PartKind::kReasoningText, .text = std::move(text)});
-  return out;
-}
-Tool tool(std::string name) {
-  return {.name = std::move(name),
-          .description = "d",
-          .parameters = R"({"type":"object","properties":{}})",
-          .strict = {},
-          .cache = {}};
-}
-
-struct Asked {
-  Request request;
-  std::vector<Item> context;
-  std::string model = "anthropic.claude-sonnet-4-6";
-  std::string held, ask;
-  bool stream = true;
-
-  Result<UpstreamMessage> write(ConverseVariant variant = {}) const {
-    Request given = request;
-    if (given.previous_response_id.empty()) given.input = context;
-    UpstreamAsk asked{.request = given, .context = context, .model = model, .issuer = std::string(kMe)};
-    asked.held = held;
-    asked.ask = ask;
-    asked.max_output_tokens = request.max_output_tokens;
-    asked.stream = stream;
-    return converse_upstream(variant)->write(asked);
-  }
-  std::string body() const {
-    auto message = write();
-    return message.ok() ? message->body : "error: " + message.error().message;
-  }
-  // One part of the body, as it is written there.
-  std::string part(std::string_view name) const {
-    auto document = json::Document::parse(body());
-    return document.ok() ? std::string(document->root()[name].raw()) : body();
-  }
-  std::string messages() const { return part("messages"); }
-  std::string refused() const {
-    auto message = write();
-    if (message.ok()) return "nothing";
-    EXPECT_EQ(message.error().code, Code::kInvalid);
-    return message.error().param + " " + message.error().reason;
-  }
-  // What a lenient request leaves out.
-  std::vector<std::string> dropped() const {
-    Asked lenient = *this;
-    lenient.request.lenient = true;
-    auto message = lenient.write();
-    EXPECT_TRUE(message.ok()) << message.error().message;
-    return message.ok() ? message->dropped : std::vector<std::string>();
-  }
-};
-
-using Words = std::vector<std::string>;
+using namespace converse;
 
 TEST(ConverseRequest, TextAndItsAddress) {
   Asked asked{.context = {user("Hi")}};
@@ -104,14 +34,12 @@ TEST(ConverseRequest, T26_ModelAndStreamLiveInTheAddress) {
   EXPECT_EQ(message->body.find("stream"), std::string::npos);
 }
 
-// --- messages, roles, tools ---
-
 TEST(ConverseRequest, T1_parallel_tool_results_are_one_user_message) {
   const std::string expected =
       R"([{"role":"user","content":[{"text":"go"}]},)"
       R"({"role":"assistant","content":[{"toolUse":{"toolUseId":"a","name":"f","input":{"x":1}}},{"toolUse":{"toolUseId":"b","name":"g","input":{}}}]},)"
       R"({"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"text":"A"}]}},{"toolResult":{"toolUseId":"b","content":[{"text":"B"}]}},{"text":"more"}]}])";
-  const Item a = call("a", "f", R"({"x":1})"), b = call("b", "g");
+  const Item a = tool_call("a", "f", R"({"x":1})"), b = tool_call("b", "g");
   // However the client orders them.
   for (const std::vector<Item>& context : {
            std::vector<Item>{user("go"), a, b, output("a", "A"), output("b", "B"), user("more")},
@@ -126,7 +54,8 @@ TEST(ConverseRequest, T1_parallel_tool_results_are_one_user_message) {
 }
 
 TEST(ConverseRequest, T1_calls_one_after_another_are_turns_of_their_own) {
-  Asked asked{.context = {user("go"), call("a"), output("a", "A"), call("b"), output("b", "B"), assistant("done")}};
+  Asked asked{
+      .context = {user("go"), tool_call("a"), output("a", "A"), tool_call("b"), output("b", "B"), assistant("done")}};
   asked.request.tools = {tool("f")};
   EXPECT_EQ(asked.messages(),
             R"([{"role":"user","content":[{"text":"go"}]},)"
@@ -138,7 +67,7 @@ TEST(ConverseRequest, T1_calls_one_after_another_are_turns_of_their_own) {
 }
 
 TEST(ConverseRequest, T1_an_id_that_is_used_again_finds_its_own_result) {
-  Asked asked{.context = {user("go"), call("a"), output("a", "first"), call("a"), output("a", "second")}};
+  Asked asked{.context = {user("go"), tool_call("a"), output("a", "first"), tool_call("a"), output("a", "second")}};
   asked.request.tools = {tool("f")};
   const std::string all = asked.messages();
   EXPECT_LT(all.find("first"), all.find("second"));
@@ -152,8 +81,8 @@ TEST(ConverseRequest, T1_an_id_that_is_used_again_finds_its_own_result) {
 }
 
 TEST(ConverseRequest, T2_reasoning_then_text_then_calls) {
-  Asked asked{.context = {user("go"), reasoning("think", OpaqueKind::kSignature, "sig"), call("a"), assistant("text"),
-                          output("a", "A")}};
+  Asked asked{.context = {user("go"), reasoning("think", OpaqueKind::kSignature, "sig"), tool_call("a"),
+                          assistant("text"), output("a", "A")}};
   asked.request.tools = {tool("f")};
   EXPECT_EQ(asked.messages(),
             R"([{"role":"user","content":[{"text":"go"}]},{"role":"assistant","content":[)"
@@ -170,7 +99,7 @@ TEST(ConverseRequest, T3_results_may_fail_and_hold_images_and_files) {
       {.text = "see"},
       {.kind = PartKind::kInputImage, .url = "data:image/png;base64,iVBORw0="},
       {.kind = PartKind::kInputFile, .file_data = "data:application/pdf;base64,JVBERg==", .filename = "r.pdf"}};
-  Asked asked{.context = {user("go"), call("a"), result}};
+  Asked asked{.context = {user("go"), tool_call("a"), result}};
   asked.request.tools = {tool("f")};
   EXPECT_NE(
       asked.messages().find(
@@ -195,7 +124,7 @@ TEST(ConverseRequest, T4_turns_alternate_and_the_user_begins) {
 
 TEST(ConverseRequest, T5_empty_and_blank_text_is_left_out) {
   Item null_content{.role = Role::kAssistant};
-  Asked asked{.context = {user("a"), user(""), user(" \n"), assistant(""), null_content, user("b"), call("x"),
+  Asked asked{.context = {user("a"), user(""), user(" \n"), assistant(""), null_content, user("b"), tool_call("x"),
                           output("x", "")}};
   asked.request.tools = {tool("f")};
   asked.request.instructions = "";
@@ -221,7 +150,8 @@ TEST(ConverseRequest, T6_leading_system_messages_go_to_the_top_and_later_ones_st
 
 TEST(ConverseRequest, T7_ids_and_names_that_converse_takes) {
   const std::string long_id(200, 'x');
-  Asked asked{.context = {user("go"), call("call 1/2"), call(long_id), output("call 1/2", "A"), output(long_id, "B")}};
+  Asked asked{.context = {user("go"), tool_call("call 1/2"), tool_call(long_id), output("call 1/2", "A"),
+                          output(long_id, "B")}};
   asked.request.tools = {tool("f")};
   const std::string all = asked.messages();
   EXPECT_EQ(all.find(long_id), std::string::npos);
@@ -235,112 +165,13 @@ TEST(ConverseRequest, T7_ids_and_names_that_converse_takes) {
   asked.request.tools = {tool(std::string(65, 'n'))};
   EXPECT_EQ(asked.refused(), "tools[0].name unsupported_parameter");
   asked.request.tools = {tool("f")};
-  asked.context = {user("go"), call("a", "mcp.read"), output("a", "A")};
+  asked.context = {user("go"), tool_call("a", "mcp.read"), output("a", "A")};
   EXPECT_EQ(asked.refused(), "input[1].name unsupported_parameter");
-}
-
-TEST(ConverseRequest, T8_tool_choice) {
-  Asked asked{.context = {user("go")}};
-  asked.request.tools = {tool("f"), tool("g"), tool("h")};
-  const auto choice = [&](ToolChoice chosen) {
-    asked.request.tool_choice = std::move(chosen);
-    auto document = json::Document::parse(asked.body());
-    json::Value config = document->root()["toolConfig"];
-    std::string out;
-    for (json::Value one : config["tools"].elements()) out += std::string(one["toolSpec"]["name"].text()) + " ";
-    return out + std::string(config["toolChoice"].raw());
-  };
-  EXPECT_EQ(choice({}), "f g h ");
-  EXPECT_EQ(choice({.mode = ToolChoice::Mode::kRequired, .function = {}, .allowed = {}}), R"(f g h {"any":{}})");
-  EXPECT_EQ(choice({.mode = ToolChoice::Mode::kFunction, .function = "g", .allowed = {}}),
-            R"(f g h {"tool":{"name":"g"}})");
-  EXPECT_EQ(choice({.mode = ToolChoice::Mode::kAllowed, .function = {}, .allowed = {"h", "f"}}), "f h ");
-  EXPECT_EQ(
-      choice({.mode = ToolChoice::Mode::kAllowed, .function = {}, .allowed_required = true, .allowed = {"h", "f"}}),
-      R"(f h {"any":{}})");
-  EXPECT_EQ(choice({.mode = ToolChoice::Mode::kAllowed, .function = {}, .allowed_required = true, .allowed = {"h"}}),
-            R"(f g h {"tool":{"name":"h"}})");
-  EXPECT_EQ(choice({.mode = ToolChoice::Mode::kNone, .function = {}, .allowed = {}}), "") << "there is no 'none'";
-}
-
-TEST(ConverseRequest, T8_a_history_with_calls_keeps_a_tool_config) {
-  Asked asked{.context = {user("go"), call("a"), output("a", "A"), user("sum up")}};
-  const std::string inert =
-      R"({"tools":[{"toolSpec":{"name":"no_tool_is_to_be_called","description":"Not to be called.",)"
-      R"("inputSchema":{"json":{"type":"object","properties":{}}}}}]})";
-  EXPECT_EQ(asked.part("toolConfig"), inert) << "the client gives no tools any more";
-  asked.request.tools = {tool("f")};
-  asked.request.tool_choice.mode = ToolChoice::Mode::kNone;
-  EXPECT_EQ(asked.part("toolConfig"), inert) << "the client wants none called";
-  asked.request.parallel_tool_calls = false;
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), "") << "and nothing speaks of calls";
-}
-
-TEST(ConverseRequest, T8_one_call_at_a_time) {
-  Asked asked{.context = {user("go")}};
-  asked.request.tools = {tool("f")};
-  asked.request.parallel_tool_calls = false;
-  EXPECT_EQ(asked.part("additionalModelRequestFields"),
-            R"({"tool_choice":{"type":"auto","disable_parallel_tool_use":true}})");
-  asked.request.tool_choice.mode = ToolChoice::Mode::kRequired;
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), R"({"tool_choice":{"disable_parallel_tool_use":true}})");
-  asked.request.parallel_tool_calls = true;
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), "");
-  asked.model = "meta.llama3-1-70b-instruct-v1:0";
-  EXPECT_EQ(asked.refused(), "nothing");
-  asked.request.parallel_tool_calls = false;
-  EXPECT_EQ(asked.refused(), "nothing") << "what is shown of the answer keeps to it";
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), "");
-}
-
-TEST(ConverseRequest, T8_no_forced_call_together_with_reasoning) {
-  Asked asked{.context = {user("go")}};
-  asked.request.tools = {tool("f")};
-  asked.request.tool_choice.mode = ToolChoice::Mode::kRequired;
-  asked.request.reasoning_effort = "high";
-  EXPECT_EQ(asked.refused(), "tool_choice unsupported_parameter");
-  EXPECT_EQ(asked.dropped(), Words{"reasoning.effort"});
-  asked.request.lenient = true;
-  EXPECT_EQ(asked.body().find("thinking"), std::string::npos);
-  EXPECT_NE(asked.body().find(R"("toolChoice":{"any":{}})"), std::string::npos);
-}
-
-TEST(ConverseRequest, T10_schemas_stay_as_they_are) {
-  Asked asked{.context = {user("go")}};
-  const std::string schema =
-      R"({"$schema":"x","type":"object", "properties":{"n":{"type":"integer","maximum":123456789012345678901234567890}},"$defs":{}})";
-  asked.request.tools = {
-      {.name = "a", .description = {}, .parameters = schema, .strict = true, .cache = "5m"},
-      {.name = "b", .description = "", .parameters = "", .strict = false, .cache = {}},
-      {.name = "c", .description = {}, .parameters = " {} ", .strict = {}, .cache = {}},
-      {.name = "d", .description = {}, .parameters = R"({ "properties":{"x":{}}})", .strict = {}, .cache = {}}};
-  EXPECT_EQ(asked.part("toolConfig"),
-            R"({"tools":[{"toolSpec":{"name":"a","inputSchema":{"json":)" + schema +
-                R"(},"strict":true}},{"cachePoint":{"type":"default"}},)"
-                R"({"toolSpec":{"name":"b","inputSchema":{"json":{"type":"object","properties":{}}}}},)"
-                R"({"toolSpec":{"name":"c","inputSchema":{"json":{"type":"object","properties":{}}}}},)"
-                R"({"toolSpec":{"name":"d","inputSchema":{"json":{"type":"object", "properties":{"x":{}}}}}}]})");
-}
-
-TEST(ConverseRequest, T10_structured_output) {
-  Asked asked{.context = {user("go")}};
-  asked.request.format = {.kind = TextFormat::Kind::kJsonSchema,
-                          .name = "person",
-                          .description = "who",
-                          .schema = R"({"type":"object","x":"\u00e4"})",
-                          .strict = true};
-  EXPECT_EQ(
-      asked.part("outputConfig"),
-      R"({"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\":\"object\",\"x\":\"\\u00e4\"}","name":"person","description":"who"}}}})");
-  asked.request.format = {
-      .kind = TextFormat::Kind::kJsonObject, .name = {}, .description = {}, .schema = {}, .strict = {}};
-  EXPECT_EQ(asked.refused(), "text.format unsupported_parameter");
-  EXPECT_EQ(asked.dropped(), Words{"text.format"});
 }
 
 TEST(ConverseRequest, T11_arguments_are_objects_and_keep_their_numbers) {
   const auto input = [](std::string arguments) {
-    Asked asked{.context = {user("go"), call("a", "f", std::move(arguments)), output("a", "A")}};
+    Asked asked{.context = {user("go"), tool_call("a", "f", std::move(arguments)), output("a", "A")}};
     asked.request.tools = {tool("f")};
     auto document = json::Document::parse(asked.body());
     return document.ok() ? std::string(document->root()["messages"].at(1)["content"].at(0)["toolUse"]["input"].raw())
@@ -424,165 +255,11 @@ TEST(ConverseRequest, FilesAreDocumentsWithNamesOfTheirOwn) {
   }
 }
 
-TEST(ConverseRequest, T13_limits_and_sampling) {
-  Asked asked{.context = {user("go")}};
-  EXPECT_EQ(asked.part("inferenceConfig"), "");
-  asked.request.max_output_tokens = 100;
-  asked.request.temperature = 0.5;
-  asked.request.top_p = 0.25;
-  asked.request.stop = {"END", "\n\n"};
-  EXPECT_EQ(asked.part("inferenceConfig"),
-            R"({"maxTokens":100,"temperature":0.5,"topP":0.25,"stopSequences":["END","\n\n"]})");
-  EXPECT_EQ(asked.part("additionalModelResponseFieldPaths"), R"(["/delta/stop_sequence"])");
-  asked.stream = false;
-  EXPECT_EQ(asked.part("additionalModelResponseFieldPaths"), R"(["/stop_sequence"])");
-  asked.request.top_k = 5;
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), R"({"top_k":5})");
-  asked.model = "eu.amazon.nova-pro-v1:0";
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), R"({"inferenceConfig":{"topK":5}})");
-  asked.model = "mistral.x";
-  EXPECT_EQ(asked.refused(), "top_k unsupported_parameter");
-}
-
-TEST(ConverseRequest, WhatHasNoPlaceIsRefusedOrNamed) {
-  const std::pair<std::string, void (*)(Request&)> kCases[] = {
-      {"temperature", [](Request& r) { r.temperature = 1.5; }},
-      {"presence_penalty", [](Request& r) { r.presence_penalty = 0.5; }},
-      {"frequency_penalty", [](Request& r) { r.frequency_penalty = -0.5; }},
-      {"seed", [](Request& r) { r.seed = 7; }},
-      {"top_logprobs", [](Request& r) { r.top_logprobs = 2; }},
-      {"include", [](Request& r) { r.include = {"message.output_text.logprobs"}; }},
-      {"text.verbosity", [](Request& r) { r.verbosity = "low"; }},
-      {"reasoning.effort", [](Request& r) { r.reasoning_effort = "extreme"; }},
-  };
-  for (const auto& [param, set] : kCases) {
-    Asked asked{.context = {user("go")}};
-    const std::string without = asked.body();
-    set(asked.request);
-    EXPECT_EQ(asked.refused(), param + " unsupported_parameter");
-    EXPECT_EQ(asked.dropped(), Words{param});
-    asked.request.lenient = true;
-    EXPECT_EQ(asked.body(), without) << param;
-  }
-  Asked neutral{.context = {user("go")}};
-  const std::string without = neutral.body();
-  neutral.request.presence_penalty = 0;
-  neutral.request.frequency_penalty = 0;
-  neutral.request.top_logprobs = 0;
-  neutral.request.verbosity = "medium";
-  neutral.request.user = "u";
-  neutral.request.metadata = {{"a", "b"}};
-  neutral.request.service_tier = "auto";
-  EXPECT_EQ(neutral.body(), without);
-  neutral.context.push_back({.kind = ItemKind::kCompaction, .encrypted = "x"});
-  EXPECT_EQ(neutral.refused(), "input[1] unsupported_parameter");
-}
-
-// --- reasoning ---
-
-TEST(ConverseRequest, Families) {
-  using F = ConverseFamily;
-  const std::pair<const char*, F> kNames[] = {
-      {"anthropic.claude-v2:1", F::kClaudePlain},
-      {"anthropic.claude-3-5-sonnet-20241022-v2:0", F::kClaudePlain},
-      {"us.anthropic.claude-3-7-sonnet-20250219-v1:0", F::kClaudeBudget},
-      {"anthropic.claude-sonnet-4-20250514-v1:0", F::kClaudeBudget},
-      {"anthropic.claude-opus-4-1-20250805-v1:0", F::kClaudeBudget},
-      {"eu.anthropic.claude-haiku-4-5-20251001-v1:0", F::kClaudeBudget},
-      {"anthropic.claude-opus-4-6-v1", F::kClaude},
-      {"anthropic.claude-opus-4-7", F::kClaude},
-      {"global.anthropic.claude-opus-4-8", F::kClaude},
-      {"anthropic.claude-opus-5", F::kClaude},
-      {"anthropic.claude-mythos-preview", F::kClaude},
-      {"amazon.nova-pro-v1:0", F::kNovaPlain},
-      {"us.amazon.nova-2-lite-v1:0", F::kNova},
-      {"openai.gpt-oss-120b-1:0", F::kGptOss},
-      {"deepseek.r1-v1:0", F::kOther},
-      {"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", F::kOther},
-  };
-  for (const auto& [name, family] : kNames) EXPECT_EQ(converse_family(name), family) << name;
-}
-
-// A turn whose tools are being answered must begin with thoughts of Claude's own where it thinks within a budget.
-TEST(ConverseRequest, T15_T19_no_thinking_in_a_tool_loop_that_another_supplier_began) {
-  Asked asked{.context = {user("go"), call("a"), output("a", "A")},
-              .model = "anthropic.claude-sonnet-4-5-20250929-v1:0"};
-  asked.request.tools = {tool("f")};
-  asked.request.reasoning_effort = "low";
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), "");
-  asked.context.insert(asked.context.begin() + 1, reasoning("think", OpaqueKind::kSignature, "sig"));
-  EXPECT_NE(asked.part("additionalModelRequestFields"), "");
-  asked.context.push_back(user("and on"));
-  asked.context.erase(asked.context.begin() + 1);
-  EXPECT_EQ(asked.part("additionalModelRequestFields"), "") << "its results stand in that very message";
-  asked.context.insert(asked.context.end() - 1, assistant("done"));
-  EXPECT_NE(asked.part("additionalModelRequestFields"), "") << "a new turn";
-  asked.model = "anthropic.claude-opus-4-7";
-  asked.context = {user("go"), call("a"), output("a", "A")};
-  EXPECT_NE(asked.part("additionalModelRequestFields"), "") << "thinks as much as it sees fit";
-}
-
-TEST(ConverseRequest, T13_claude_thinks_at_its_own_temperature) {
-  Asked asked{.context = {user("go")}};
-  asked.request.temperature = 0.5;
-  EXPECT_EQ(asked.refused(), "nothing");
-  asked.request.reasoning_effort = "low";
-  EXPECT_EQ(asked.refused(), "temperature unsupported_parameter");
-  asked.request.temperature = 1;
-  asked.request.top_p = 0.5;
-  EXPECT_EQ(asked.refused(), "top_p unsupported_parameter");
-  asked.request.top_p = 0.97;
-  asked.request.top_k = 4;
-  EXPECT_EQ(asked.refused(), "top_k unsupported_parameter");
-  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"top_k"});
-}
-
-TEST(ConverseRequest, T13_reasoning_in_the_words_of_the_models_maker) {
-  const auto fields = [](std::string model, std::string effort, std::optional<int64_t> budget = {},
-                         std::optional<int64_t> limit = {}) {
-    Asked asked{.context = {user("go")}, .model = std::move(model)};
-    asked.request.reasoning_effort = std::move(effort);
-    asked.request.reasoning_tokens_max = budget;
-    asked.request.max_output_tokens = limit;
-    if (auto message = asked.write(); !message.ok()) return message.error().param;
-    return asked.part("additionalModelRequestFields") + asked.part("outputConfig");
-  };
-  const std::string sonnet = "anthropic.claude-sonnet-4-5-20250929-v1:0", opus = "anthropic.claude-opus-4-7";
-  const auto enabled = [](int tokens) {
-    return R"({"thinking":{"type":"enabled","budget_tokens":)" + std::to_string(tokens) + "}}";
-  };
-  EXPECT_EQ(fields(opus, "xhigh"), R"({"thinking":{"type":"adaptive"}}{"effort":"xhigh"})");
-  EXPECT_EQ(fields(opus, "minimal"), R"({"thinking":{"type":"adaptive"}}{"effort":"low"})");
-  EXPECT_EQ(fields(opus, "none"), "");
-  EXPECT_EQ(fields(opus, ""), "");
-  EXPECT_EQ(fields(opus, "", 2000), "thinking.budget_tokens");
-  EXPECT_EQ(fields(sonnet, "low"), enabled(2048));
-  EXPECT_EQ(fields(sonnet, "high"), enabled(16384));
-  EXPECT_EQ(fields(sonnet, "", 5000), enabled(5000));
-  EXPECT_EQ(fields(sonnet, "none", 5000), enabled(5000));
-  EXPECT_EQ(fields(sonnet, "high", {}, 4096), enabled(2048)) << "the budget is less than max_tokens";
-  EXPECT_EQ(fields(sonnet, "high", {}, 1500), "") << "no room for thinking and an answer";
-  EXPECT_EQ(fields("us.amazon.nova-2-lite-v1:0", "max"),
-            R"({"reasoningConfig":{"type":"enabled","maxReasoningEffort":"high"}})");
-  EXPECT_EQ(fields("us.amazon.nova-2-lite-v1:0", "", 5000), "thinking.budget_tokens");
-  EXPECT_EQ(fields("openai.gpt-oss-20b-1:0", "medium"), R"({"reasoning_effort":"medium"})");
-  EXPECT_EQ(fields("meta.llama3-1-70b-instruct-v1:0", "low"), "reasoning.effort");
-  EXPECT_EQ(fields("anthropic.claude-3-5-sonnet-20241022-v2:0", "low"), "reasoning.effort");
-
-  Asked profile{.context = {user("go")},
-                .model = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"};
-  profile.request.reasoning_effort = "high";
-  EXPECT_FALSE(profile.write().ok());
-  auto told = profile.write({.family = ConverseFamily::kClaude});
-  ASSERT_TRUE(told.ok());
-  EXPECT_NE(told->body.find("adaptive"), std::string::npos);
-}
-
 TEST(ConverseRequest, T15_reasoning_goes_back_byte_for_byte_and_in_place) {
   const std::string odd = "a\n\t\"\\\xc3\xa4 ";
   Asked asked{.context = {user("go"), reasoning(odd, OpaqueKind::kSignature, "EqQ+/=="),
                           reasoning("", OpaqueKind::kRedacted, "cmVk"), reasoning("", OpaqueKind::kSignature, "only"),
-                          call("a"), output("a", "A")}};
+                          tool_call("a"), output("a", "A")}};
   asked.request.tools = {tool("f")};
   auto document = json::Document::parse(asked.body());
   ASSERT_TRUE(document.ok());
@@ -604,10 +281,8 @@ TEST(ConverseRequest, T19_foreign_blocks_are_left_out) {
     EXPECT_EQ((Asked{.context = {user("go"), foreign, assistant("yes")}}.body()), without);
 }
 
-// --- cache, continuation ---
-
 TEST(ConverseRequest, T32_cache_points_stand_behind_what_they_mark) {
-  Asked asked{.context = {user("a"), call("x"), output("x", "X")}};
+  Asked asked{.context = {user("a"), tool_call("x"), output("x", "X")}};
   asked.context[0].content[0].cache = "5m";
   asked.context[1].cache = "5m";
   asked.context[2].cache = "1h";
@@ -621,10 +296,10 @@ TEST(ConverseRequest, T32_cache_points_stand_behind_what_they_mark) {
 
 TEST(ConverseRequest, T32_a_longer_conversation_begins_with_the_same_bytes) {
   std::vector<Item> all = {user("a"),        reasoning("t", OpaqueKind::kSignature, "s"),
-                           assistant("b"),   call("x"),
-                           call("y"),        output("y", "Y"),
+                           assistant("b"),   tool_call("x"),
+                           tool_call("y"),   output("y", "Y"),
                            output("x", "X"), assistant("c"),
-                           user("d"),        call("z", "f", R"({ "k" : 1.0 })"),
+                           user("d"),        tool_call("z", "f", R"({ "k" : 1.0 })"),
                            output("z", "Z"), assistant("e"),
                            user("f")};
   all[0].content.push_back({.kind = PartKind::kInputFile, .file_data = "data:application/pdf;base64,AAAA"});
@@ -655,7 +330,7 @@ TEST(ConverseRequest, T37_an_answer_goes_on) {
 }
 
 TEST(ConverseRequest, CallsAndResultsThatDoNotPair) {
-  Asked asked{.context = {user("go"), call("a")}};
+  Asked asked{.context = {user("go"), tool_call("a")}};
   asked.request.tools = {tool("f")};
   EXPECT_EQ(asked.refused(), "input tool_output_not_found");
   asked.context = {user("go"), output("a", "A")};
@@ -663,7 +338,7 @@ TEST(ConverseRequest, CallsAndResultsThatDoNotPair) {
   asked.request.previous_response_id = "resp_1";
   asked.request.input = {asked.context[1]};
   EXPECT_EQ(asked.refused(), "input[0] tool_call_not_found") << "counted from the client's own input";
-  asked.context = {call("a"), output("a", "A"), user("go")};
+  asked.context = {tool_call("a"), output("a", "A"), user("go")};
   asked.request.previous_response_id = "";
   EXPECT_EQ(asked.refused(), "input[0] unsupported_parameter");
 }

@@ -3,38 +3,16 @@
 // give the payload's length, the payload; 0xff ends it, and the rest is sent as it is. The first two bytes choose the
 // cuts.
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 
 #include "base/check.h"
-#include "base/random.h"
 #include "dialect/converse_upstream.h"
+#include "dialect/testing/cut_anywhere.h"
 #include "wire/aws_event_stream.h"
 
 namespace perdure {
 namespace {
-
-struct Outcome {
-  std::vector<Piece> pieces;
-  bool ok = true, whole = false, done = false;
-  bool operator==(const Outcome&) const = default;
-};
-
-template <class NextSize>
-Outcome feed(std::string_view bytes, NextSize next_size) {
-  Outcome out;
-  const auto dialect = converse_upstream();
-  const auto parser = dialect->stream_parser();
-  while (!bytes.empty() && out.ok) {
-    const size_t size = std::min(next_size(), bytes.size());
-    out.ok = parser->feed(std::string(bytes.substr(0, size)), out.pieces).ok();
-    bytes.remove_prefix(size);
-  }
-  out.whole = out.ok && parser->end().ok();
-  out.done = out.ok && parser->done();
-  return out;
-}
 
 std::string stream_of(std::string_view input) {
   constexpr std::string_view kNames[] = {"messageStart",     "contentBlockStart",  "contentBlockDelta",
@@ -62,19 +40,13 @@ std::string stream_of(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perdure;
   if (size < 2) return 0;
-  SeededRandom random(data[0]);
   const std::string_view input(reinterpret_cast<const char*>(data + 2), size - 2);
   const std::string bytes = stream_of(input);
-  const Outcome whole = feed(bytes, [&] { return bytes.size(); });
-  CHECK(whole == feed(bytes, [] { return size_t{1}; }), "byte by byte differs from whole");
-  CHECK(whole == feed(bytes, [&] { return static_cast<size_t>(random.below(data[1] % 32 + 2)); }),
-        "pieces differ from whole");
-  int calls = 0, finishes = 0;
+  const CutOutcome whole = CutAnywhere(data, []() -> std::unique_ptr<AnswerParser> {
+                             return converse_upstream()->stream_parser();
+                           }).check(bytes);
+  int finishes = 0;
   for (const Piece& piece : whole.pieces) {
-    if (piece.kind == Piece::Kind::kToolCall)
-      CHECK(piece.index == calls++ && !piece.name.empty(), "calls out of order or without a name");
-    if (piece.kind == Piece::Kind::kToolArguments)
-      CHECK(piece.index < calls && !piece.text.empty(), "arguments before their call");
     if (piece.kind == Piece::Kind::kOpaque) CHECK(!piece.text.empty(), "an opaque block of nothing");
     finishes += piece.kind == Piece::Kind::kFinish;
   }

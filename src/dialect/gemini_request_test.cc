@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "dialect/gemini_upstream.h"
+#include "dialect/testing/items.h"
 #include "wire/json.h"
 
 namespace perdure {
@@ -8,21 +9,8 @@ namespace {
 
 constexpr char kUs[] = "google";
 
-Item user(std::string text) { return {.role = Role::kUser, .content = {{.text = std::move(text)}}}; }
 Item system_message(std::string text, Role role = Role::kSystem) {
   return {.role = role, .content = {{.text = std::move(text)}}};
-}
-Item assistant(std::string text) {
-  return {.role = Role::kAssistant, .content = {{.kind = PartKind::kOutputText, .text = std::move(text)}}};
-}
-Item call(std::string id, std::string arguments = "{}", std::string name = "f") {
-  return {.kind = ItemKind::kFunctionCall,
-          .call_id = std::move(id),
-          .name = std::move(name),
-          .arguments = std::move(arguments)};
-}
-Item output(std::string id, std::string text) {
-  return {.kind = ItemKind::kFunctionCallOutput, .call_id = std::move(id), .output = std::move(text)};
 }
 Item parts_output(std::string id, std::vector<Part> parts) {
   return {.kind = ItemKind::kFunctionCallOutput,

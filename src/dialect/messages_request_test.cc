@@ -1,114 +1,16 @@
-// Canonical requests as bodies of POST /messages, trap by trap.
+// The canonical context as turns of POST /messages, trap by trap.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/random.h"
-#include "dialect/messages_upstream.h"
+#include "dialect/testing/messages_asked.h"
 
 namespace perdure {
 namespace {
 
-using Pieces = std::vector<Item>;
-
-constexpr MessagesVariant kManual{.strict_tools = true};  // thinks within a budget
-constexpr MessagesVariant kNew{.thinking_budget = false,
-                               .thinking_adaptive = true,
-                               .effort = true,
-                               .xhigh = true,
-                               .max_effort = true,
-                               .structured_output = true,
-                               .strict_tools = true,
-                               .prefill = false,
-                               .sampling = false};
-
-Item user(std::string text) { return {.role = Role::kUser, .content = {{.text = std::move(text)}}}; }
-Item from(Role role, std::string text) { return {.role = role, .content = {{.text = std::move(text)}}}; }
-Item assistant(std::string text) {
-  return {.role = Role::kAssistant, .content = {{.kind = PartKind::kOutputText, .text = std::move(text)}}};
-}
-Item call(std::string id, std::string arguments = "{}", std::string name = "f") {
-  return {.kind = ItemKind::kFunctionCall,
-          .call_id = std::move(id),
-          .name = std::move(name),
-          .arguments = std::move(arguments)};
-}
-Item output(std::string id, std::string text) {
-  return {.kind = ItemKind::kFunctionCallOutput, .call_id = std::move(id), .output = std::move(text)};
-}
-Item thinking(std::string text, std::string signature, std::string issuer = "us") {
-  Item item{.kind = ItemKind::kReasoning, .encrypted = std::move(signature), .opaque = OpaqueKind::kSignature};
-  if (!text.empty()) item.content = {{.kind = PartKind::kReasoningText, .text = std::move(text)}};
-  item.issuer = std::move(issuer);
-  return item;
-}
-Item redacted(std::string data, std::string issuer = "us") {
-  Item item = thinking("", std::move(data), std::move(issuer));
-  item.opaque = OpaqueKind::kRedacted;
-  return item;
-}
-Item with_part(Part part) { return {.role = Role::kUser, .content = {std::move(part)}}; }
-
-struct Asked {
-  Request request{.model = "m"};
-  std::vector<Item> context{user("hi")};
-  MessagesVariant variant = kManual;
-  std::string held = {}, ask = {};
-  std::optional<int64_t> limit = {};
-  bool counting = false;
-
-  Result<UpstreamMessage> write() const {
-    const UpstreamAsk asked{.request = request,
-                            .context = context,
-                            .model = "claude",
-                            .issuer = "us",
-                            .held = held,
-                            .ask = ask,
-                            .max_output_tokens = limit};
-    return counting ? write_messages_count(asked, variant) : write_messages_request(asked, variant);
-  }
-  // Of the body; or the error as "param: message".
-  std::string field(std::string_view name) const {
-    auto message = write();
-    if (!message) return message.error().param + ": " + message.error().message;
-    auto document = json::Document::parse(message->body);
-    EXPECT_TRUE(document.ok()) << message->body;
-    return std::string(document->root()[name].raw());
-  }
-  std::string messages() const { return field("messages"); }
-  std::string refused() const {  // the field, or nothing
-    auto message = write();
-    if (message) return "";
-    EXPECT_EQ(message.error().code, Code::kInvalid);
-    return message.error().param;
-  }
-  std::vector<std::string> dropped() {
-    request.lenient = true;
-    auto message = write();
-    EXPECT_TRUE(message.ok()) << message.error().message;
-    return message ? message->dropped : std::vector<std::string>();
-  }
-};
-
-std::string text_block(std::string_view text) { return R"({"type":"text","text":")" + std::string(text) + R"("})"; }
-std::string use(std::string_view id, std::string_view input = "{}") {
-  return R"({"type":"tool_use","id":")" + std::string(id) + R"(","name":"f","input":)" + std::string(input) + "}";
-}
-std::string result(std::string_view id, std::string_view text) {
-  return R"({"type":"tool_result","tool_use_id":")" + std::string(id) + R"(","content":")" + std::string(text) +
-         R"("})";
-}
-std::string turn(std::string_view role, std::initializer_list<std::string> blocks) {
-  std::string out = R"({"role":")" + std::string(role) + R"(","content":[)";
-  for (const auto& block : blocks) out.append(out.ends_with('[') ? "" : ",").append(block);
-  return out + "]}";
-}
-std::string list(std::initializer_list<std::string> turns) {
-  std::string out = "[";
-  for (const auto& one : turns) out.append(out.ends_with('[') ? "" : ",").append(one);
-  return out + "]";
-}
+using namespace messages;
 
 TEST(MessagesRequest, TheWhole) {
   Asked asked;
@@ -232,120 +134,12 @@ TEST(MessagesRequest, T7_IdsAreMappedWhereTheAlphabetForbidsThem) {
 }
 
 TEST(MessagesRequest, T7_AnIdThatIsUsedAgainBecomesAnother) {
-  const Pieces grown = {user("hi"),       call("c"), output("c", "1"), call("c"),
-                        output("c", "2"), call("c"), output("c", "3")};
+  const std::vector<Item> grown = {user("hi"),       call("c"), output("c", "1"), call("c"),
+                                   output("c", "2"), call("c"), output("c", "3")};
   EXPECT_EQ(Asked{.context = grown}.messages(),
             list({turn("user", {text_block("hi")}), turn("assistant", {use("c")}), turn("user", {result("c", "1")}),
                   turn("assistant", {use("pdx_c-7e2")}), turn("user", {result("pdx_c-7e2", "2")}),
                   turn("assistant", {use("pdx_c-7e3")}), turn("user", {result("pdx_c-7e3", "3")})}));
-}
-
-std::string choice(ToolChoice wish, std::optional<bool> parallel = {}) {
-  Asked asked;
-  asked.request.tools = {{.name = "f"}, {.name = "g"}};
-  asked.request.tool_choice = std::move(wish);
-  asked.request.parallel_tool_calls = parallel;
-  return asked.field("tool_choice");
-}
-
-TEST(MessagesRequest, T8_EveryToolChoice) {
-  using Mode = ToolChoice::Mode;
-  EXPECT_EQ(choice({}), "");
-  EXPECT_EQ(choice({}, true), "");
-  EXPECT_EQ(choice({}, false), R"({"type":"auto","disable_parallel_tool_use":true})");
-  EXPECT_EQ(choice({.mode = Mode::kNone}, false), R"({"type":"none"})");
-  EXPECT_EQ(choice({.mode = Mode::kRequired}), R"({"type":"any"})");
-  EXPECT_EQ(choice({.mode = Mode::kRequired}, false), R"({"type":"any","disable_parallel_tool_use":true})");
-  EXPECT_EQ(choice({.mode = Mode::kFunction, .function = "g"}), R"({"type":"tool","name":"g"})");
-  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed = {"g"}}), "");
-  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"g", "f"}}), R"({"type":"any"})");
-  EXPECT_EQ(choice({.mode = Mode::kAllowed, .allowed_required = true, .allowed = {"g"}}),
-            R"({"type":"tool","name":"g"})");
-  // Which ones may be called is said by showing no others, unless there is one that must be.
-  Asked asked;
-  asked.request.tools = {{.name = "f"}, {.name = "g"}};
-  asked.request.tool_choice = {.mode = Mode::kAllowed, .allowed = {"g"}};
-  EXPECT_EQ(asked.field("tools"), R"([{"name":"g","input_schema":{"type":"object","properties":{}}}])");
-}
-
-TEST(MessagesRequest, T8_AHistoryWithCallsKeepsTools) {
-  Asked asked{.context = {user("hi"), call("a"), call("b", "{}", "g"), output("a", "1"), output("b", "2"), call("c"),
-                          output("c", "3")}};
-  EXPECT_EQ(
-      asked.field("tools"),
-      R"([{"name":"f","input_schema":{"type":"object","properties":{}}},{"name":"g","input_schema":{"type":"object","properties":{}}}])");
-  EXPECT_EQ(asked.field("tool_choice"), R"({"type":"none"})");
-}
-
-TEST(MessagesRequest, T8_AForcedToolChoiceIsNotThoughtAbout) {
-  Asked asked;
-  asked.request.tools = {{.name = "f"}};
-  asked.request.tool_choice = {.mode = ToolChoice::Mode::kRequired};
-  asked.request.reasoning_effort = "high";
-  EXPECT_EQ(asked.refused(), "tool_choice");
-  asked.variant = kNew;  // an effort can be said without thinking
-  EXPECT_EQ(asked.refused(), "");
-  EXPECT_EQ(asked.field("thinking"), "");
-  EXPECT_EQ(asked.field("output_config"), R"({"effort":"high"})");
-  asked.variant = kManual;
-  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"reasoning.effort"}) << "it is the reasoning that gives way";
-  EXPECT_EQ(asked.field("tool_choice"), R"({"type":"any"})");
-  EXPECT_EQ(asked.field("thinking"), "");
-}
-
-TEST(MessagesRequest, T10_SchemasAsTheyWereGiven) {
-  Asked asked;
-  asked.request.tools = {{.name = "a",
-                          .description = "d",
-                          .parameters = R"({ "type": "object", "$defs" : {"n":1.0e400} })",
-                          .strict = true},
-                         {.name = "b", .parameters = "{}"},
-                         {.name = "c", .parameters = R"({"properties":{}})", .strict = false},
-                         {.name = "d"}};
-  EXPECT_EQ(
-      asked.field("tools"),
-      R"([{"name":"a","description":"d","input_schema":{ "type": "object", "$defs" : {"n":1.0e400} },"strict":true},)"
-      R"({"name":"b","input_schema":{"type":"object"}},)"
-      R"({"name":"c","input_schema":{"type":"object","properties":{}}},)"
-      R"({"name":"d","input_schema":{"type":"object","properties":{}}}])");
-  asked.variant.strict_tools = false;
-  EXPECT_EQ(asked.refused(), "tools[0].strict");
-  asked.request.tools[2].parameters = R"({"type":"string"})";
-  asked.variant.strict_tools = true;
-  EXPECT_EQ(asked.refused(), "tools[2].parameters");
-}
-
-TEST(MessagesRequest, T9_AToolThatCannotBeNamedIsRefused) {
-  Asked asked;
-  asked.request.tools = {{.name = "a.b"}};
-  asked.request.tool_choice = {.mode = ToolChoice::Mode::kRequired};
-  EXPECT_EQ(asked.refused(), "tools[0].name");
-  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"tools[0].name"});
-  EXPECT_EQ(asked.field("tools") + asked.field("tool_choice"), "");
-  asked.request.tools.push_back({.name = "f"});
-  EXPECT_EQ(asked.field("tools"), R"([{"name":"f","input_schema":{"type":"object","properties":{}}}])");
-}
-
-TEST(MessagesRequest, T10_StructuredOutput) {
-  Asked asked{.variant = kNew};
-  asked.request.format = {.kind = TextFormat::Kind::kJsonSchema,
-                          .name = "shape",
-                          .description = "A \"shape\".",
-                          .schema = R"({"type":"object","n":12345678901234567890})"};
-  EXPECT_EQ(
-      asked.field("output_config"),
-      R"({"format":{"type":"json_schema","schema":{"description":"A \"shape\".","type":"object","n":12345678901234567890}}})");
-  asked.request.format.description.reset();
-  asked.request.reasoning_effort = "low";
-  EXPECT_EQ(asked.field("output_config"),
-            R"({"effort":"low","format":{"type":"json_schema","schema":{"type":"object","n":12345678901234567890}}})");
-  asked.variant = kManual;
-  EXPECT_EQ(asked.refused(), "text.format");
-  EXPECT_EQ(asked.dropped(), std::vector<std::string>{"text.format"});
-  asked.request.lenient = false;
-  asked.variant = kNew;
-  asked.request.format = {.kind = TextFormat::Kind::kJsonObject};
-  EXPECT_EQ(asked.refused(), "text.format");
 }
 
 TEST(MessagesRequest, T11_ArgumentsAreAnObject) {
@@ -409,37 +203,8 @@ TEST(MessagesRequest, T12_Files) {
   EXPECT_TRUE(block({.url = "s3://a/b"}).refused().ends_with(".file_url"));
 }
 
-TEST(MessagesRequest, T13_ThereIsAlwaysALimitAndTheBudgetIsBelowIt) {
-  Asked asked;
-  asked.limit = 100;
-  EXPECT_EQ(asked.field("max_tokens"), "100");
-  asked.limit.reset();
-  EXPECT_EQ(asked.field("max_tokens"), "8192");
-  const auto budget = [](std::string effort, std::optional<int64_t> limit) {
-    Asked one{.limit = limit};
-    one.request.reasoning_effort = std::move(effort);
-    return one.field("thinking");
-  };
-  EXPECT_EQ(budget("minimal", 64000), R"({"type":"enabled","budget_tokens":1024})");
-  EXPECT_EQ(budget("low", 64000), R"({"type":"enabled","budget_tokens":2048})");
-  EXPECT_EQ(budget("medium", 64000), R"({"type":"enabled","budget_tokens":8192})");
-  EXPECT_EQ(budget("high", 64000), R"({"type":"enabled","budget_tokens":16384})");
-  EXPECT_EQ(budget("xhigh", 64000), R"({"type":"enabled","budget_tokens":32768})");
-  EXPECT_EQ(budget("high", {}), R"({"type":"enabled","budget_tokens":6144})");
-  EXPECT_EQ(budget("high", 1366), R"({"type":"enabled","budget_tokens":1025})");
-  EXPECT_EQ(budget("high", 1000), "");  // no room for it
-  asked.request.reasoning_tokens_max = 5000;
-  asked.limit = 6000;
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"enabled","budget_tokens":5000})");
-  asked.limit = 1000;
-  EXPECT_EQ(asked.refused(), "thinking.budget_tokens");
-  asked.held = "so far";  // what is left of the limit is no fault of the client's
-  asked.ask = "Go on.";
-  EXPECT_EQ(asked.field("thinking"), "");
-}
-
 TEST(MessagesRequest, T15_ThinkingGoesBackAsItCameAndInPlace) {
-  const Pieces context = {
+  const std::vector<Item> context = {
       user("hi"), redacted("r+/="), thinking("a \"b\"\n", "s1"), thinking("", "s2"), assistant("ok"),
       call("a"),  output("a", "1"), thinking("c", "s3"),         call("b"),          output("b", "2")};
   EXPECT_EQ(
@@ -451,20 +216,6 @@ TEST(MessagesRequest, T15_ThinkingGoesBackAsItCameAndInPlace) {
             turn("user", {result("a", "1")}),
             turn("assistant", {R"({"type":"thinking","thinking":"c","signature":"s3"})", use("b")}),
             turn("user", {result("b", "2")})}));
-}
-
-TEST(MessagesRequest, T15_WhatIsShownOfThinkingIsTheModelsDefault) {
-  Asked asked{.variant = kNew};
-  asked.request.reasoning_effort = "high";
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"adaptive"})");
-  asked.request.reasoning_summary = "auto";
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"adaptive","display":"summarized"})");
-  asked.request.reasoning_summary = "none";
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"adaptive","display":"omitted"})");
-  asked.variant = kManual;
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"enabled","budget_tokens":6144,"display":"omitted"})");
-  asked.request.reasoning_summary = "auto";
-  EXPECT_EQ(asked.field("thinking"), R"({"type":"enabled","budget_tokens":6144})");
 }
 
 TEST(MessagesRequest, T15_ManualThinkingBeginsTheTurnWhoseToolsAreAnswered) {
@@ -529,7 +280,7 @@ TEST(MessagesRequest, T32_CacheMarksAreKeptTheLastFour) {
 TEST(MessagesRequest, T32_TheBodyOfALongerConversationBeginsWithThatOfAShorter) {
   SeededRandom random(32);
   for (int round = 0; round < 300; ++round) {
-    Pieces context = {user("hi")};
+    std::vector<Item> context = {user("hi")};
     const auto before = [&] {
       std::string all = Asked{.context = context}.messages();
       return all.substr(0, all.size() - 3);  // within the user's last message
@@ -577,162 +328,6 @@ TEST(MessagesRequest, T37_AConversationThatEndsWithTheAssistant) {
   asked.variant = kNew;
   asked.request.input = asked.context;
   EXPECT_EQ(asked.refused(), "input[2]");
-}
-
-TEST(MessagesRequest, T37_StopLimitAndSchemaSurviveTheSeam) {
-  Asked asked{.variant = kNew, .held = "so far", .ask = "Go on.", .limit = 7};
-  asked.request.stop = {"END"};
-  asked.request.format = {.kind = TextFormat::Kind::kJsonSchema, .name = "n", .schema = R"({"type":"object"})"};
-  EXPECT_EQ(asked.field("stop_sequences"), R"(["END"])");
-  EXPECT_EQ(asked.field("max_tokens"), "7");
-  EXPECT_NE(asked.field("output_config"), "");
-  // The service takes no beginning of an answer that is to fit a schema: it is asked in words instead.
-  asked.variant.prefill = true;
-  asked.ask.clear();
-  EXPECT_TRUE(asked.field("output_config").starts_with("text.format: ")) << asked.field("output_config");
-}
-
-TEST(MessagesRequest, Efforts) {
-  const auto said = [](std::string effort, const MessagesVariant& variant) {
-    Asked asked{.variant = variant};
-    asked.request.reasoning_effort = std::move(effort);
-    return asked.field("output_config");
-  };
-  EXPECT_EQ(said("minimal", kNew), R"({"effort":"low"})");
-  EXPECT_EQ(said("max", kNew), R"({"effort":"max"})");
-  MessagesVariant few = kNew;
-  few.xhigh = few.max_effort = false;
-  EXPECT_EQ(said("xhigh", few), R"({"effort":"high"})");
-  EXPECT_EQ(said("max", few), R"({"effort":"high"})");
-  EXPECT_EQ(said("none", kNew), "");
-  Asked none{.variant = kNew};
-  none.request.reasoning_effort = "none";
-  EXPECT_EQ(none.field("thinking"), R"({"type":"disabled"})");
-  Asked budget{.variant = kNew};
-  budget.request.reasoning_tokens_max = 2048;
-  EXPECT_EQ(budget.refused(), "thinking.budget_tokens");
-  EXPECT_EQ(budget.dropped(), std::vector<std::string>{"thinking.budget_tokens"});
-  EXPECT_EQ(budget.field("thinking"), R"({"type":"adaptive"})");
-  Asked answer_only{.variant = kNew};  // an effort without thinking
-  answer_only.request.reasoning_effort = "medium";
-  answer_only.request.reasoning_tokens_max = 0;
-  EXPECT_EQ(answer_only.field("thinking"), "");
-  EXPECT_EQ(answer_only.field("output_config"), R"({"effort":"medium"})");
-  Asked plain{.variant = {.thinking_budget = false}};
-  plain.request.reasoning_effort = "low";
-  EXPECT_EQ(plain.refused(), "reasoning.effort");
-}
-
-TEST(MessagesRequest, Sampling) {
-  Asked asked;
-  asked.request.temperature = 0.5;
-  asked.request.top_p = 0.25;
-  asked.request.top_k = 40;
-  EXPECT_EQ(asked.field("temperature"), "0.5");
-  EXPECT_EQ(asked.field("top_p"), "0.25");
-  EXPECT_EQ(asked.field("top_k"), "40");
-  asked.variant.temperature_with_top_p = false;
-  EXPECT_EQ(asked.refused(), "top_p");
-  asked.request.temperature = 1;
-  EXPECT_EQ(asked.refused(), "");
-  asked.request.reasoning_effort = "low";
-  EXPECT_EQ(asked.refused(), "top_p");
-  asked.request.top_p = 0.95;
-  EXPECT_EQ(asked.refused(), "top_k");
-  asked.request.temperature = 0;
-  EXPECT_EQ(asked.dropped(), (std::vector<std::string>{"temperature", "top_k"}));
-  Asked hot;
-  hot.request.temperature = 1.5;
-  EXPECT_EQ(hot.refused(), "temperature");
-  Asked fresh{.variant = kNew};
-  fresh.request.temperature = 1;
-  fresh.request.top_p = 1;
-  EXPECT_EQ(fresh.field("temperature"), "");
-  EXPECT_EQ(fresh.field("top_p"), "");
-  fresh.request.top_p = 0.5;
-  EXPECT_EQ(fresh.refused(), "top_p");
-}
-
-TEST(MessagesRequest, WhatCannotBeSaidIsNamed) {
-  const std::pair<std::string, void (*)(Request&)> wishes[] = {
-      {"presence_penalty", [](Request& r) { r.presence_penalty = 1; }},
-      {"frequency_penalty", [](Request& r) { r.frequency_penalty = -1; }},
-      {"seed", [](Request& r) { r.seed = 1; }},
-      {"top_logprobs", [](Request& r) { r.top_logprobs = 1; }},
-      {"include", [](Request& r) { r.include = {"message.output_text.logprobs"}; }},
-      {"text.verbosity", [](Request& r) { r.verbosity = "low"; }},
-      {"stop", [](Request& r) { r.stop = {"\n\n"}; }},
-  };
-  for (const auto& [field, wish] : wishes) {
-    Asked asked;
-    wish(asked.request);
-    EXPECT_EQ(asked.refused(), field);
-    EXPECT_EQ(asked.dropped(), std::vector<std::string>{field});
-  }
-  Item compaction{.kind = ItemKind::kCompaction, .encrypted = "x"};
-  EXPECT_NE((Asked{.context = {user("hi"), compaction}}.refused()), "");
-  Asked nothing;
-  nothing.request.presence_penalty = nothing.request.frequency_penalty = 0;
-  nothing.request.top_logprobs = 0;
-  nothing.request.verbosity = "medium";
-  EXPECT_EQ(nothing.refused(), "");
-}
-
-TEST(MessagesRequest, WhoseRequestItIsStaysHere) {
-  Asked asked;
-  asked.request.user = asked.request.safety_identifier = asked.request.prompt_cache_key = "someone";
-  asked.request.metadata = {{"someone", "someone"}};
-  asked.request.service_tier = "flex";
-  const std::string body = asked.write()->body;
-  EXPECT_FALSE(body.contains("someone"));
-  EXPECT_FALSE(body.contains("flex"));
-  asked.request.dialect = ClientDialect::kMessages;
-  asked.request.service_tier = "standard_only";
-  EXPECT_EQ(asked.field("service_tier"), R"("standard_only")");
-}
-
-TEST(MessagesRequest, T33_TokensAreCountedByTheSupplier) {
-  Asked asked{.variant = kNew, .counting = true};
-  asked.request.instructions = "s";
-  asked.request.tools = {{.name = "f"}};
-  asked.request.reasoning_effort = "high";
-  asked.request.temperature = 1;
-  asked.request.stop = {"x"};
-  auto message = asked.write();
-  ASSERT_TRUE(message.ok());
-  EXPECT_EQ(message->path, "/messages/count_tokens");
-  EXPECT_EQ(
-      message->body,
-      R"({"model":"claude","tools":[{"name":"f","input_schema":{"type":"object","properties":{}}}],"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}],"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}})");
-  EXPECT_EQ(*parse_messages_count(R"({"input_tokens":2095})"), 2095);
-  for (const char* wrong : {"", "{}", R"({"input_tokens":-1})", R"({"input_tokens":"1"})", "[1]"})
-    EXPECT_EQ(parse_messages_count(wrong).error().code, Code::kCorrupt) << wrong;
-}
-
-TEST(MessagesVariant, ByTheModelsName) {
-  const auto of = [](std::string_view name) { return messages_variant_of(name); };
-  for (const char* name :
-       {"claude-3-haiku-20240307", "claude-3-5-sonnet-latest", "claude-2.1", "claude-instant-1.2", "claude-instant"}) {
-    EXPECT_FALSE(of(name).thinking_budget || of(name).thinking_adaptive || of(name).structured_output) << name;
-    EXPECT_TRUE(of(name).prefill && of(name).sampling) << name;
-  }
-  for (const char* name : {"claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514", "claude-opus-4-0"}) {
-    EXPECT_TRUE(of(name).thinking_budget && of(name).temperature_with_top_p && of(name).prefill) << name;
-    EXPECT_FALSE(of(name).thinking_adaptive || of(name).effort || of(name).structured_output) << name;
-  }
-  EXPECT_TRUE(of("claude-opus-4-1-20250805").structured_output);
-  EXPECT_FALSE(of("claude-opus-4-1-20250805").temperature_with_top_p);
-  EXPECT_TRUE(of("claude-sonnet-4-5-20250929").structured_output);
-  EXPECT_FALSE(of("claude-sonnet-4-5-20250929").effort);
-  EXPECT_TRUE(of("claude-opus-4-5").effort);
-  EXPECT_EQ(of("anthropic/claude-sonnet-4.6"), of("claude-sonnet-4-6"));
-  EXPECT_TRUE(of("claude-sonnet-4-6").thinking_budget && of("claude-sonnet-4-6").thinking_adaptive);
-  EXPECT_FALSE(of("claude-sonnet-4-6").prefill || of("claude-sonnet-4-6").xhigh);
-  for (const char* name : {"claude-opus-4-7", "claude-opus-5", "claude-mythos-preview", "claude-fable-5-20260901"}) {
-    EXPECT_TRUE(of(name).thinking_adaptive && of(name).effort && of(name).xhigh && of(name).structured_output) << name;
-    EXPECT_FALSE(of(name).thinking_budget || of(name).prefill || of(name).sampling) << name;
-  }
-  EXPECT_EQ(of("glm-5"), MessagesVariant());
 }
 
 }  // namespace
