@@ -359,7 +359,7 @@ def test_messages_are_valid_and_the_sdk_puts_streams_together_to_them(schema):
 
 
 def test_errors_and_models_are_valid(schema):
-    """The forms that the unit tests pin (src/dialect/messages_render_test.cc) are those of the description."""
+    """The forms that the unit tests pin (src/dialect/messages_replies_test.cc) are those of the description."""
     assert not schema("ErrorResponse", {"type": "error", "error": {"type": "invalid_request_error", "message": "messages.2: No."}, "request_id": "req_1"})
     model = {"type": "model", "id": "default", "display_name": "Default", "created_at": "2023-11-14T22:13:20Z", "max_input_tokens": 200000,
              "max_tokens": None, "capabilities": None}
