@@ -267,10 +267,10 @@ class Relayed : public GatewayWorld {
     loop.run(cut_server->stop(deadline_in(loop, 1s)));
   }
 
-  // In `body` the model is "r". Each time it is deployed anew, since failures are remembered.
-  Answer ask(std::unique_ptr<UpstreamDialect> dialect, const std::string& path, std::string body) {
-    const std::string model = "r" + std::to_string(providers.size());
-    body.replace(body.find("\"r\""), 3, "\"" + model + "\"");
+  // The name of a model that is served by the one that is cut, and then by the other. Each time it is deployed anew,
+  // since failures are remembered.
+  std::string deploy(std::unique_ptr<UpstreamDialect> dialect) {
+    std::string model = "r" + std::to_string(providers.size());
     providers.push_back(http_provider(
         {.name = "cut", .issuer = {}, .base_url = *parse_url("http://host:81/v1"), .ca_file = {}, .headers = {}},
         std::move(dialect), *credential, *cut_client));
@@ -279,6 +279,11 @@ class Relayed : public GatewayWorld {
                                         Deployment::simple(model, supplier)};
     deployments[1].priority = 1;
     router.reload(std::move(deployments), {}, {}, slots);
+    return model;
+  }
+  // In `body` the model is "r".
+  Answer ask(std::unique_ptr<UpstreamDialect> dialect, const std::string& path, std::string body) {
+    body.replace(body.find("\"r\""), 3, "\"" + deploy(std::move(dialect)) + "\"");
     return send("POST", path, body, {{"anthropic-version", "2023-06-01"}});
   }
 };
@@ -350,29 +355,35 @@ struct BreakBehind final : SimFaults {
 
 // Also under the very last bytes, where a write fails before anybody has heard that the client is gone.
 TEST_F(Relayed, AConnectionMayBreakBehindEveryByteOfGoingOn) {
-  const std::string body = R"({"model":"r","stream":true,"messages":[{"role":"user","content":"x"}]})";
   cut.frames = chat_frames();
   cut.cut = 4;
-  EXPECT_EQ(read_chat(ask(chat_upstream({}), "/v1/chat/completions", body)).text, kText);
-  auto whole = [](Relayed& world) -> Task<bool> {
+  // What came, if all did.
+  auto read = [](Relayed& world, std::string model) -> Task<std::optional<Answer>> {
     HttpCall call;
     call.method = "POST";
     call.url = {.tls = false, .address = {"host", 80}, .path = "/v1/chat/completions"};
     call.headers.set("Content-Type", "application/json");
-    call.body = R"({"model":"r0","stream":true,"messages":[{"role":"user","content":"x"}]})";
+    call.body = R"({"model":")" + model + R"(","stream":true,"messages":[{"role":"user","content":"x"}]})";
     Result<std::unique_ptr<HttpAnswer>> answer =
         co_await world.client->send(std::move(call), Deadline::never(), nullptr);
-    if (!answer.ok()) co_return false;
-    std::string bytes;
+    if (!answer.ok()) co_return std::nullopt;
+    Answer out;
     Result<bool> more = true;
-    while (more.ok() && *more) more = co_await (*answer)->read(bytes, Deadline::never());
-    co_return more.ok();
+    while (more.ok() && *more) more = co_await (*answer)->read(out.body, Deadline::never());
+    if (!more.ok()) co_return std::nullopt;
+    co_return out;
   };
   BreakBehind faults;
   cable.set_faults(&faults);
   for (faults.bytes = 0;; ++faults.bytes) {
+    SCOPED_TRACE(faults.bytes);
     client->close_idle();
-    if (loop.run(whole(*this))) break;
+    const std::optional<Answer> all = loop.run(read(*this, deploy(chat_upstream({}))));
+    ASSERT_EQ(metrics.relayed.value(), static_cast<int64_t>(faults.bytes) + 1) << "nothing was passed on";
+    if (all) {
+      EXPECT_EQ(read_chat(*all).text, kText);
+      break;
+    }
     ASSERT_LT(faults.bytes, 10'000u);
   }
   cable.set_faults(nullptr);
