@@ -4,6 +4,7 @@
 
 #include "dialect/responses_render.h"
 #include "dialect/responses_request.h"
+#include "session/turnstile.h"
 
 namespace perdure {
 namespace {
@@ -30,8 +31,6 @@ Error life_is_over() {
   return {Code::kInvalid, "This connection has reached its limit of time. Open a new one to go on.", "",
           "websocket_connection_limit_reached"};
 }
-
-Error server_stops() { return {Code::kUnavailable, "the server is stopping", "", "server_stopping"}; }
 
 size_t bytes_of(const std::vector<Item>& items) {
   size_t bytes = 0;
@@ -72,7 +71,7 @@ bool WebSocketLanes::leaving() const { return denied_ || socket_.stopping().requ
 
 Error WebSocketLanes::why_leaving() const {
   if (denied_) return {Code::kDenied, "the API key is no longer valid", "", "unauthenticated"};
-  return socket_.stopping().requested() ? server_stops() : life_is_over();
+  return socket_.stopping().requested() ? server_stopping() : life_is_over();
 }
 
 Task<void> WebSocketLanes::run() {
