@@ -94,6 +94,7 @@ Task<void> run_chaos(Scene& scene, MemVfs& vfs, Instant until, std::function<boo
       case 5:
         scene.say("clock steps");
         lives.count(FaultKind::kClockStep);
+        scene.rules.meters().clock_moved();
         scene.loop.step_wall(std::chrono::milliseconds(static_cast<int64_t>(random.below(7'200'000)) - 3'600'000));
         break;
       case 6:
@@ -225,7 +226,7 @@ Task<void> Operator::raise(bool no_end) {
 
 void Operator::narrow() {
   std::vector<ApiKey> keys = scene_.setup.keys;
-  ApiKey& key = keys[random_.below(keys.size())];
+  ApiKey& key = keys[random_.below(keys.size() - scene_.setup.limited)];
   const SupplierSetup& supplier = scene_.setup.suppliers[random_.below(scene_.setup.suppliers.size())];
   switch (random_.below(3)) {
     case 0:

@@ -190,10 +190,10 @@ int run(int argc, char** argv) {
   std::printf(
       "%lld attempts, %lld of them went on with an answer; %lld opaque blocks issued, %lld given back; %lld answers "
       "cancelled, %lld left, %lld deleted, %lld ended early as they had to, %lld times a budget had no room, %lld "
-      "answers over a WebSocket, %lld attempts outrun\n",
+      "times a key's limit, %lld answers over a WebSocket, %lld attempts outrun\n",
       number(total.attempts), number(total.continuations), number(total.opaque_seen), number(total.opaque_returned),
       number(total.cancelled), number(total.left), number(total.deleted), number(total.honest_ends),
-      number(total.short_of_money), number(total.by_socket), number(total.outrun));
+      number(total.short_of_money), number(total.too_many), number(total.by_socket), number(total.outrun));
   std::printf("digest %016llx\n", static_cast<unsigned long long>(total.digest));
   std::printf("sim: %llu seeds, %lld generations, %lld faults, %lld crashes, %lld events seen, %llu seeds failed\n",
               static_cast<unsigned long long>(ran), number(total.generations), number(total.faults),

@@ -1,5 +1,6 @@
 #include "process.h"
 
+#include "access/rate_history.h"
 #include "dialect/chat_upstream.h"
 #include "dialect/converse_upstream.h"
 #include "dialect/gemini_upstream.h"
@@ -104,7 +105,7 @@ void Process::wire() {
   options.health.refused = options.health.refused_max = 20s;
   router_ = std::make_unique<Router>(machine_.loop, std::move(deployments), setup.workloads, options);
   keys_ = std::make_unique<KeyBook>(machine_.keys, machine_.loop, Log());
-  guard_ = std::make_unique<KeyGuard>(*keys_, spending_, machine_.loop);
+  guard_ = std::make_unique<KeyGuard>(*keys_, spending_, machine_.loop, &rates_);
   router_->set_guard(guard_.get());
 }
 
@@ -133,6 +134,12 @@ Task<bool> Process::boot() {
       machine_.rules.violate("budget: what was spent cannot be read again: " + counted.error().message);
     co_return false;
   }
+  if (machine_.setup.limited > 0) {
+    auto rates_of = [this](const KeyId& key) { return keys_->rates(key); };
+    RateNow at{.through = keeper_->through(), .wall = machine_.loop.wall(), .now = machine_.loop.now()};
+    Result<void> restored = co_await restore_rates(*store_, rates_, rates_of, at);
+    if (!restored.ok()) co_return false;
+  }
   responses_ = std::make_unique<Responses>(
       Responses::Options{.store = *store_, .lease = lease_, .master = Key256{9}, .limits = limits_, .log = {}},
       std::vector<Loop*>{&machine_.loop}, std::vector<Router*>{router_.get()});
@@ -142,7 +149,8 @@ Task<bool> Process::boot() {
   gateway_ = std::make_unique<Gateway>(
       machine_.loop, *responses_, *keys_, metrics_,
       []() -> Task<std::vector<std::string>> { co_return std::vector<std::string>{"small", "large"}; }, readiness_,
-      GatewayOptions{.router = router_.get(), .generation = &limits_.generation, .desk = desk_.get()}, Log());
+      GatewayOptions{.router = router_.get(), .generation = &limits_.generation, .desk = desk_.get(), .rates = &rates_},
+      Log());
   Result<std::unique_ptr<Listener>> listener = network_.listen({"", kFrontDoor}, nullptr, false);
   CHECK(listener.ok(), "the front door");
   server_ = std::make_unique<HttpServer>(machine_.loop, std::move(*listener), *gateway_, HttpServerLimits{}, Log());

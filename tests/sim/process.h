@@ -68,6 +68,7 @@ class Process {
   std::vector<std::unique_ptr<Provider>> providers_;
   std::unique_ptr<KeyBook> keys_;
   SpendingBook spending_;
+  RateBook rates_;
   std::unique_ptr<KeyGuard> guard_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Store> store_;

@@ -74,6 +74,7 @@ Counts& Counts::operator+=(const Counts& o) {
   outrun += o.outrun;
   by_socket += o.by_socket;
   short_of_money += o.short_of_money;
+  too_many += o.too_many;
   opaque_seen += o.opaque_seen, opaque_returned += o.opaque_returned;
   digest ^= o.digest;
   coverage += o.coverage;

@@ -86,6 +86,7 @@ struct Counts {
   int64_t outrun = 0;                            // attempts that another one beside them was quicker than
   int64_t by_socket = 0;                         // answers over a WebSocket
   int64_t short_of_money = 0;                    // refused: a budget had no room
+  int64_t too_many = 0;                          // refused: a limit of a key had no room
   int64_t honest_ends = 0;                       // failed or incomplete, where nobody could go on
   int64_t opaque_seen = 0, opaque_returned = 0;  // opaque blocks that suppliers issued, and got back
   uint64_t digest = 0;                           // of everything that happened, in order

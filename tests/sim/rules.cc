@@ -30,6 +30,7 @@ Rules::Rules(const Setup& setup, SimLoop& loop, Report& report)
       loop_(loop),
       report_(report),
       purses_(setup, loop, [this](std::string what) { violate(std::move(what)); }),
+      meters_(setup, loop, [this](std::string what) { violate(std::move(what)); }),
       lifted_(setup.deployments.size(), Instant::min()),
       auth_until_(setup.suppliers.size(), Instant::min()) {
   for (const ApiKey& key : setup.keys) versions_[key.id.value] = {{Instant::min(), key.permits}};
@@ -123,6 +124,7 @@ void Rules::dispatched(std::optional<uint64_t> number, size_t supplier, const st
 
 void Rules::new_life() {
   purses_.new_life();
+  meters_.new_life();
   for (auto& [number, errand] : errands_) errand.countable = false;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async/sim_loop.h"
+#include "meters.h"
 #include "purses.h"
 #include "report.h"
 #include "routing/withdrawal.h"
@@ -51,6 +52,7 @@ class Rules {
   // Whose it was, also after its end.
   std::optional<Identity> whose(std::optional<uint64_t> number) const;
   Purses& purses() { return purses_; }
+  Meters& meters() { return meters_; }
 
   // --- I4
   // An attempt goes out now: `held`, whether it goes on with something; `summary`: of a compaction. Reports what is
@@ -102,6 +104,7 @@ class Rules {
   SimLoop& loop_;
   Report& report_;
   Purses purses_;
+  Meters meters_;
   std::map<uint64_t, Errand> errands_;
   std::map<uint64_t, Identity> whose_;
   std::vector<Word> words_;

@@ -163,12 +163,30 @@ Setup draw_setup(uint64_t seed) {
     setup.budgets.push_back({.budget = monthly, .of_key = "key_us", .amount = amount()});
     setup.budgets.back().budget.name = "own";
   }
+  // From a stream of their own: a seed without them is what it was before there were any.
+  SeededRandom limits(seed * 0x9e3779b97f4a7c15ull + 71);
+  if (limits.below(4) == 0) {
+    setup.limited = 2;
+    setup.keys.push_back(key("key_hasty", "free"));
+    setup.keys.back().rates.requests_per_minute = 3 + static_cast<int64_t>(limits.below(12));
+    setup.keys.push_back(key("key_thrifty", "free"));
+    setup.keys.back().rates.tokens_per_minute = 300 + static_cast<int64_t>(limits.below(700));
+  }
   return setup;
+}
+
+Identity with_limits(const Setup& setup, Identity who, uint64_t seed, int number) {
+  if (setup.limited == 0) return who;
+  SeededRandom random(seed * 977 + static_cast<uint64_t>(number));
+  if (random.below(2) == 0) return who;
+  const ApiKey& key = setup.keys[setup.keys.size() - setup.limited + random.below(setup.limited)];
+  return {key.tenant, key.id, std::move(who.model)};
 }
 
 Identity draw_identity(const Setup& setup, Random& random) {
   // Those whose answers may end early are few: what is whole can be compared.
-  const size_t few = random.below(8) == 0 ? setup.keys.size() : setup.keys.size() - 2;
+  const size_t all = setup.keys.size() - setup.limited;
+  const size_t few = random.below(8) == 0 ? all : all - 2;
   const ApiKey& key = setup.keys[random.below(few)];
   return {key.tenant, key.id, key.id.value == "key_small" || random.below(3) > 0 ? "small" : "large"};
 }

@@ -49,6 +49,7 @@ struct Setup {
   std::vector<DeploymentSetup> deployments;
   std::vector<Workload> workloads;  // in order; the last one is "default"
   std::vector<ApiKey> keys;
+  size_t limited = 0;  // the last so many of them have limits a minute, and come in through the front door alone
   std::vector<BudgetSetup> budgets;
 
   const ApiKey& key_of(const KeyId& id) const;
@@ -60,6 +61,10 @@ struct Setup {
 
 Setup draw_setup(uint64_t seed);
 Identity draw_identity(const Setup& setup, Random& random);
+// A visitor's, in place of the one that was drawn: where the seed has keys with limits, every other one has such a key.
+Identity with_limits(const Setup& setup, Identity who, uint64_t seed, int number);
+// Of an answer whose request has no limit, as docs/reference/configuration.md has it.
+inline constexpr int64_t kTokensAssumed = 1024;
 std::string secret_of(const KeyId& id);  // what clients of that key send
 
 }  // namespace perdure::sim

@@ -1,5 +1,7 @@
 #include "visitor.h"
 
+#include <charconv>
+
 #include "../cut/extract.h"
 #include "client.h"
 #include "wire/json.h"
@@ -74,7 +76,7 @@ Visitor::Visitor(Scene& scene, Connections& http, int number, int turns)
       number_(number),
       turns_(turns),
       random_(scene.seed * 1000 + static_cast<uint64_t>(number)),
-      who_(draw_identity(scene.setup, random_)) {}
+      who_(with_limits(scene.setup, draw_identity(scene.setup, random_), scene.seed, number)) {}
 
 Task<void> Visitor::run() {
   ++scene_.report.counts.sessions;
@@ -127,6 +129,7 @@ Task<void> Visitor::visit() {
     const uint64_t number = scene_.next_errand++;
     visit.errand = &scene_.rules.begin(number, who_);
     visit.errand->phase = Phase::kCreating;
+    visit.asked = 0;
     visit.errand->stored = visit.stored;
     visit.body = body_in(visit.api, visit.prompt, who_, number, visit.stored);
   };
@@ -164,11 +167,15 @@ Task<void> Visitor::visit() {
 // An error reply. True: it was this client's to be told, and worth trying again.
 Task<bool> Visitor::refused(Visit& visit, HttpAnswer& answer) {
   std::optional<std::string> body = co_await read_all(answer);
-  if (body) judge_refusal(visit, answer.status, *body);
+  std::optional<int64_t> retry_after_s;
+  int64_t seconds = 0;
+  const std::string_view told = answer.headers.get("retry-after");
+  if (std::from_chars(told.data(), told.data() + told.size(), seconds).ec == std::errc()) retry_after_s = seconds;
+  if (body) judge_refusal(visit, answer.status, *body, retry_after_s);
   co_return true;
 }
 
-void Visitor::judge_refusal(Visit& visit, int status, const std::string& body) {
+void Visitor::judge_refusal(Visit& visit, int status, const std::string& body, std::optional<int64_t> retry_after_s) {
   const Instant since = scene_.loop.now() - 1s;
   Result<json::Document> document = json::Document::parse(body);
   const bool shaped = document.ok() && document->root()["error"]["message"].is_string() &&
@@ -180,6 +187,13 @@ void Visitor::judge_refusal(Visit& visit, int status, const std::string& body) {
     scene_.rules.purses().refused(who_, since);
     if (status != 429)
       scene_.rules.violate("a budget without room was told with " + std::to_string(status) + ": " + body);
+  }
+  if (body.find("Rate limit reached for this API key") != std::string::npos) {
+    ++scene_.report.counts.too_many;
+    scene_.rules.meters().refused(visit.request, body, retry_after_s);
+    if (status != 429) scene_.rules.violate("limits: a refusal was told with " + std::to_string(status) + ": " + body);
+    if (visit.asked == 1 && visit.errand->attempts > 0)
+      scene_.rules.violate("limits: an attempt was made for a request that was refused: " + body);
   }
   const bool passing = status == 429 || status >= 500;
   const bool denied = (status == 403 || status == 401) && scene_.rules.may_be_denied(who_, since);
@@ -229,6 +243,8 @@ Task<Visitor::Came> Visitor::attend_socket(Visit& visit) {
   std::string besides = R"("type":"response.create",)";
   if (!visit.lane.empty()) besides += "\"stream_id\":\"" + visit.lane + "\",";
   message.insert(1, besides);
+  ++visit.asked;
+  visit.request = scene_.rules.meters().asked(who_.key);
   if (!co_await socket_->send(std::move(message))) co_return broke(Came::kBroke);
   visit.errand->phase = Phase::kWaiting;
   const std::string suffix = visit.lane.empty() ? "" : ",\"stream_id\":\"" + visit.lane + "\"}";
@@ -244,12 +260,13 @@ Task<Visitor::Came> Visitor::attend_socket(Visit& visit) {
     if (data.starts_with(R"({"type":"error","status":)")) {
       Result<json::Document> document = json::Document::parse(data);
       const int64_t status = document.ok() ? document->root()["status"].integer().value_or(0) : 0;
-      judge_refusal(visit, static_cast<int>(status), data);
+      judge_refusal(visit, static_cast<int>(status), data, 1);  // a message has no Retry-After
       co_return visit.id.empty() ? Came::kRefused : broke(Came::kBroke);
     }
     if (visit.id.empty()) {
       Result<json::Document> document = json::Document::parse(data);
       if (document.ok()) visit.id = document->root()["response"]["id"].text();
+      scene_.rules.meters().let_in(visit.request);
       if (visit.id.empty()) scene_.rules.violate("I1: a socket's first event has no response: " + data);
       ++scene_.report.counts.by_socket;
     }
@@ -270,6 +287,10 @@ Task<Visitor::Came> Visitor::attend(Visit& visit) {
   if (!again && visit.keyed) ask.headers.set("Idempotency-Key", visit.key);
   if (!again && visit.stored && visit.api == "messages") ask.headers.set("x-perdure-store", "1");
   const uint64_t life = scene_.lives.number();
+  if (!again) {
+    ++visit.asked;
+    visit.request = scene_.rules.meters().asked(who_.key);
+  }
   // A client that keeps connections sends a request again when one turns out dead; only who has a key may do that.
   HttpClient& http = visit.stored && !visit.keyed ? http_.fresh : http_.kept;
   Result<std::unique_ptr<HttpAnswer>> answer =
@@ -283,6 +304,7 @@ Task<Visitor::Came> Visitor::attend(Visit& visit) {
     (void)co_await refused(visit, **answer);
     co_return Came::kRefused;
   }
+  if (!again) scene_.rules.meters().let_in(visit.request);
   if (visit.stored) {
     if (!visit.id.empty() && visit.id != id && again) scene_.rules.violate("I3: another response was given");
     visit.id = id;
@@ -362,6 +384,8 @@ Task<void> Visitor::judge(Visit& visit) {
            " " + shown.calls + "\n  want " + prompt.answer + " " + calls_as_shown(prompt);
   };
   if (is_whole(shown.finish)) {
+    // What a repeat is given was made for another request.
+    if (visit.asked == 1) scene_.rules.meters().seen(visit.request, simulate::count_tokens(shown.text), visit.stored);
     if (shown.text != prompt.answer) scene_.rules.violate(about("I1: a client put together another answer"));
     if (shown.calls != calls_as_shown(prompt)) scene_.rules.violate(about("I1: a client put together other calls"));
   } else if (!prompt.answer.starts_with(shown.text)) {
@@ -410,11 +434,14 @@ Task<void> Visitor::nonsense() {
   HttpCall ask = call("POST", path_of(api), body);
   // Kept, so that it is read here and not passed on to a supplier for it to judge.
   if (std::string_view(api) == "messages") ask.headers.set("x-perdure-store", "1");
+  const size_t request = scene_.rules.meters().asked(who_.key);
   Result<std::unique_ptr<HttpAnswer>> answer =
       co_await http_.kept.send(std::move(ask), deadline_in(scene_.loop, kPatience), nullptr);
   if (!answer.ok()) co_return;
   std::optional<std::string> text = co_await read_all(**answer);
   if (!text) co_return;
+  if (text->find("Rate limit reached for this API key") != std::string::npos) co_return;
+  scene_.rules.meters().let_in(request, false);
   Result<json::Document> document = json::Document::parse(*text);
   const bool shaped = document.ok() && document->root()["error"]["message"].is_string() &&
                       (std::string_view(api) != "messages" || document->root()["type"].text() == "error");

@@ -34,6 +34,8 @@ class Visitor {
     std::vector<std::string> frames;  // data of events, as they came
     std::optional<size_t> leave_at;
     bool ended = false;  // as the API says it
+    size_t request = 0;  // of its creates the last one, as its key's limits are judged by it
+    int asked = 0;       // creates
   };
   enum class Came { kToTheEnd, kBroke, kLeft, kRefused };
 
@@ -43,7 +45,7 @@ class Visitor {
   Task<bool> open_socket();
   Task<bool> socket_refuses_nonsense();
   Task<bool> refused(Visit& visit, HttpAnswer& answer);
-  void judge_refusal(Visit& visit, int status, const std::string& body);
+  void judge_refusal(Visit& visit, int status, const std::string& body, std::optional<int64_t> retry_after_s);
   bool take(Visit& visit, std::string_view data, size_t& position);
   Task<void> judge(Visit& visit);
   Task<void> nonsense();
