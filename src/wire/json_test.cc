@@ -149,6 +149,21 @@ TEST(JsonParse, RejectsEverythingElseAndSaysWhere) {
   }
 }
 
+// Whatever else would be said of a text: that it is no UTF-8 is said first, wherever in it that is.
+TEST(JsonParse, AByteThatIsNoUtf8IsFoundAtEveryPlace) {
+  const std::string text =
+      R"({"a key of more than sixteen bytes":["short","a value that goes on for more than thirty-two bytes",)"
+      R"("an \u00e9scape and more behind it",1.5e3,true,null,{"k":""}], "last" : "0123456789abcdef"})";
+  ASSERT_TRUE(Document::parse(text).ok());
+  for (size_t at = 0; at <= text.size(); ++at) {
+    std::string broken = text;
+    broken.insert(at, "\xff");
+    Result<Document> parsed = Document::parse(broken);
+    ASSERT_FALSE(parsed.ok()) << at;
+    EXPECT_EQ(parsed.error().message, "invalid JSON at byte " + std::to_string(at) + ": invalid UTF-8");
+  }
+}
+
 TEST(JsonParse, EveryCutOfAValidObjectIsInvalid) {
   const std::string whole = R"({"a": [1.5e3, true, null], "\u00e9\ud83d\ude00": {"b": "c\n", "é": []}})";
   ASSERT_TRUE(accepts(whole));
