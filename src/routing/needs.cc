@@ -22,7 +22,14 @@ int64_t tokens_of(const std::vector<Part>& parts, Needs& needs) {
 
 int64_t estimate_tokens(std::string_view text) {
   size_t other = 0;
-  for (char c : text) other += static_cast<unsigned char>(c) >> 7;
+  // In stretches whose count fits a byte: sixteen of them are counted at once.
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view stretch = rest.substr(0, UINT8_MAX);
+    uint8_t count = 0;
+    for (char c : stretch) count = static_cast<uint8_t>(count + (static_cast<unsigned char>(c) >> 7));
+    other += count;
+    rest.remove_prefix(stretch.size());
+  }
   return static_cast<int64_t>((text.size() - other) / 4 + other / 2);
 }
 

@@ -68,6 +68,13 @@ Workload Router::workload_of(const Traffic& traffic, std::string_view model) con
   return workloads_[workload_number(traffic, model)];
 }
 
+bool Router::relays(const Traffic& traffic, std::string_view model, std::string_view dialect) const {
+  const Plan* plan = plans_.find(model, workload_number(traffic, model));
+  return plan == nullptr || std::ranges::any_of(plan->candidates, [&](const Candidate& candidate) {
+           return deployments_[candidate.deployment].pinned->provider->relays() == dialect;
+         });
+}
+
 void Router::answer_begun(const PlacementAsk& ask) {
   retries_[workload_number(ask.traffic, ask.model)].answer_begun(loop_.now());
 }

@@ -99,6 +99,10 @@ class Router {
   std::unique_ptr<AttemptLease> begin_beside(const PlacementAsk& ask, Cancellation& client);
   void stays_at(const PlacementAsk& ask, uint32_t deployment);
 
+  // Whether any deployment of the model takes requests of this dialect as they are. Also where there is none at all:
+  // begin() says so.
+  bool relays(const Traffic& traffic, std::string_view model, std::string_view dialect) const;
+
   Workload workload_of(const Traffic& traffic, std::string_view model) const;
   void answer_begun(const PlacementAsk& ask);  // pays into the workload's retry budget
 

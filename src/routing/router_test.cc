@@ -100,6 +100,17 @@ TEST(Router, NothingConfiguredAndNoSuchModel) {
   EXPECT_EQ(b.code(), "not_found");
 }
 
+TEST(Router, ARequestIsWorthRelayingWhereAnyDeploymentOfItsModelTakesItsDialect) {
+  Bench b;
+  SilentProvider chat("d", "chat");
+  b.deployments.push_back(Deployment::simple("m", chat));
+  b.deployments.push_back(Deployment::simple("n", b.a));
+  EXPECT_TRUE(b.router().relays({}, "m", "chat"));
+  EXPECT_FALSE(b.router().relays({}, "m", "messages"));
+  EXPECT_FALSE(b.router().relays({}, "n", "chat"));
+  EXPECT_TRUE(b.router().relays({}, "unheard-of", "chat")) << "who begins is told that there is none";
+}
+
 TEST(Router, ADeploymentOfItsNameGoesBeforeOneOfAnyName) {
   Bench b;
   b.deployments.push_back(Deployment::simple("*", b.c));
