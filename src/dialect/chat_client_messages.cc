@@ -152,6 +152,7 @@ class Reader {
                        quoted(open_.front().first)));
   }
 
+  void reserve(size_t items) { items_.reserve(items); }
   std::vector<Item> take() { return std::move(items_); }
 
  private:
@@ -238,6 +239,7 @@ Result<std::vector<Item>> parse_chat_messages(json::Value messages) {
     return invalid("messages", "empty_array", "Invalid 'messages': expected at least one message.");
   Reader reader;
   const auto elements = messages.elements();
+  reader.reserve(elements.size());
   for (size_t i = 0; i < elements.size(); ++i) TRY_VOID(reader.message(elements[i], say("messages[{}]", i)));
   TRY_VOID(reader.answered());
   return reader.take();

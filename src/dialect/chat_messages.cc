@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "dialect/say.h"
 #include "dialect/system_words.h"
+#include "dialect/text_of.h"
 #include "dialect/tool_outputs.h"
 #include "dialect/upstream_error.h"
 #include "wire/digest.h"
@@ -288,7 +289,8 @@ class Messages {
 
   void write_assistant_content(const Item& message) {
     if (std::ranges::none_of(message.content, [](const Part& part) { return part.kind == PartKind::kRefusal; })) {
-      out_.string(joined(message.content, ""));
+      std::string room;
+      out_.string(text_of(message.content, room));
       return;
     }
     out_.begin_array();

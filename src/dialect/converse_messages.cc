@@ -187,12 +187,19 @@ class Messages {
     const Item& one = item(index);
     for (size_t p = 0; p < one.content.size(); ++p) {
       const Part& part = one.content[p];
+      if (part.kind == PartKind::kInputText) {
+        if (blank(part.text)) continue;
+        TRY_VOID(say_as("user"));
+        out_.begin_object().field("text", part.text).end_object();
+        text_here_ = true;
+        write_cache_point(out_, part.cache);
+        continue;
+      }
       const std::string where = say("{}.content[{}]", param(index), p);
       TRY(const std::string block, block_of(part, where));
       if (block.empty()) continue;
       TRY_VOID(say_as("user"));
       out_.raw(block);
-      if (part.kind == PartKind::kInputText) text_here_ = true;
       if (part.kind == PartKind::kInputFile && file_here_.empty()) file_here_ = where;
       write_cache_point(out_, part.cache);
     }

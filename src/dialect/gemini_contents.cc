@@ -9,6 +9,7 @@
 #include "dialect/gemini_request.h"
 #include "dialect/say.h"
 #include "dialect/system_words.h"
+#include "dialect/text_of.h"
 #include "dialect/tool_outputs.h"
 #include "dialect/upstream_error.h"
 
@@ -174,9 +175,8 @@ class Contents {
     if (silent(message)) return {};
     if (!begun_) return left_out_.refuse(param(index), "a conversation that the assistant begins");
     speak_as("model");
-    std::string text;
-    for (const Part& part : message.content) text += part.text;
-    out_.begin_object().field("text", text);
+    std::string room;
+    out_.begin_object().field("text", text_of(message.content, room));
     if (const std::string_view signature = signature_of(index); !signature.empty())
       out_.field("thoughtSignature", signature);
     out_.end_object();

@@ -231,6 +231,7 @@ class Messages {
   Messages(NotHere& not_here, bool continues) : content_(not_here), not_here_(not_here), calls_before_(continues) {}
 
   Result<std::vector<Item>> read(const std::vector<json::Value>& messages) {
+    items_.reserve(messages.size());
     for (size_t i = 0; i < messages.size(); ++i) TRY_VOID(message(messages[i], i, i + 1 == messages.size()));
     TRY_VOID(answered());
     return std::move(items_);

@@ -1,6 +1,7 @@
 #include "dialect/messages_client_request.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "dialect/messages_client_content.h"
 #include "dialect/messages_render.h"
@@ -120,7 +121,10 @@ class Body {
     if (in_.failed()) return;
     auto items = take(parse_messages_items(value, not_here_, continues()));
     if (!items) return;
-    for (Item& item : *items) request_.input.push_back(std::move(item));
+    if (request_.input.empty())
+      request_.input = *std::move(items);
+    else
+      std::ranges::move(*items, std::back_inserter(request_.input));
   }
 
   void tools() {

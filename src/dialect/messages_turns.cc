@@ -126,7 +126,7 @@ class Turns {
         if (is_system(one)) return {};
         if (one.role == Role::kAssistant) return join(index);
         TRY_VOID(flush());
-        return write_parts(index, say("{}.content", param(index)), true);
+        return write_parts(index, "content", true);
       case ItemKind::kReasoning:
         return join(index);
       case ItemKind::kFunctionCall:
@@ -236,7 +236,7 @@ class Turns {
       if (!output.output.empty()) out_.field("content", output.output);
     } else {
       out_.key("content").begin_array();
-      TRY_VOID(write_parts(call.output, say("{}.output", param(call.output)), false));
+      TRY_VOID(write_parts(call.output, "output", false));
       out_.end_array();
     }
     if (output.tool_failed) out_.field("is_error", true);
@@ -245,8 +245,8 @@ class Turns {
     return {};
   }
 
-  // Into the user's message, or into a result that is open.
-  Result<void> write_parts(size_t index, const std::string& where, bool message) {
+  // Into the user's message, or into a result that is open. `field`: of the item, that holds them.
+  Result<void> write_parts(size_t index, std::string_view field, bool message) {
     const std::vector<Part>& parts = item(index).content;
     for (size_t p = 0; p < parts.size(); ++p) {
       const Part& part = parts[p];
@@ -257,7 +257,7 @@ class Turns {
         continue;
       }
       Writer block;
-      TRY_VOID(write_messages_media(block, part, say("{}[{}]", where, p), marks_, left_out_));
+      TRY_VOID(write_messages_media(block, part, say("{}.{}[{}]", param(index), field, p), marks_, left_out_));
       if (block.text().empty()) continue;
       if (message) begin("user");
       out_.raw(block.text());

@@ -60,6 +60,7 @@ bool longer_than(std::string_view text, size_t characters) {
 }
 
 RequestReader::RequestReader(json::Value object, std::string path) : object_(object), path_(std::move(path)) {
+  known_.reserve(path_.empty() ? 64 : 8);  // of the body many are asked for
   if (object.is_object()) return;
   const std::string_view name = path_.empty() ? "the body" : std::string_view(path_);
   error_ = invalid(path_, "invalid_type",

@@ -202,6 +202,7 @@ void parse_input(RequestReader& in, Request& request, const ResponsesRules& rule
     request.input.push_back(std::move(message));
   } else if (input.is_array()) {
     const auto elements = input.elements();
+    request.input.reserve(elements.size());
     for (size_t i = 0; i < elements.size(); ++i) {
       if (rules.references != nullptr && elements[i].is_object() && is_reference(elements[i])) {
         auto reference = parse_reference(elements[i], in.param("input", i));

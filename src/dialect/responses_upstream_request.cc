@@ -10,6 +10,7 @@
 #include "dialect/left_out.h"
 #include "dialect/responses_upstream.h"
 #include "dialect/say.h"
+#include "dialect/text_of.h"
 #include "dialect/upstream_error.h"
 #include "wire/digest.h"
 #include "wire/json.h"
@@ -116,9 +117,8 @@ class Input {
     if (!item.phase.empty()) out_.field("phase", item.phase);
     out_.key("content");
     if (plain) {
-      std::string text;
-      for (const Part& part : item.content) text += part.text;
-      out_.string(text).end_object();
+      std::string room;
+      out_.string(text_of(item.content, room)).end_object();
       return {};
     }
     out_.begin_array();
@@ -140,7 +140,7 @@ class Input {
   Result<void> write_message(size_t index) {
     const Item& item = ask_.context[index];
     out_.begin_object().field("type", "message").field("role", name_of(item.role)).key("content");
-    TRY_VOID(write_parts(item, say("{}.content", context_param(ask_, index))));
+    TRY_VOID(write_parts(index, "content"));
     out_.end_object();
     return {};
   }
@@ -155,30 +155,32 @@ class Input {
     if (item.output_is_text) {
       out_.string(item.tool_failed ? std::string(kToolFailed) + item.output : item.output);
     } else {
-      TRY_VOID(write_parts(item, say("{}.output", context_param(ask_, index))));
+      TRY_VOID(write_parts(index, "output"));
     }
     out_.end_object();
     return {};
   }
 
-  Result<void> write_parts(const Item& item, const std::string& where) {
+  // `field`: of the item, that holds them.
+  Result<void> write_parts(size_t index, std::string_view field) {
+    const Item& item = ask_.context[index];
     out_.begin_array();
     if (item.tool_failed) write_text(kToolFailed);
     for (size_t p = 0; p < item.content.size(); ++p) {
       const Part& part = item.content[p];
-      const std::string here = say("{}[{}]", where, p);
+      const auto here = [&] { return say("{}.{}[{}]", context_param(ask_, index), field, p); };
       switch (part.kind) {
         case PartKind::kInputText:
           if (!part.text.empty()) write_text(part.text);
           break;
         case PartKind::kInputImage:
-          if (part.url.empty()) return unsayable(here + ".file_id", "an image by its id");
+          if (part.url.empty()) return unsayable(here() + ".file_id", "an image by its id");
           out_.begin_object().field("type", "input_image").field("image_url", part.url);
           out_.field("detail", part.detail.empty() ? std::string_view("auto") : std::string_view(part.detail));
           out_.end_object();
           break;
         case PartKind::kInputFile:
-          if (part.file_data.empty() && part.url.empty()) return unsayable(here + ".file_id", "a file by its id");
+          if (part.file_data.empty() && part.url.empty()) return unsayable(here() + ".file_id", "a file by its id");
           out_.begin_object().field("type", "input_file");
           if (!part.filename.empty()) out_.field("filename", part.filename);
           if (!part.file_data.empty()) out_.field("file_data", part.file_data);
@@ -186,7 +188,7 @@ class Input {
           out_.end_object();
           break;
         default:
-          return unsayable(here, "a part of this type here");
+          return unsayable(here(), "a part of this type here");
       }
     }
     out_.end_array();
