@@ -12,16 +12,19 @@ int hex_digit(char c) {
   return -1;
 }
 
+void write_hex(std::string_view bytes, char* out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (unsigned char c : bytes) {
+    *out++ = kDigits[c >> 4];
+    *out++ = kDigits[c & 15];
+  }
+}
+
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (unsigned char c : bytes) {
-    out.push_back(kDigits[c >> 4]);
-    out.push_back(kDigits[c & 15]);
-  }
+  std::string out(bytes.size() * 2, '\0');
+  write_hex(bytes, out.data());
   return out;
 }
 
@@ -38,7 +41,10 @@ Result<std::string> from_hex(std::string_view hex) {
 }
 
 std::string make_id(Random& random, std::string_view prefix, size_t bytes) {
-  return std::string(prefix) + to_hex(random.bytes(bytes));
+  std::string out(prefix.size() + bytes * 2, '\0');
+  prefix.copy(out.data(), prefix.size());
+  write_hex(random.bytes(bytes), out.data() + prefix.size());
+  return out;
 }
 
 SessionId SessionId::make(Random& random) {

@@ -123,7 +123,7 @@ class HttpProvider final : public Provider {
         std::erase_if(message->headers, [&](const auto& ours) { return equal_ignoring_case(ours.first, header); });
         message->headers.emplace_back(header, std::move(value));
       }
-      HttpCall http = call_of(*std::move(message), call.model, call.traceparent);
+      HttpCall http = call_of(*message, call.model, call.traceparent);
       if (!plain) http.body = call.body;  // a signature may be of it
       CO_TRY_VOID(co_await credential_.sign(http, deadline));
       CO_TRY(prepared, client_.prepare(http));
@@ -169,21 +169,33 @@ class HttpProvider final : public Provider {
  private:
   Task<Result<std::unique_ptr<HttpAnswer>>> send(UpstreamMessage message, std::string model, std::string traceparent,
                                                  Deadline deadline, Cancellation& cancel) {
-    HttpCall http = call_of(std::move(message), model, traceparent);
-    CO_TRY_VOID(co_await credential_.sign(http, deadline));
-    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(http), deadline, &cancel));
+    std::string body = std::move(message.body);
+    // As for what is relayed.
+    const bool plain = traceparent.empty() && credential_.fixed();
+    std::shared_ptr<const PreparedCall> prepared = plain ? known_head(message, model) : nullptr;
+    if (!prepared) {
+      HttpCall http = call_of(message, model, traceparent);
+      if (!plain) http.body = std::move(body);  // a signature may be of it
+      CO_TRY_VOID(co_await credential_.sign(http, deadline));
+      CO_TRY(prepared, client_.prepare(http));
+      if (plain)
+        heads_[next_head_++ % kCallsKept] = {std::move(model), std::move(message), prepared};
+      else
+        body = std::move(http.body);
+    }
+    CO_TRY(std::unique_ptr<HttpAnswer> answer, co_await client_.send(std::move(prepared), body, deadline, &cancel));
     note_refusal(*answer);
     co_return std::move(answer);
   }
 
-  HttpCall call_of(UpstreamMessage message, const std::string& model, const std::string& traceparent) const {
+  // Without a body.
+  HttpCall call_of(const UpstreamMessage& message, const std::string& model, const std::string& traceparent) const {
     HttpCall http;
     http.url = options_.base_url;
     http.url.path += options_.path ? options_.path(message.path, model) : message.path;
     for (const auto& [header, value] : message.headers) http.headers.add(header, value);
     for (const auto& [header, value] : options_.headers) http.headers.add(header, value);
     if (!traceparent.empty()) http.headers.add("traceparent", traceparent);
-    http.body = std::move(message.body);
     http.ca_file = options_.ca_file;
     return http;
   }
@@ -195,6 +207,14 @@ class HttpProvider final : public Provider {
   std::shared_ptr<const PreparedCall> known_call(const RelayCall& call) const {
     for (const KnownCall& known : calls_)
       if (known.call && known.stream == call.stream && known.model == call.model) return known.call;
+    return nullptr;
+  }
+
+  std::shared_ptr<const PreparedCall> known_head(const UpstreamMessage& message, const std::string& model) const {
+    for (const KnownHead& known : heads_)
+      if (known.call && known.model == model && known.message.path == message.path &&
+          known.message.headers == message.headers)
+        return known.call;
     return nullptr;
   }
 
@@ -220,12 +240,18 @@ class HttpProvider final : public Provider {
     bool stream = false;
     std::shared_ptr<const PreparedCall> call;
   };
+  struct KnownHead {
+    std::string model;
+    UpstreamMessage message;  // without its body
+    std::shared_ptr<const PreparedCall> call;
+  };
   static constexpr size_t kCallsKept = 8;
 
   HttpProviderOptions options_;
   bool relays_ = false;
   std::array<KnownCall, kCallsKept> calls_;
-  size_t next_call_ = 0;
+  std::array<KnownHead, kCallsKept> heads_;
+  size_t next_call_ = 0, next_head_ = 0;
   std::unique_ptr<UpstreamDialect> dialect_;
   Credential& credential_;
   HttpClient& client_;
