@@ -169,7 +169,7 @@ std::optional<std::string_view> chat_finish_reason(const Response& response) {
 
 void write_chat_completion(json::Writer& out, const Response& response) {
   out.begin_object().field("id", chat_id_of(response.id)).field("object", "chat.completion");
-  out.field("created", unix_seconds(response.created)).field("model", response.request.model);
+  out.field("created", unix_seconds(response.created)).field("model", response.request->model);
   out.key("choices").begin_array().begin_object().field("index", 0).key("message");
   write_message(out, message_of(response.output()));
   out.key("logprobs").null().key("finish_reason");
@@ -177,9 +177,9 @@ void write_chat_completion(json::Writer& out, const Response& response) {
   finish ? out.string(*finish) : out.null();
   out.end_object().end_array().key("usage");
   write_usage(out, response);
-  if (response.request.store) {
+  if (response.request->store) {
     out.key("metadata").begin_object();
-    for (const auto& [name, value] : response.request.metadata) out.field(name, value);
+    for (const auto& [name, value] : response.request->metadata) out.field(name, value);
     out.end_object();
   }
   if (!finish) {
@@ -194,7 +194,7 @@ void write_chat_completion(json::Writer& out, const Response& response) {
 std::vector<std::string> chat_messages_of(const Response& response) {
   std::vector<std::string> out;
   const std::string id = chat_id_of(response.id);
-  const std::vector<Item>& items = response.request.input;
+  const std::vector<Item>& items = response.request->input;
   const auto begin = [&](json::Writer& one, std::string_view role) {
     one.begin_object().field("id", id + "-" + std::to_string(out.size())).field("role", role);
   };
@@ -247,12 +247,12 @@ void ChatStream::frame(std::string_view delta, std::optional<std::string_view> f
                        std::vector<RenderedEvent>& out) {
   json::Writer one;
   one.begin_object().field("id", chat_id_of(response_.id)).field("object", "chat.completion.chunk");
-  one.field("created", unix_seconds(response_.created)).field("model", response_.request.model);
+  one.field("created", unix_seconds(response_.created)).field("model", response_.request->model);
   one.key("choices").begin_array().begin_object().field("index", 0).key("delta").raw(delta);
   one.key("logprobs").null().key("finish_reason");
   finish ? one.string(*finish) : one.null();
   one.end_object().end_array();
-  if (response_.request.include_usage) one.key("usage").null();
+  if (response_.request->include_usage) one.key("usage").null();
   push(one.end_object().take(), out);
 }
 
@@ -322,10 +322,10 @@ void ChatStream::end(std::vector<RenderedEvent>& out) {
     frame(R"({"role":"assistant","content":"","refusal":null})", {}, out);
   }
   frame("{}", chat_finish_reason(response_), out);
-  if (!response_.request.include_usage) return;
+  if (!response_.request->include_usage) return;
   json::Writer one;
   one.begin_object().field("id", chat_id_of(response_.id)).field("object", "chat.completion.chunk");
-  one.field("created", unix_seconds(response_.created)).field("model", response_.request.model);
+  one.field("created", unix_seconds(response_.created)).field("model", response_.request->model);
   one.key("choices").begin_array().end_array().key("usage");
   write_usage(one, response_);
   push(one.end_object().take(), out);

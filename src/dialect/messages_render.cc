@@ -75,7 +75,7 @@ std::optional<std::string_view> messages_stop_reason(const Response& response) {
 
 void write_messages_response(json::Writer& out, const Response& response) {
   out.begin_object().field("id", messages_id_of(response.id)).field("type", "message").field("role", "assistant");
-  out.field("model", response.request.model).key("content").begin_array();
+  out.field("model", response.request->model).key("content").begin_array();
   for (const Item& item : response.output()) write_blocks(out, item);
   out.end_array().key("stop_reason");
   const auto reason = messages_stop_reason(response);

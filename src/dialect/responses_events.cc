@@ -67,7 +67,7 @@ void EventRenderer::seam(Place place, std::vector<RenderedEvent>& out) {
   if (response_.placements[author].wrote.empty()) return;
   std::optional<size_t> earlier = std::exchange(author_, author);
   if (!earlier || *earlier == author) return;
-  if (std::ranges::find(response_.request.include, "x_perdure.seam") == response_.request.include.end()) return;
+  if (std::ranges::find(response_.request->include, "x_perdure.seam") == response_.request->include.end()) return;
   const Placement& before = response_.placements[*earlier];
   const Placement& after = response_.placements[author];
   json::Writer fields;
@@ -115,7 +115,7 @@ void EventRenderer::deltas(const std::vector<Delta>& deltas, Place place, std::v
   const auto item_event = [&](std::string_view type, const Item& item) {
     json::Writer fields;
     fields.begin_object().field("output_index", static_cast<int64_t>(place.item));
-    write_public_item(fields.key("item"), item, shows_encrypted(response_.request));
+    write_public_item(fields.key("item"), item, shows_encrypted(*response_.request));
     fields.end_object();
     event(type, std::move(fields), out);
   };

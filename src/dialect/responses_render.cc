@@ -132,7 +132,7 @@ void write_public_item(json::Writer& out, const Item& item, bool with_encrypted)
 }
 
 void write_response(json::Writer& out, const Response& response) {
-  const Request& request = response.request;
+  const Request& request = *response.request;
   const ResponseStatus status = response.status;
   out.begin_object().field("id", response.id.value).field("object", "response");
   out.field("created_at", unix_seconds(response.created)).key("completed_at");

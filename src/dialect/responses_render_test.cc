@@ -211,8 +211,9 @@ TEST(WriteResponse, T9_NamesTheFieldAtFault) {
                                  .error_code = "unsupported_parameter",
                                  .error_message = "Not to be said.",
                                  .error_param = "input[2].output[1]"};
-  EXPECT_EQ(parse(rendered(response)).root()["error"].raw(),
-            R"({"code":"unsupported_parameter","message":"input[2].output[1]: Not to be said.","type":"server_error"})");
+  EXPECT_EQ(
+      parse(rendered(response)).root()["error"].raw(),
+      R"({"code":"unsupported_parameter","message":"input[2].output[1]: Not to be said.","type":"server_error"})");
   const std::optional<Error> error = ended_error(response);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->param, "input[2].output[1]") << "other APIs say it in their own words";
@@ -327,7 +328,8 @@ TEST(EventRenderer, ASeamIsBetweenAuthors) {
   Story story(Request{.model = "m", .include = {"x_perdure.seam"}});
   story.add(AttemptStarted{.number = 1, .provider = "compactor", .model = "a"})
       .deltas({Delta::item_begin({.kind = ItemKind::kCompaction, .id = "cmp_1"}),
-               Delta::opaque_block(OpaqueKind::kEncrypted, "what was said", ""), Delta::item_end(ItemStatus::kCompleted)})
+               Delta::opaque_block(OpaqueKind::kEncrypted, "what was said", ""),
+               Delta::item_end(ItemStatus::kCompleted)})
       .add(AttemptEnded{.number = 1, .outcome = "compacted"})
       .add(AttemptStarted{.number = 2, .provider = "slow", .model = "a"})
       .add(AttemptStarted{.number = 3, .provider = "first", .model = "a", .beside = 2})
@@ -379,7 +381,8 @@ TEST(EventRenderer, RefusesRecordsOutOfOrderAndStaysAsItWas) {
   EventRenderer renderer;
   std::vector<RenderedEvent> events;
   EXPECT_EQ(renderer.add({.seq = 1, .body = AttemptStarted{}}, events).error().code, Code::kCorrupt);
-  ASSERT_TRUE(renderer.add({.seq = 1, .body = ResponseCreated{ResponseId("r"), {.model = "m"}, {}}}, events).ok());
+  ASSERT_TRUE(
+      renderer.add({.seq = 1, .body = ResponseCreated{ResponseId("r"), Request{.model = "m"}, {}}}, events).ok());
   ASSERT_TRUE(renderer.add({.seq = 2, .body = AttemptStarted{}}, events).ok());
   const size_t before = events.size();
   EXPECT_FALSE(renderer.add({.seq = 3, .body = Deltas{{Delta::append("x")}}}, events).ok());

@@ -23,7 +23,7 @@ struct Wanted {
   bool ascending = true;
 
   bool takes(const Response& response) const {
-    const Request& request = response.request;
+    const Request& request = *response.request;
     if (request.dialect != ClientDialect::kChat || !request.store) return false;
     if (!model.empty() && request.model != model) return false;
     return std::ranges::all_of(metadata, [&](const auto& pair) {
@@ -68,7 +68,7 @@ Task<Result<Response>> Gateway::stored_chat(const Exchange& x) {
   ResponseId id = response_id_of_chat(x.id);
   Result<Response> response = co_await responses_.get(x.caller.tenant, id);
   if (!response.ok() && response.error().code == Code::kNotFound) co_return no_such_completion(x.id);
-  if (response.ok() && response->request.dialect != ClientDialect::kChat) co_return no_such_completion(x.id);
+  if (response.ok() && response->request->dialect != ClientDialect::kChat) co_return no_such_completion(x.id);
   co_return std::move(response);
 }
 
@@ -244,7 +244,7 @@ Task<void> Gateway::resume(Exchange& x) {
       co_await x.fail(std::move(response).error());
       co_return;
     }
-    dialect = response->request.dialect;
+    dialect = response->request->dialect;
   }
   x.face = &face_of(dialect, options_.reasoning_events);
   co_await stream(x, id, *after, true);

@@ -130,8 +130,11 @@ Result<void> check_headers(const Exchange& x) {
 }
 
 Task<bool> Gateway::relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent) {
-  if (options_.router == nullptr || !needs_nothing_of_ours(x.face->dialect(), root)) co_return false;
-  Result<RelayInput> input = relay_input(root, std::string(name_of(x.face->dialect())));
+  const std::string_view dialect = name_of(x.face->dialect());
+  const Traffic traffic{.tenant = x.caller.tenant, .key = x.caller.key};
+  if (options_.router == nullptr || !options_.router->relays(traffic, root["model"].text(), dialect)) co_return false;
+  if (!needs_nothing_of_ours(x.face->dialect(), root)) co_return false;
+  Result<RelayInput> input = relay_input(root, std::string(dialect));
   if (!input.ok()) co_return false;  // who reads it says what is wrong
   input->traceparent = traceparent;
   for (std::string_view header : {"anthropic-version", "anthropic-beta"}) {
@@ -155,8 +158,8 @@ Task<Result<void>> Gateway::inherit(CreateCall& call) {
     co_return Error{Code::kNotFound, "there is no message with this id that could be continued", "previous_response_id",
                     "previous_response_not_found"};
   if (!previous.ok()) co_return std::move(previous).error();
-  call.request.instructions = previous->request.instructions;
-  call.request.tools = previous->request.tools;
+  call.request.instructions = previous->request->instructions;
+  call.request.tools = previous->request->tools;
   const ToolChoice& choice = call.request.tool_choice;
   if (choice.mode == ToolChoice::Mode::kFunction &&
       std::ranges::find(call.request.tools, choice.function, &Tool::name) == call.request.tools.end())

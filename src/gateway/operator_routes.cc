@@ -191,13 +191,13 @@ Task<void> Gateway::account(Exchange& x) {
   out.begin_object()
       .field("id", id.value)
       .field("object", "x_response_account")
-      .field("model", response->request.model)
+      .field("model", response->request->model)
       .field("status", name_of(response->status))
       .field("key", response->key.value)
       .field("created_ms", response->created.time_since_epoch().count());
   if (response->ended) out.field("ended_ms", response->ended_at.time_since_epoch().count());
-  if (!response->request.previous_response_id.empty())
-    out.field("previous_response_id", response->request.previous_response_id);
+  if (!response->request->previous_response_id.empty())
+    out.field("previous_response_id", response->request->previous_response_id);
   out.key("placements").begin_array();
   for (const Placement& placement : response->placements) write_placement(out, placement, response->output());
   out.end_array();

@@ -63,8 +63,11 @@ Task<void> Gateway::fetch(Exchange& x) {
     co_return;
   }
   Result<Response> response = co_await responses_.get(x.caller.tenant, id);
-  if (response.ok() && encrypted && !shows_encrypted(response->request))
-    response->request.include.emplace_back("reasoning.encrypted_content");
+  if (response.ok() && encrypted && !shows_encrypted(*response->request)) {
+    Request asked = *response->request;
+    asked.include.emplace_back("reasoning.encrypted_content");
+    response->request = std::move(asked);
+  }
   co_await reply_with(x, id, std::move(response));
 }
 

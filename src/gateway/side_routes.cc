@@ -81,7 +81,7 @@ Task<void> Gateway::compact(Exchange& x) {
     co_return;
   }
   std::vector<Item> window;
-  for (const Item& item : response->request.input)
+  for (const Item& item : response->request->input)
     if (is_kept(item)) window.push_back(item);
   window.insert(window.end(), response->output().begin(), response->output().end());
   json::Writer out;

@@ -49,7 +49,7 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
       // The head of the reply waits for what it says: whether there is an answer, and what it lost.
       const Response& answer = (*reader)->response();
       bool nothing_said = x.face->fails_by_status() ? answer.output().empty() : events.empty();
-      bool unsettled = nothing_said || (answer.request.lenient && answer.placements.empty());
+      bool unsettled = nothing_said || (answer.request->lenient && answer.placements.empty());
       if (unsettled && !(*reader)->finished() && !silent) continue;
       if (fresh && answer.output().empty()) failed = x.face->failure(answer);
       if (failed) break;
@@ -105,28 +105,14 @@ Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool store
   if (!stored) co_await abandon(x.caller.tenant, id);
 }
 
+// Of what comes on the way nobody is told, so nothing is rendered but the whole.
 Task<void> Gateway::answer_unstored(Exchange& x, ResponseId id) {
   Cancellation::Hook on_leaving(&x.reply.gone(), [&] { leaving_.spawn(abandon(x.caller.tenant, id)); });
-  std::unique_ptr<ClientStream> rendering = x.face->stream();
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id, std::move(rendering));
-  if (!reader.ok()) {
-    co_await x.fail(std::move(reader).error());
-    co_return;
-  }
-  std::vector<RenderedEvent> events;
-  Result<void> read;
-  while (read.ok() && !(*reader)->finished()) {
-    events.clear();
-    read = co_await (*reader)->next(events, Deadline::never());
-  }
-  if (read.ok()) {
-    Response response = (*reader)->response();
-    reader->reset();
-    co_await answer_with(x, response);
-  } else {
-    reader->reset();
-    co_await x.fail(std::move(read).error());
-  }
+  Result<Response> response = co_await responses_.wait(x.caller.tenant, id, nullptr);
+  if (response.ok())
+    co_await answer_with(x, *response);
+  else
+    co_await x.fail(std::move(response).error());
   co_await abandon(x.caller.tenant, id);
 }
 

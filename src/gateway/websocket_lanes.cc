@@ -314,7 +314,7 @@ Task<Result<void>> WebSocketLanes::tell(Lane& lane, const ResponseId& id, bool s
       next.stored = id.value;
       next.items.clear();
     } else {
-      next.items.insert(next.items.end(), response.request.input.begin(), response.request.input.end());
+      next.items.insert(next.items.end(), response.request->input.begin(), response.request->input.end());
       next.items.insert(next.items.end(), response.output().begin(), response.output().end());
     }
   }

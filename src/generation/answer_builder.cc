@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kCallsMax = 128;
 constexpr size_t kCallBytesMax = 8 << 20;
 constexpr size_t kRemainderMax = 16 << 20;
+constexpr size_t kBeginning = 2;  // deltas that begin an item and its part
+constexpr size_t kEnding = 2;     // those that end them
 
 }  // namespace
 
@@ -177,6 +179,7 @@ Result<void> AnswerBuilder::hold(const Piece& piece) {
 
 Result<std::vector<Delta>> AnswerBuilder::add(const std::vector<Piece>& pieces) {
   std::vector<Delta> out;
+  out.reserve(pieces.size() + (answer_.item_open() ? 0 : kBeginning));  // in most cases enough: deltas are large
   for (const Piece& piece : pieces) {
     switch (piece.kind) {
       case Piece::Kind::kStarted:
@@ -232,6 +235,7 @@ bool AnswerBuilder::permitted(const std::string& function) const {
 
 Result<std::vector<Delta>> AnswerBuilder::complete() {
   std::vector<Delta> out;
+  out.reserve(kEnding);
   PartKind part = answer_.part_open() ? part_ : PartKind::kOutputText;
   if (held_ && (!remainder_.empty() || group_.empty())) {
     TRY(Joined joined, join_structured(*held_, remainder_, request_.format));

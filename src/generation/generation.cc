@@ -57,7 +57,7 @@ class Run {
     }
     PlacementAsk ask{.model = input_.request->model,
                      .traffic = input_.traffic,
-                     .needs = needs_of(*input_.request, input_.context),
+                     .needs = input_.needs ? *input_.needs : needs_of(*input_.request, input_.context),
                      .tried = {},
                      .author = {}};
     const Workload workload = router_.workload_of(ask.traffic, ask.model);

@@ -13,6 +13,7 @@
 // It never makes up an ending: when it cannot go on, the answer ends `failed` (nothing was shown) or `incomplete`.
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/log.h"
@@ -46,9 +47,10 @@ class GenerationSink {
 };
 
 struct GenerationInput {
-  const Request* request = nullptr;
+  const Request* request = nullptr;      // outlives the call, as `context` does
   Traffic traffic;                       // whose request it is, for routing
-  std::vector<Item> context;             // history and input, in order
+  std::span<const Item> context;         // history and input, in order
+  std::optional<Needs> needs;            // of these two; nothing: they are worked out
   AnswerItems held;                      // what an earlier run has handed to the sink
   int64_t held_tokens = 0;               // deltas of text in it: the measure of what is left of max_output_tokens
   bool broke_off = false;                // nobody said that `held` is whole, although its last item may have ended

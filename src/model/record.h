@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "model/attempt_cost.h"
 #include "model/delta.h"
@@ -40,8 +41,8 @@ inline bool is_terminal(ResponseStatus s) { return s != ResponseStatus::kQueued 
 
 struct ResponseCreated {
   ResponseId id;
-  Request request;  // with previous_response_id as the client gave it
-  KeyId key;        // who asked
+  Shared<Request> request;  // with previous_response_id as the client gave it
+  KeyId key;                // who asked
   // Where the context comes from: the records of this very session before this one (the parent is its head), or of a
   // parent session up to a seq (the first record of a fork). Nothing: no previous response.
   bool operator==(const ResponseCreated&) const = default;

@@ -227,7 +227,7 @@ struct Encoder {
     json::Writer out;
     out.begin_object().field("id", r.id.value);
     write_optional(out, "key", r.key.value);
-    write_request(out.key("request"), r.request);
+    write_request(out.key("request"), *r.request);
     return out.end_object().take();
   }
   std::string operator()(const AttemptStarted& r) const {

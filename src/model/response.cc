@@ -41,7 +41,7 @@ struct Apply {
     response.request = r.request;
     response.key = r.key;
     response.created = record.time;
-    response.status = r.request.background ? ResponseStatus::kQueued : ResponseStatus::kInProgress;
+    response.status = r.request->background ? ResponseStatus::kQueued : ResponseStatus::kInProgress;
     response.first_seq = record.seq;
     return {};
   }
@@ -100,7 +100,7 @@ struct Apply {
 std::string Response::author() const {
   for (const Placement& p : placements) {
     if (p.ended && p.ended->outcome == "compacted") continue;  // it wrote of the context, not of the answer
-    if (!p.wrote.empty()) return p.started.stand_in.empty() ? request.model : p.started.stand_in;
+    if (!p.wrote.empty()) return p.started.stand_in.empty() ? request->model : p.started.stand_in;
   }
   return {};
 }

@@ -30,7 +30,7 @@ struct Placement {  // one attempt, as the account shows it
 
 struct Response {
   ResponseId id;
-  Request request;
+  Shared<Request> request;
   KeyId key;
   WallTime created{};
   ResponseStatus status = ResponseStatus::kQueued;

@@ -94,7 +94,7 @@ class ResponseTest : public testing::Test {
                  {.seq = ++seq_, .time = WallTime(std::chrono::milliseconds(1000 * seq_)), .body = std::move(body)});
   }
   Result<void> create(bool background = false) {
-    return add(ResponseCreated{ResponseId("r"), {.model = "m", .background = background}, KeyId("k")});
+    return add(ResponseCreated{ResponseId("r"), Request{.model = "m", .background = background}, KeyId("k")});
   }
   Response response_;
   uint64_t seq_ = 10;
@@ -131,7 +131,7 @@ TEST_F(ResponseTest, IsTheFoldOfItsRecords) {
   EXPECT_EQ(response_.placements[0].output_from, 0u);
   EXPECT_EQ(response_.placements[1].output_from, 5u);
   EXPECT_EQ(response_.placements[0].ended->outcome, "cut");
-  EXPECT_EQ(response_.author(), response_.request.model);
+  EXPECT_EQ(response_.author(), response_.request->model);
   EXPECT_EQ(response_.first_seq, 11u);
   EXPECT_EQ(response_.last_seq, 18u);
   EXPECT_EQ(unix_seconds(response_.created), 11);

@@ -118,7 +118,7 @@ Task<Result<Compacted>> Compactor::compact(const Request& request, CompactionAsk
        .text = "<conversation>\n" + text + "</conversation>\n\nWrite the summary of this conversation."});
   GenerationInput input{.request = &summary,
                         .traffic = ask.traffic,
-                        .context = {std::move(message)},
+                        .context = {&message, 1},
                         .held = {},
                         .attempts = ask.attempts,
                         .usage = {},

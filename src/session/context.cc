@@ -135,7 +135,7 @@ bool contributes(ResponseStatus status) {
 }
 
 void add_to_context(std::vector<Item>& context, const Response& response) {
-  context.insert(context.end(), response.request.input.begin(), response.request.input.end());
+  context.insert(context.end(), response.request->input.begin(), response.request->input.end());
   for (const Item& item : response.output())
     if (item.status != ItemStatus::kInProgress) context.push_back(item);
 }

@@ -31,8 +31,9 @@ int64_t tokens_at_end(const Response& response) {
 }  // namespace
 
 struct ResponsesHost::Prepared {
-  std::vector<Item> context;
+  std::vector<Item> context;  // see Making
   size_t input_from = 0;
+  std::optional<Needs> needs;  // see Making
   int64_t previous_tokens = 0;
   std::vector<Item> seed;             // of the context, what no journal holds yet
   std::optional<SessionRow> session;  // append to this one; otherwise a new one
@@ -123,9 +124,10 @@ Task<Result<ResponsesHost::Prepared>> ResponsesHost::prepare(CreateCall& call,
     prepared.context.insert(prepared.context.end(), prepared.seed.begin(), prepared.seed.end());
   }
   prepared.input_from = prepared.context.size();
-  prepared.context.insert(prepared.context.end(), call.request.input.begin(), call.request.input.end());
+  const std::vector<Item>& input = call.request.input;
+  if (!prepared.context.empty()) prepared.context.insert(prepared.context.end(), input.begin(), input.end());
   const bool checked = call.request.dialect == ClientDialect::kResponses || origin;
-  const Item* orphan = checked ? orphaned_result(prepared.context) : nullptr;
+  const Item* orphan = checked ? orphaned_result(prepared.context.empty() ? input : prepared.context) : nullptr;
   if (orphan != nullptr)
     co_return Error{Code::kInvalid, "No tool call found for function call output with call_id " + orphan->call_id + ".",
                     "input", "tool_call_not_found"};
@@ -146,7 +148,7 @@ Task<Result<std::vector<Item>>> ResponsesHost::context_of(TenantId tenant, Reque
     co_return history;
   }
   CO_TRY(Prepared prepared, co_await prepare(call, origin));
-  co_return std::move(prepared.context);
+  co_return std::move(prepared.context.empty() ? call.request.input : prepared.context);
 }
 
 Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<IndexEntry> origin) {
@@ -168,8 +170,8 @@ Task<Result<Created>> ResponsesHost::create(CreateCall call, std::optional<Index
   if (call.generate) call.reserve = std::make_shared<RateBook::Reserve>(*std::move(reserve));
   for (Item& item : call.request.input)
     if (item.id.empty()) item.id = make_item_id(loop_.random(), item.kind);
-  Task<Result<Created>> making = is_journaled(call.request) ? create_stored(std::move(call), std::move(origin))
-                                                            : create_unstored(std::move(call), std::move(origin));
+  Task<Result<Created>> making =
+      is_journaled(call.request) ? create_stored(call, origin, needs) : create_unstored(call, origin, needs);
   ++creating_;
   Result<Created> created = co_await std::move(making);
   if (--creating_ == 0) none_created_.notify_all();
@@ -217,10 +219,12 @@ Task<Result<void>> ResponsesHost::claim(const CreateCall& call, const ResponseId
   }
 }
 
-Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optional<IndexEntry> origin) {
+Task<Result<Created>> ResponsesHost::create_stored(CreateCall& call, const std::optional<IndexEntry>& origin,
+                                                   Needs needs) {
   bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
   for (int attempt = 0; attempt < 3; ++attempt) {
     CO_TRY(Prepared prepared, co_await prepare(call, origin));
+    if (prepared.context.empty()) prepared.needs = needs;
     ResponseId id(make_id(loop_.random(), "resp_"));
     WallTime now = loop_.wall();
     Batch batch;
@@ -278,6 +282,7 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
     Making making{.context = std::move(prepared.context),
                   .input_from = prepared.input_from,
                   .previous_tokens = prepared.previous_tokens,
+                  .needs = prepared.needs,
                   .traceparent = call.traceparent};
     // Where nothing can refuse the first commit but the store itself, the supplier is asked while it runs: a stored
     // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
@@ -314,20 +319,21 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall call, std::optiona
   co_return Error{Code::kConflict, "the conversation is being written by others", "previous_response_id"};
 }
 
-Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optional<IndexEntry> origin) {
+Task<Result<Created>> ResponsesHost::create_unstored(CreateCall& call, const std::optional<IndexEntry>& origin,
+                                                     Needs needs) {
   CO_TRY(Prepared prepared, co_await prepare(call, origin));
   if (stopping_) co_return server_stopping();
+  if (prepared.context.empty()) prepared.needs = needs;
   prepared.turn.release();
   ResponseId id(make_id(loop_.random(), "resp_"));
   auto run = std::make_shared<Run>(loop_, call.tenant, nullptr, limits_.run, log_);
   const WallTime now = loop_.wall();
-  Record created{.seq = 1, .time = now, .body = ResponseCreated{.id = id, .request = {}, .key = call.key}};
-  std::get<ResponseCreated>(created.body).request = std::move(call.request);
-  run->identify(std::get<ResponseCreated>(created.body), now, 1);
+  ResponseCreated created{.id = id, .request = std::move(call.request), .key = call.key};
+  run->identify(created, now, 1);
   run->reserve = call.reserve;
   const bool keyed = !call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency);
   if (keyed) run->keep_all();
-  CO_TRY_VOID(run->begin_with(std::move(created)));
+  CO_TRY_VOID(run->begin_with({.seq = 1, .time = now, .body = std::move(created)}));
   keep(run, id);  // before the claim: who finds that finds this
   if (keyed) {
     Result<void> claimed = co_await claim(call, id);
@@ -350,6 +356,7 @@ Task<Result<Created>> ResponsesHost::create_unstored(CreateCall call, std::optio
                            .input_from = prepared.input_from,
                            .previous_tokens = prepared.previous_tokens,
                            .compact = call.compact,
+                           .needs = prepared.needs,
                            .traceparent = call.traceparent}));
   co_return Created{id, false, false};
 }

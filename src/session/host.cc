@@ -210,7 +210,7 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
   keep(run, last.id);
   Making making{.context = std::move(loaded->context), .traceparent = ""};
   making.input_from = making.context.size();
-  making.context.insert(making.context.end(), last.request.input.begin(), last.request.input.end());
+  making.context.insert(making.context.end(), last.request->input.begin(), last.request->input.end());
   // Of what is held, generation is told what a model has said; a compaction is the session's own.
   for (const Record& record : loaded->last_records)
     if (const auto* deltas = std::get_if<Deltas>(&record.body)) CO_TRY_VOID(making.hold(deltas->deltas));
@@ -346,6 +346,7 @@ Task<Result<Response>> ResponsesHost::wait(TenantId tenant, ResponseId id) {
     }
     if (run->ended()) co_return run->response();
     if (run->broken()) co_return Error{Code::kUnavailable, "the response cannot go on here", "", "server_run_broken"};
+    if (!run->stored()) co_return server_stopping();
     co_return Error{Code::kUnavailable, "the server is stopping; the response goes on after its restart", "",
                     "server_stopping"};
   }

@@ -3,6 +3,7 @@
 // responses.h for what the calls promise.
 
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 #include "session/context.h"
@@ -16,7 +17,8 @@ namespace perdure {
 
 // What one response is made from.
 struct Making {
-  std::vector<Item> context;       // history and input, in order, as the journal has them
+  // History and input, in order, as the journal has them. Empty: there is no history, and the request's input is all.
+  std::vector<Item> context;
   size_t input_from = 0;           // where the request's own input begins
   int64_t previous_tokens = 0;     // what a supplier has counted for the context before the input; 0: not known
   AnswerItems held;                // from here on: what an earlier run of it has left
@@ -25,8 +27,11 @@ struct Making {
   std::string author;  // of what is held
   Usage usage;
   std::optional<AttemptEnded> finished;
-  bool compact = false;  // see CreateCall
+  bool compact = false;        // see CreateCall
+  std::optional<Needs> needs;  // of all that; nothing: not known
   std::string traceparent;
+
+  std::span<const Item> whole(const Request& request) const { return context.empty() ? request.input : context; }
 
   // Adds the deltas of one record to what is held, but for those of a compaction, which are in one record.
   Result<void> hold(const std::vector<Delta>& deltas);
@@ -113,8 +118,8 @@ class ResponsesHost {
     return request.store ? limits_.retention : limits_.polling_retention;
   }
   Task<Result<IndexEntry>> when_ended(const TenantId& tenant, const ResponseId& id, IndexEntry entry);
-  Task<Result<Created>> create_stored(CreateCall call, std::optional<IndexEntry> origin);
-  Task<Result<Created>> create_unstored(CreateCall call, std::optional<IndexEntry> origin);
+  Task<Result<Created>> create_stored(CreateCall& call, const std::optional<IndexEntry>& origin, Needs needs);
+  Task<Result<Created>> create_unstored(CreateCall& call, const std::optional<IndexEntry>& origin, Needs needs);
   Task<Result<void>> claim(const CreateCall& call, const ResponseId& id);
   // conversations.cc: a conversation whose turn is taken, so that it may be written
   Task<Result<OpenConversation>> open_conversation(TenantId tenant, ConversationId id);

@@ -79,7 +79,8 @@ Result<void> Making::hold(const std::vector<Delta>& deltas) {
 Task<std::optional<ResponseEnded>> ResponsesHost::compact(Run& run, Making making) {
   GenerationStop stop{run.cancel(), run.halt};
   Compactor compactor{.router = router_, .loop = loop_, .limits = limits_.generation, .log = log_};
-  CompactionAsk ask{.context = making.context, .input_from = making.context.size(), .traffic = traffic_of(run)};
+  CompactionAsk ask{.context = making.whole(run.request()), .traffic = traffic_of(run)};
+  ask.input_from = ask.context.size();
   ask.traceparent = std::move(making.traceparent);
   Result<Compacted> compacted = co_await compactor.compact_all(run.request(), std::move(ask), run, stop);
   if (!compacted.ok()) {
@@ -106,7 +107,7 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
   const bool compacts = request.compact_threshold.has_value();
   if (compacts && !making.compaction && !making.finished && making.held.items().empty()) {
     Compactor compactor{.router = router_, .loop = loop_, .limits = limits_.generation, .log = log_};
-    CompactionAsk ask{.context = making.context,
+    CompactionAsk ask{.context = making.whole(request),
                       .input_from = making.input_from,
                       .previous_tokens = making.previous_tokens,
                       .traffic = traffic,
@@ -122,14 +123,23 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
       making.compaction = std::move(compacted->item);
     }
   }
-  if (making.compaction) making.context.push_back(*making.compaction);
-  std::vector<Item> context = shown_context(std::move(making.context), compacts);
+  const bool may_truncate = request.truncation == "auto" && making.held.items().empty() && !making.finished;
+  std::span<const Item> shown = making.whole(request);
+  std::vector<Item> own;  // what is shown, where it is not what there is
+  if (making.compaction || may_truncate || holds_compaction(shown)) {
+    own = making.context.empty() ? request.input : std::move(making.context);
+    if (making.compaction) own.push_back(*making.compaction);
+    own = shown_context(std::move(own), compacts);
+    shown = own;
+    making.needs.reset();
+  }
 
   CountingSink sink(run, making.attempts, run.stored() ? run.id() : ResponseId());
   for (int truncations = 0;; ++truncations) {
     GenerationInput input{.request = &request,
                           .traffic = traffic,
-                          .context = {},
+                          .context = shown,
+                          .needs = making.needs,
                           .held = making.held,
                           .held_tokens = making.held_tokens,
                           .attempts = sink.attempts(),
@@ -138,16 +148,12 @@ Task<std::optional<ResponseEnded>> ResponsesHost::make(Run& run, Making making) 
                           .finished = making.finished,
                           .traceparent = making.traceparent};
     input.usage += sink.usage();
-    const bool may_truncate = request.truncation == "auto" && making.held.items().empty() && !making.finished &&
-                              truncations < kTruncationsMax;
-    if (may_truncate)
-      input.context = context;
-    else
-      input.context = std::move(context);
     std::optional<ResponseEnded> ended =
         co_await generate(std::move(input), router_, sink, loop_, stop, limits_.generation, log_);
-    if (!may_truncate || !ended || sink.anything() || !is_too_long(*ended) || !drop_oldest(context)) co_return ended;
-    log_.info("context.truncated", {{"response", run.id().value}, {"items_left", context.size()}});
+    const bool again = may_truncate && truncations < kTruncationsMax && ended && !sink.anything();
+    if (!again || !is_too_long(*ended) || !drop_oldest(own)) co_return ended;
+    shown = own;
+    log_.info("context.truncated", {{"response", run.id().value}, {"items_left", own.size()}});
   }
 }
 

@@ -192,7 +192,7 @@ Task<Result<void>> Responses::put_in_place(TenantId tenant, std::vector<ItemRefe
 
 Task<Result<Created>> Responses::create(CreateCall call) {
   TenantId tenant = call.tenant;
-  Result<Created> created = co_await find_or_create(std::move(call));
+  Result<Created> created = co_await find_or_create(call);
   if (!created.ok() || !created->repeated || created->stored) co_return created;
   for (const auto& host : hosts_) {
     ResponsesHost* candidate = host.get();
@@ -205,7 +205,7 @@ Task<Result<Created>> Responses::create(CreateCall call) {
                   "Idempotency-Key", "idempotency_answer_gone"};
 }
 
-Task<Result<Created>> Responses::find_or_create(CreateCall call) {
+Task<Result<Created>> Responses::find_or_create(CreateCall& call) {
   // First of all: what else would stand in a new request's way does not stand in a repeat's.
   if (!call.idempotency_key.empty() && !planted(PlantedBug::kIgnoreIdempotency)) {
     CO_TRY(Created repeated, co_await here().find_repeated(call));
@@ -314,7 +314,7 @@ Task<Result<uint64_t>> Responses::cursor_of(TenantId tenant, ResponseId id) {
 
 Task<Result<std::vector<Item>>> Responses::input_items(TenantId tenant, ResponseId id) {
   CO_TRY(Response response, co_await get(tenant, id));
-  co_return response.request.input;
+  co_return response.request->input;
 }
 
 Task<void> Responses::stop(Deadline deadline) {

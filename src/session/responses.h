@@ -154,7 +154,7 @@ class Responses {
   struct Located;
   Task<Result<Located>> locate(TenantId tenant, ResponseId id);
   Task<Result<void>> put_in_place(TenantId tenant, std::vector<ItemReference> references, std::vector<Item>& input);
-  Task<Result<Created>> find_or_create(CreateCall call);
+  Task<Result<Created>> find_or_create(CreateCall& call);
   Task<void> expire_by_itself();
   Task<void> recover_later(SessionId session);
   Options options_;

@@ -288,7 +288,7 @@ TEST(Responses, ALongPayloadIsStoredOnceForATenantAndGoesWithItsLastResponse) {
   EXPECT_EQ((*w.loop.run(w.responses->input_items(kTenant, c)))[0].content[1].url, picture);
   w.stop();
   w.start();
-  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, b))->request.input[0].content[1].url, picture);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, b))->request->input[0].content[1].url, picture);
   size_t shown = 0;
   w.script = [&, normal = w.script](const ScriptedCall& call) {
     for (const Item& item : call.context)
@@ -306,7 +306,7 @@ TEST(Responses, ALongPayloadIsStoredOnceForATenantAndGoesWithItsLastResponse) {
   ASSERT_EQ(blobs().size(), 1u);
   EXPECT_EQ(blobs()[0].references, 1u);
   ResponseId others = w.loop.run(w.responses->list(TenantId("other"), 0, 100))->at(0).id;
-  EXPECT_EQ(w.loop.run(w.responses->get(TenantId("other"), others))->request.input[0].content[1].url, picture);
+  EXPECT_EQ(w.loop.run(w.responses->get(TenantId("other"), others))->request->input[0].content[1].url, picture);
   EXPECT_EQ(w.loop.run(w.responses->get(kTenant, others)).error().code, Code::kNotFound);
 }
 
@@ -421,13 +421,13 @@ TEST(Responses, WhatOnlyTheCallerRemembersIsContext) {
   w.loop.run(w.responses->abandon(kTenant, unstored));
   EXPECT_EQ(contexts.back(), (std::vector<std::string>{"base", "ok", "remembered", "now"}));
   ResponseId stored = w.create(going_on(true))->id;
-  EXPECT_EQ(w.whole(stored).request.previous_response_id, "resp_not_stored");
+  EXPECT_EQ(w.whole(stored).request->previous_response_id, "resp_not_stored");
   std::vector<RenderedEvent> live = w.events(stored);
   expect_gapless(live);
   // It stands on its own now, also after a restart.
   w.stop();
   w.start();
-  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, stored))->request.input.size(), 1u);
+  EXPECT_EQ(w.loop.run(w.responses->get(kTenant, stored))->request->input.size(), 1u);
   EXPECT_EQ(w.events(stored).size(), live.size());
   ResponseId next = w.create(w.ask("next", stored.value))->id;
   w.whole(next);
@@ -468,7 +468,7 @@ TEST(Responses, ABackgroundResponseThatIsNotToBeStoredIsKeptForPolling) {
   call.request.store = false;
   call.request.background = true;
   ResponseId id = w.create(std::move(call))->id;
-  EXPECT_EQ(w.whole(id).request.store, false);
+  EXPECT_EQ(w.whole(id).request->store, false);
   EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall() + 9min)), 0u);
   EXPECT_EQ(w.loop.run(w.responses->get(kTenant, id))->status, ResponseStatus::kCompleted);
   EXPECT_EQ(*w.loop.run(w.responses->expire(w.loop.wall() + 11min)), 1u);

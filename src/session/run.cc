@@ -120,7 +120,7 @@ LedgerEntry Run::account(const AttemptEnded& attempt) {
           .line = ledger_line({.response = id_,
                                .session = stored() ? session().to_string() : std::string(),
                                .key = key_,
-                               .workload_model = request_.model,
+                               .workload_model = request_->model,
                                .started = began.started,
                                .ended = attempt,
                                .took = loop_.now() - began.began})};
@@ -141,7 +141,7 @@ Result<void> Run::begin_with(Record record) {
   return {};
 }
 
-void Run::put(Record record, std::optional<Batch> together) {
+void Run::put(Record&& record, std::optional<Batch> together) {
   if (!stored()) {
     record.seq = ++unstored_seq_;
     show(std::move(record));
@@ -216,7 +216,7 @@ Task<void> Run::commit_loop() {
       uint64_t seq = journal_->head();
       for (Record& record : records) {
         record.seq = ++seq;
-        show(record);
+        show(Record(record));
       }
       wake();
       (void)co_await sleep_for(loop_, std::chrono::milliseconds(20));
@@ -256,7 +256,7 @@ void Run::stop_commits() {
   work_.notify_all();
 }
 
-void Run::show(Record record) {
+void Run::show(Record&& record) {
   visible_seq_ = record.seq;
   if (record.seq < first_seq_) return;
   if (is_of_response(record.kind())) {

@@ -39,7 +39,7 @@ class Run final : public GenerationSink {
   // What the run is about; before anything else. The request's address is stable from then on.
   void identify(const ResponseCreated& created, WallTime at, uint64_t first_seq);
   const ResponseId& id() const { return id_; }
-  const Request& request() const { return request_; }
+  const Request& request() const { return *request_; }
   const KeyId& key() const { return key_; }
   WallTime created() const { return created_; }
   uint64_t first_seq() const { return first_seq_; }
@@ -57,7 +57,7 @@ class Run final : public GenerationSink {
   // Brings in a record that is already durable (or needs not be): the beginning, or what recovery has read.
   Result<void> begin_with(Record record);
   // Puts a record behind what is pending; the batch's other parts are committed together with it.
-  void put(Record record, std::optional<Batch> together = {});
+  void put(Record&& record, std::optional<Batch> together = {});
   // Until everything put so far is durable. kConflict etc.: the run is broken, nothing more will be written.
   Task<Result<void>> flush();
 
@@ -106,17 +106,17 @@ class Run final : public GenerationSink {
   bool halt = false;  // set before cancel: the server is stopping, leave the response unfinished
   bool done = false;  // see finish()
   // Accounts of the attempts of a run that is not stored; of a stored one they go with its commits.
-  std::vector<LedgerEntry> ledger() const { return ledger_; }
+  const std::vector<LedgerEntry>& ledger() const { return ledger_; }
 
  private:
   Task<Result<void>> append(std::vector<Record>& records, Batch batch);
-  void show(Record record);
+  void show(Record&& record);
   void wake();
   LedgerEntry account(const AttemptEnded& attempt);
   Loop& loop_;
   TenantId tenant_;
   ResponseId id_;
-  Request request_;
+  Shared<Request> request_;
   KeyId key_;
   WallTime created_{};
   uint64_t first_seq_ = 1;

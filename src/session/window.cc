@@ -14,6 +14,7 @@ constexpr size_t kItemBytesHead = 16 << 10;
 bool is_instruction(const Item& item) {
   return item.kind == ItemKind::kMessage && (item.role == Role::kSystem || item.role == Role::kDeveloper);
 }
+bool is_compaction(const Item& item) { return item.kind == ItemKind::kCompaction; }
 bool is_user(const Item& item) { return item.kind == ItemKind::kMessage && item.role == Role::kUser; }
 
 Item expanded(const Item& item) {
@@ -59,9 +60,10 @@ std::string text_of(const std::vector<Part>& parts) {
 
 bool is_kept(const Item& item) { return is_user(item) || is_instruction(item); }
 
+bool holds_compaction(std::span<const Item> context) { return std::ranges::any_of(context, is_compaction); }
+
 std::vector<Item> shown_context(std::vector<Item> context, bool compacted) {
-  auto is_compaction = [](const Item& item) { return item.kind == ItemKind::kCompaction; };
-  if (std::ranges::none_of(context, is_compaction)) return context;
+  if (!holds_compaction(context)) return context;
   size_t last = context.size();
   for (size_t i = context.size(); compacted && i-- > 0 && last == context.size();)
     if (is_compaction(context[i])) last = i;

@@ -18,6 +18,8 @@ namespace perdure {
 // Compaction items become messages that any dialect can say. `compacted`: the request asks for a compacted window;
 // otherwise items that a response has put behind its context are left out, since what they stand for is there.
 std::vector<Item> shown_context(std::vector<Item> context, bool compacted);
+// Whether there is anything for it to do.
+bool holds_compaction(std::span<const Item> context);
 
 // Where what must stay whole begins: the request's own input (at `input_from`), and before it the calls that it
 // answers, with the turn that they belong to.

@@ -101,7 +101,7 @@ std::vector<Delta> deltas_of(const Item& item, size_t piece) {
 void show(json::Value value, json::Writer& out) {
   const auto count = [](json::Value number) { return number.integer().value_or(0); };
   std::vector<decltype(Record::body)> bodies = {
-      ResponseCreated{ResponseId("resp_1"), {.model = "m", .dialect = ClientDialect::kMessages}, KeyId()},
+      ResponseCreated{ResponseId("resp_1"), Request{.model = "m", .dialect = ClientDialect::kMessages}, KeyId()},
       AttemptStarted{}};
   std::vector<Delta> deltas;
   for (json::Value one : value["output"].elements()) {
