@@ -192,7 +192,9 @@ void Visitor::judge_refusal(Visit& visit, int status, const std::string& body, s
     ++scene_.report.counts.too_many;
     scene_.rules.meters().refused(visit.request, body, retry_after_s);
     if (status != 429) scene_.rules.violate("limits: a refusal was told with " + std::to_string(status) + ": " + body);
-    if (visit.asked == 1 && visit.errand->attempts > 0)
+    // A connection that is kept may turn out dead, and then its client sends the request once more by itself.
+    const bool once = visit.asked == 1 && (visit.by_socket || (visit.stored && !visit.keyed));
+    if (once && visit.errand->attempts > 0)
       scene_.rules.violate("limits: an attempt was made for a request that was refused: " + body);
   }
   const bool passing = status == 429 || status >= 500;
