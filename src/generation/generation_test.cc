@@ -200,6 +200,30 @@ TEST(Generation, CallsThatAreNotAllowedAreSuppressed) {
   }
 }
 
+// Two suppliers of one model, asked in turn.
+struct BenchOfTwo {
+  SimLoop loop{9};
+  ScriptedAnswer of_first, of_second;
+  ScriptedProvider first{loop, [this](const ScriptedCall&) { return of_first; }, "first"};
+  ScriptedProvider second{loop, [this](const ScriptedCall&) { return of_second; }, "second"};
+  std::vector<Deployment> deployments{Deployment::simple("m", first), Deployment::simple("m", second)};
+  Router router;
+  MemorySink sink;
+
+  explicit BenchOfTwo(std::vector<Workload> workloads = {}) : router(loop, in_turn(), std::move(workloads)) {}
+  std::vector<Deployment> in_turn() {
+    deployments[1].priority = 1;
+    return deployments;
+  }
+  std::optional<ResponseEnded> go() {
+    Request request{.model = "m"};
+    Cancellation cancel{loop};
+    bool halt = false;
+    GenerationLimits limits;
+    return loop.run(generate({.request = &request}, router, sink, loop, {cancel, halt}, limits, {}));
+  }
+};
+
 // What a supplier's dialect has no words for, nobody was asked: another supplier is, whatever the workload's rule for
 // answers that broke off. Where none has words for it, the caller hears which field it is.
 TEST(Generation, WhatOneSupplierCannotBeToldGoesToAnother) {
@@ -209,56 +233,27 @@ TEST(Generation, WhatOneSupplierCannotBeToldGoesToAnother) {
                         .reason = "unsupported_parameter"};
   for (ContinuationRule rule : {ContinuationRule::kContinue, ContinuationRule::kRestart, ContinuationRule::kEnd}) {
     for (bool second_can : {true, false}) {
-      SimLoop loop{9};
-      ScriptedProvider first{loop, [&](const ScriptedCall&) { return ScriptedAnswer{.refusal = unsayable}; }, "first"};
-      ScriptedProvider second{loop,
-                              [&](const ScriptedCall&) {
-                                if (!second_can) return ScriptedAnswer{.refusal = unsayable};
-                                return ScriptedAnswer{.pieces = {text_piece("said"), finish_piece()}};
-                              },
-                              "second"};
-      std::vector<Deployment> deployments{Deployment::simple("m", first), Deployment::simple("m", second)};
-      deployments[1].priority = 1;
-      Router router(loop, deployments, {Workload{.continuation = rule}});
-      Request request{.model = "m"};
-      MemorySink sink;
-      Cancellation cancel{loop};
-      bool halt = false;
-      GenerationLimits limits;
-      std::optional<ResponseEnded> ended =
-          loop.run(generate({.request = &request}, router, sink, loop, {cancel, halt}, limits, {}));
+      BenchOfTwo b({Workload{.continuation = rule}});
+      b.of_first = b.of_second = {.refusal = unsayable};
+      if (second_can) b.of_second = {.pieces = {text_piece("said"), finish_piece()}};
+      std::optional<ResponseEnded> ended = b.go();
       ASSERT_TRUE(ended);
-      EXPECT_EQ(sink.ended.size(), 2u);
+      EXPECT_EQ(b.sink.ended.size(), 2u);
       EXPECT_EQ(ended->status, second_can ? ResponseStatus::kCompleted : ResponseStatus::kFailed);
       EXPECT_EQ(ended->error_code, second_can ? "" : "unsupported_parameter");
       EXPECT_EQ(ended->error_param, second_can ? "" : "logit_bias");
-      EXPECT_TRUE(router.deployments()[0].health.breaker().until() == Instant::min());
+      EXPECT_TRUE(b.router.deployments()[0].health.breaker().until() == Instant::min());
     }
   }
 }
 
 // That one cannot be told is no answer while another is only not to be had for a moment.
 TEST(Generation, WhatOneSupplierCannotBeToldIsNotTheCallersFaultWhileAnotherOneRests) {
-  SimLoop loop{9};
-  ScriptedProvider first{
-      loop,
-      [&](const ScriptedCall&) {
-        return ScriptedAnswer{
-            .refusal =
-                Error{.code = Code::kInvalid, .message = "no", .param = "stop", .reason = "unsupported_parameter"}};
-      },
-      "first"};
-  ScriptedProvider second{loop, [&](const ScriptedCall&) { return ScriptedAnswer{}; }, "second"};
-  std::vector<Deployment> deployments{Deployment::simple("m", first), Deployment::simple("m", second)};
-  Router router(loop, deployments);
-  router.hear({.kind = HealthNews::Kind::kRests, .number = 1, .until = loop.now() + std::chrono::hours(1)});
-  Request request{.model = "m"};
-  MemorySink sink;
-  Cancellation cancel{loop};
-  bool halt = false;
-  GenerationLimits limits;
-  std::optional<ResponseEnded> ended =
-      loop.run(generate({.request = &request}, router, sink, loop, {cancel, halt}, limits, {}));
+  BenchOfTwo b;
+  b.of_first.refusal =
+      Error{.code = Code::kInvalid, .message = "no", .param = "stop", .reason = "unsupported_parameter"};
+  b.router.hear({.kind = HealthNews::Kind::kRests, .number = 1, .until = b.loop.now() + 1h});
+  std::optional<ResponseEnded> ended = b.go();
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->error_code, "provider_overloaded");
 }

@@ -5,6 +5,7 @@
 #include "async/sim_loop.h"
 #include "generation/generation.h"
 #include "generation/opening.h"
+#include "generation/testing/record_sink.h"
 #include "model/response.h"
 #include "provider/testing/scripted_provider.h"
 
@@ -13,27 +14,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct FoldSink final : GenerationSink {
-  explicit FoldSink(Loop& loop, const Request& request) : loop(loop) {
-    put({.body = ResponseCreated{.id = ResponseId("resp_1"), .request = request, .key = {}}});
+struct FoldSink final : RecordSink {
+  FoldSink(Loop& loop, const Request& request) : RecordSink(loop) {
+    add({.body = ResponseCreated{.id = ResponseId("resp_1"), .request = request, .key = {}}});
   }
-  void put(Record record) {
-    record.seq = response.last_seq + 1;
-    record.time = loop.wall();
+  void take(const Record& record) override {
     Result<void> applied = apply(response, record);
     EXPECT_TRUE(applied.ok()) << applied.error().message;
-  }
-  Task<Result<void>> attempt_started(AttemptStarted attempt) override {
-    put({.body = std::move(attempt)});
-    co_return Result<void>();
-  }
-  Task<Result<void>> deltas(std::vector<Delta> deltas) override {
-    put({.body = Deltas{std::move(deltas)}});
-    co_return Result<void>();
-  }
-  Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
-    put({.body = std::move(attempt)});
-    co_return Result<void>();
   }
   // "a hedged_away, b completed"
   std::string account() const {
@@ -50,7 +37,6 @@ struct FoldSink final : GenerationSink {
     for (const Item& item : response.output()) out += text_of(item);
     return out;
   }
-  Loop& loop;
   Response response;
 };
 
@@ -104,7 +90,7 @@ struct Bench {
     GenerationInput input{.request = &request};
     std::optional<ResponseEnded> ended =
         loop.run(generate(std::move(input), router(), *sink, loop, {cancel, halt}, limits, {}));
-    if (ended) sink->put({.body = *ended});
+    if (ended) sink->add({.body = *ended});
     EXPECT_EQ(router().attempts_running(), 0u);
     return ended;
   }

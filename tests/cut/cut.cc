@@ -31,6 +31,7 @@
 #include "generation/generation.h"
 #include "generation/language.h"
 #include "generation/structured.h"
+#include "generation/testing/record_sink.h"
 #include "http/sim_network.h"
 #include "provider/http_provider.h"
 #include "simulate/supplier.h"
@@ -95,31 +96,17 @@ struct Outcome {
   std::string problem;
 };
 
-class RecordSink final : public GenerationSink {
+class ClientsSink final : public RecordSink {
  public:
-  RecordSink(Loop& loop, Outcome& out, const Request& request) : loop_(loop), out_(out) {
+  ClientsSink(Loop& loop, Outcome& out, const Request& request) : RecordSink(loop), out_(out) {
     streams_["responses"] = std::make_unique<EventRenderer>();
     streams_["chat"] = std::make_unique<ChatStream>();
     streams_["messages"] = std::make_unique<MessagesStream>();
-    put({.body = ResponseCreated{.id = ResponseId("resp_cut"), .request = request, .key = {}}});
+    add({.body = ResponseCreated{.id = ResponseId("resp_cut"), .request = request, .key = {}}});
   }
-  Task<Result<void>> attempt_started(AttemptStarted attempt) override {
-    out_.started.push_back(attempt);
-    put({.body = std::move(attempt)});
-    co_return Result<void>();
-  }
-  Task<Result<void>> deltas(std::vector<Delta> deltas) override {
-    put({.body = Deltas{std::move(deltas)}});
-    co_return Result<void>();
-  }
-  Task<Result<void>> attempt_ended(AttemptEnded attempt) override {
-    out_.attempts.push_back(attempt);
-    put({.body = std::move(attempt)});
-    co_return Result<void>();
-  }
-  void put(Record record) {
-    record.seq = ++seq_;
-    record.time = loop_.wall();
+  void take(const Record& record) override {
+    if (const auto* started = std::get_if<AttemptStarted>(&record.body)) out_.started.push_back(*started);
+    if (const auto* ended = std::get_if<AttemptEnded>(&record.body)) out_.attempts.push_back(*ended);
     for (auto& [dialect, stream] : streams_) {
       std::vector<RenderedEvent> events;
       if (Result<void> added = stream->add(record, events); !added.ok()) out_.problem = added.error().message;
@@ -140,12 +127,10 @@ class RecordSink final : public GenerationSink {
   }
 
  private:
-  Loop& loop_;
   Outcome& out_;
   std::map<std::string, std::unique_ptr<ClientStream>> streams_;
   std::map<std::string, std::vector<std::string>> frames_;
   std::map<std::string, uint64_t> next_;
-  uint64_t seq_ = 0;
 };
 
 Outcome run(const CutPlan& plan) {
@@ -193,12 +178,12 @@ Outcome run(const CutPlan& plan) {
     Router router(loop, std::move(deployments));
     Cancellation cancel(loop);
     bool halt = false;
-    RecordSink sink(loop, out, plan.scenario->request);
+    ClientsSink sink(loop, out, plan.scenario->request);
     GenerationInput input{.request = &plan.scenario->request};
     input.context = plan.scenario->request.input;
     GenerationLimits limits;
     out.ended = loop.run(generate(std::move(input), router, sink, loop, {cancel, halt}, limits, {}));
-    if (out.ended) sink.put({.body = *out.ended});
+    if (out.ended) sink.add({.body = *out.ended});
     sink.finish();
   }
   for (auto& server : servers) loop.run(server->stop({loop.now()}));
