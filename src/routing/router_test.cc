@@ -1,92 +1,21 @@
 // Router: who serves what, who does not and why, which error the client gets, and what an attempt's lease does; in
 // virtual time.
+
 #include "routing/router.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "async/sim_loop.h"
-#include "async/task_group.h"
-#include "routing/testing/silent_provider.h"
+#include "routing/testing/router_bench.h"
 
 namespace perdure {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-struct Guard final : PlacementGuard {
-  std::optional<Permits> permits_of_all;
-  std::optional<Error> budget;
-  const Permits* permits(const Traffic&) override { return permits_of_all ? &*permits_of_all : nullptr; }
-  Result<void> may_spend(const SpendAsk&) override {
-    if (budget) return *budget;
-    return {};
-  }
-  SpendingBook* book = nullptr;
-  Result<std::unique_ptr<SpendingBook::Hold>> hold(const SpendAsk& ask) override {
-    if (book == nullptr) return std::unique_ptr<SpendingBook::Hold>();
-    const Price* price = ask.deployment.price ? &*ask.deployment.price : nullptr;
-    return book->take({.spender = {ask.traffic.tenant, ask.traffic.key, std::string(ask.workload)},
-                       .expected = expected_money(expected_use(ask.needs), price),
-                       .now = wall});
-  }
-  WallTime wall{};
-};
-
-struct Bench {
-  SimLoop loop{11};
-  SilentProvider a{"a"}, b{"b"}, c{"c"};
-  std::vector<Deployment> deployments{Deployment::simple("m", a), Deployment::simple("m", b),
-                                      Deployment::simple("m", c)};
-  std::vector<Workload> workloads;
-  RoutingOptions options;
-  Guard guard;
-  std::unique_ptr<Router> made;
-  PlacementAsk ask{.model = "m", .traffic = {}, .needs = {}, .tried = {}, .author = {}};
-  Cancellation client{loop};
-
-  Bench() {
-    for (int i = 0; i < 3; ++i) deployments[static_cast<size_t>(i)].priority = i;
-  }
-  Router& router() {
-    if (!made) {
-      made = std::make_unique<Router>(loop, deployments, workloads, options);
-      made->set_guard(&guard);
-    }
-    return *made;
-  }
-  Workload& workload() {
-    if (workloads.empty()) workloads.emplace_back();
-    return workloads[0];
-  }
-  std::string where() {
-    Result<Placed> placed = router().place(ask);
-    return placed.ok() ? router().deployments()[placed->deployment].deployment.name : placed.error().reason;
-  }
-  std::string code() {
-    Result<Placed> placed = router().place(ask);
-    return placed.ok() ? "ok" : std::string(to_string(placed.error().code));
-  }
-  Result<std::unique_ptr<AttemptLease>> begin(Deadline deadline = Deadline::never()) {
-    return loop.run(router().begin(ask, deadline, client));
-  }
-  void withdraw(WithdrawalKind kind, std::string name, WithdrawalMode mode = WithdrawalMode::kDrain) {
-    std::vector<Withdrawal> all = router().withdrawals();
-    all.push_back({.id = "wd_1", .kind = kind, .name = std::move(name), .mode = mode});
-    router().set_withdrawals(std::move(all));
-  }
-  // One attempt there that ends with `error`.
-  Fault fail(Error error) {
-    Result<std::unique_ptr<AttemptLease>> lease = begin();
-    CHECK(lease.ok(), "a lease");
-    return (*lease)->ended(std::move(error));
-  }
-};
-
-Error cut() { return {Code::kUnavailable, "cut"}; }
+using Bench = RouterBench;
 
 TEST(Router, NothingConfiguredAndNoSuchModel) {
   Bench none;
@@ -416,48 +345,6 @@ TEST(Router, TheSessionReturnsToWhereThePriorityIs) {
   EXPECT_EQ((*b.begin())->deployment().name, "m@a") << "the owner's order goes before the cache";
 }
 
-TEST(Router, EveryWithdrawalCoversWhatItNames) {
-  Bench b;
-  b.deployments[0].region = "eu";
-  b.deployments[1].party = "Acme";
-  b.withdraw(WithdrawalKind::kRegion, "eu");
-  EXPECT_EQ(b.where(), "m@b");
-  b.withdraw(WithdrawalKind::kParty, "Acme");
-  EXPECT_EQ(b.where(), "m@c");
-  b.withdraw(WithdrawalKind::kDeployment, "m@c");
-  EXPECT_EQ(b.where(), "withdrawn");
-  EXPECT_EQ(b.code(), "unavailable");
-  EXPECT_EQ(b.router().place(b.ask).error().retry_after_ms, -1);
-  EXPECT_FALSE(b.router().check(b.ask).ok());
-  b.router().set_withdrawals({});
-  EXPECT_EQ(b.where(), "m@a");
-}
-
-TEST(Router, ACutReachesRunningAttemptsAndADrainDoesNot) {
-  for (WithdrawalMode mode : {WithdrawalMode::kDrain, WithdrawalMode::kCut}) {
-    Bench b;
-    Result<std::unique_ptr<AttemptLease>> at_a = b.begin();
-    ASSERT_TRUE((*at_a)->dispatch().ok());
-    std::vector<Tried> tried{{.deployment = 0, .failures = 1}};
-    b.ask.tried = tried;
-    Result<std::unique_ptr<AttemptLease>> at_b = b.begin();
-    ASSERT_TRUE((*at_b)->dispatch().ok());
-    b.withdraw(WithdrawalKind::kProvider, "a", mode);
-    EXPECT_EQ((*at_a)->withdrawn(), mode == WithdrawalMode::kCut);
-    EXPECT_EQ((*at_a)->cancel().requested(), mode == WithdrawalMode::kCut);
-    EXPECT_FALSE((*at_b)->withdrawn());
-    if (mode == WithdrawalMode::kCut) EXPECT_EQ((*at_a)->ended(cut()), Fault::kNone) << "not the supplier's fault";
-    EXPECT_EQ(b.router().attempts_running(), 2u);
-  }
-}
-
-TEST(Router, WhatIsPlacedAndNotDispatchedDoesNotGoOutAfterAWithdrawal) {
-  Bench b;
-  Result<std::unique_ptr<AttemptLease>> lease = b.begin();
-  b.withdraw(WithdrawalKind::kProvider, "a", WithdrawalMode::kDrain);
-  EXPECT_EQ((*lease)->dispatch().error().reason, "withdrawn");
-}
-
 TEST(Router, TheClientsCancellationReachesTheAttempt) {
   Bench b;
   Result<std::unique_ptr<AttemptLease>> lease = b.begin();
@@ -465,210 +352,6 @@ TEST(Router, TheClientsCancellationReachesTheAttempt) {
   EXPECT_TRUE((*lease)->cancel().requested());
   EXPECT_FALSE((*lease)->withdrawn());
   EXPECT_EQ((*lease)->ended(cut()), Fault::kNone) << "whatever the attempt says of it";
-}
-
-TEST(Router, ABrokenDeploymentIsLeftAloneAndProbedByOne) {
-  Bench b;
-  b.deployments.resize(1);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(b.fail(cut()), Fault::kSupplier);
-  EXPECT_EQ(b.where(), "provider_unavailable");
-  EXPECT_EQ(b.code(), "unavailable");
-  EXPECT_EQ(b.router().place(b.ask).error().retry_after_ms, 1000);
-  EXPECT_TRUE(b.router().check(b.ask).ok()) << "worth waiting for";
-  Instant before = b.loop.now();
-  Result<std::unique_ptr<AttemptLease>> probe = b.begin();
-  ASSERT_TRUE(probe.ok());
-  EXPECT_EQ(b.loop.now() - before, 1s);
-  EXPECT_EQ(b.where(), "provider_unavailable") << "one probe at a time";
-  // Another answer waits, and goes the moment that the probe shows life.
-  std::optional<Instant> began;
-  auto wait = [](Bench& bench, std::optional<Instant>& at) -> Task<void> {
-    Result<std::unique_ptr<AttemptLease>> lease =
-        co_await bench.router().begin(bench.ask, Deadline::never(), bench.client);
-    if (lease.ok()) at = bench.loop.now();
-  };
-  TaskGroup group(b.loop);
-  group.spawn(wait(b, began));
-  b.loop.run_until([&] { return b.loop.now() - before >= 1500ms; });
-  EXPECT_FALSE(began);
-  (*probe)->came(500ms);
-  Instant alive = b.loop.now();
-  b.loop.run_until([&] { return began.has_value(); });
-  EXPECT_EQ(*began, alive);
-  (*probe)->ended({});
-  b.loop.run(group.join());
-}
-
-TEST(Router, OthersServeWhileOneIsBroken) {
-  Bench b;
-  for (int i = 0; i < 5; ++i) b.fail(cut());
-  EXPECT_EQ(b.where(), "m@b");
-}
-
-TEST(Router, ABusyDeploymentRestsAndTheErrorSaysForHowLong) {
-  Bench b;
-  Error busy{.code = Code::kOverloaded, .message = "slow down", .upstream_status = 429, .retry_after_ms = 120'000};
-  EXPECT_EQ(b.fail(busy), Fault::kBusy);
-  EXPECT_EQ(b.where(), "m@b");
-  b.fail(busy);
-  b.fail(busy);
-  EXPECT_EQ(b.where(), "provider_overloaded");
-  EXPECT_EQ(b.code(), "overloaded");
-  EXPECT_EQ(b.router().place(b.ask).error().retry_after_ms, 120'000);
-  Result<std::unique_ptr<AttemptLease>> lease = b.begin();
-  EXPECT_EQ(lease.error().reason, "provider_overloaded") << "longer than its patience: at once";
-  EXPECT_EQ(b.loop.now(), Instant{});
-  EXPECT_FALSE(b.router().check(b.ask).ok());
-}
-
-TEST(Router, ARefusedCredentialTakesTheWholeProviderOutUntilAProbe) {
-  Bench b;
-  b.deployments[1] = Deployment::simple("m2", b.a);
-  std::vector<HealthNews> news;
-  b.router().set_news([&](HealthNews n) { news.push_back(n); });
-  Error refused{.code = Code::kDenied, .message = "no", .reason = "supplier_denied", .upstream_status = 401};
-  EXPECT_EQ(b.fail(refused), Fault::kCredential);
-  EXPECT_EQ(b.where(), "m@c");
-  b.ask.model = "m2";
-  EXPECT_EQ(b.where(), "provider_credential_refused");
-  EXPECT_EQ(b.begin().error().reason, "provider_credential_refused") << "not worth waiting for";
-  EXPECT_EQ(b.loop.now(), Instant{});
-  ASSERT_EQ(news.size(), 1u);
-  EXPECT_EQ(news[0].kind, HealthNews::Kind::kCredentialRefused);
-  // Another loop hears of it.
-  Router other(b.loop, b.deployments);
-  other.hear(news[0]);
-  EXPECT_EQ(other.place(b.ask).error().reason, "provider_credential_refused");
-  auto later = [](Loop& loop) -> Task<void> { co_await sleep_for(loop, 60s); };
-  b.loop.run(later(b.loop));
-  Result<std::unique_ptr<AttemptLease>> probe = b.begin();
-  ASSERT_TRUE(probe.ok());
-  b.ask.model = "m";
-  EXPECT_EQ(b.where(), "m@c") << "one probe at a time, whatever the model";
-  (*probe)->came(1ms);
-  EXPECT_EQ(b.where(), "m@a");
-  EXPECT_EQ(news.back().kind, HealthNews::Kind::kCredentialGood);
-  other.hear(news.back());
-  EXPECT_TRUE(other.place(b.ask).ok());
-}
-
-TEST(Router, AModelThatIsNotThereIsNotAskedForAgain) {
-  Bench b;
-  EXPECT_EQ(b.fail({.code = Code::kNotFound, .message = "no such model", .upstream_status = 404}), Fault::kDeployment);
-  EXPECT_EQ(b.where(), "m@b");
-  Result<Placed> placed = b.router().place(b.ask);
-  EXPECT_EQ(placed->considered[0].why, Why::kRefusedThere);
-}
-
-TEST(Router, AnUnheardOfNameDoesNotTakeOutADeploymentOfAnyName) {
-  Bench b;
-  b.deployments = {Deployment::simple("*", b.a)};
-  b.ask.model = "no-such-model";
-  EXPECT_EQ(b.fail({.code = Code::kNotFound, .message = "no such model", .upstream_status = 404}), Fault::kDeployment)
-      << "elsewhere it may be there";
-  b.ask.model = "a-good-one";
-  EXPECT_EQ(b.where(), "*@a");
-}
-
-struct Queued : Bench {
-  std::vector<int> order;
-  std::vector<std::string> errors;
-  TaskGroup group{loop};
-  std::vector<std::unique_ptr<AttemptLease>> held;
-
-  explicit Queued(uint32_t concurrency, uint32_t queue) {
-    deployments.resize(1);
-    deployments[0].concurrency_max = concurrency;
-    deployments[0].queue_max = queue;
-  }
-  void ask_for_one(int number) {
-    auto go = [](Queued& q, int n) -> Task<void> {
-      Result<std::unique_ptr<AttemptLease>> lease = co_await q.router().begin(q.ask, Deadline::never(), q.client);
-      if (lease.ok()) {
-        q.order.push_back(n);
-        q.held.push_back(*std::move(lease));
-      } else {
-        q.errors.push_back(lease.error().reason);
-      }
-    };
-    group.spawn(go(*this, number));
-  }
-  void let_run(Duration time) {
-    auto wait = [](Loop& l, Duration d) -> Task<void> { co_await sleep_for(l, d); };
-    loop.run(wait(loop, time));
-  }
-};
-
-TEST(Router, WhatIsFullQueuesInOrderAndNoFurther) {
-  Queued q(1, 2);
-  for (int i = 0; i < 4; ++i) {
-    q.ask_for_one(i);
-    q.let_run(1ms);
-  }
-  EXPECT_EQ(q.order, (std::vector{0}));
-  EXPECT_EQ(q.where(), "provider_queue_full");
-  EXPECT_EQ(q.code(), "overloaded");
-  for (int i = 1; i < 4; ++i) {
-    q.held.erase(q.held.begin());
-    q.let_run(1ms);
-  }
-  EXPECT_THAT(q.order, ElementsAre(0, 1, 2, 3)) << "the last one waited for room in the queue";
-  q.held.clear();
-  q.loop.run(q.group.join());
-}
-
-TEST(Router, WaitingInAQueueEndsWithThePatience) {
-  Queued q(1, 5);
-  q.ask_for_one(0);
-  q.let_run(1ms);
-  q.ask_for_one(1);
-  q.let_run(61s);
-  EXPECT_THAT(q.errors, ElementsAre("provider_queue_timeout"));
-  q.loop.run(q.group.join());
-  q.held.clear();
-  EXPECT_EQ(q.router().deployments()[0].slots->taken(), 0u);
-}
-
-TEST(Router, AWithdrawalOrACancellationEndsTheWaiting) {
-  Queued q(1, 5);
-  q.ask_for_one(0);
-  q.let_run(1ms);
-  q.ask_for_one(1);
-  q.let_run(1ms);
-  q.withdraw(WithdrawalKind::kProvider, "a");
-  q.let_run(1ms);
-  EXPECT_THAT(q.errors, ElementsAre("withdrawn"));
-  q.router().set_withdrawals({});
-  q.ask_for_one(2);
-  q.let_run(1ms);
-  q.client.request();
-  q.let_run(1ms);
-  EXPECT_THAT(q.errors, ElementsAre("withdrawn", ""));
-  q.loop.run(q.group.join());
-  q.held.clear();
-  EXPECT_EQ(q.router().deployments()[0].slots->waiting(), 0u);
-}
-
-TEST(Router, AFullDeploymentSpillsOverBeforeItQueues) {
-  Bench b;
-  b.deployments[0].concurrency_max = 1;
-  b.deployments[0].queue_max = 10;
-  Result<std::unique_ptr<AttemptLease>> first = b.begin();
-  EXPECT_EQ((*first)->deployment().name, "m@a");
-  EXPECT_EQ(b.where(), "m@b");
-}
-
-TEST(Router, SlotsAreOneCountForAllLoops) {
-  Bench b;
-  b.deployments.resize(1);
-  b.deployments[0].concurrency_max = 1;
-  SlotBook book;
-  Router one(b.loop, b.deployments, {}, {}, &book), two(b.loop, b.deployments, {}, {}, &book);
-  Result<std::unique_ptr<AttemptLease>> lease = b.loop.run(one.begin(b.ask, Deadline::never(), b.client));
-  ASSERT_TRUE(lease.ok());
-  EXPECT_EQ(two.place(b.ask).error().reason, "provider_queue_full");
-  lease->reset();
-  EXPECT_TRUE(two.place(b.ask).ok());
 }
 
 TEST(Router, ALeaseThatIsDroppedHoldsNothingAgainstAnybody) {
@@ -711,19 +394,6 @@ TEST(Needs, AreReadFromTheRequest) {
                        Capability::kFiles})
     EXPECT_TRUE(all.capabilities.has(c));
   EXPECT_FALSE(all.capabilities.has(Capability::kPrefill));
-}
-
-TEST(Withdrawals, ComeBackFromTheStoreAsTheyWere) {
-  WithdrawalSet all{
-      7,
-      {{"wd_1", WithdrawalKind::kRegion, "eu", WithdrawalMode::kCut, "a \"reason\"", "key_1", WallTime(5ms)},
-       {"wd_2", WithdrawalKind::kParty, "Acme", WithdrawalMode::kDrain, "", "", WallTime(6ms)}}};
-  Result<WithdrawalSet> read = decode_withdrawals(encode_withdrawals(all));
-  ASSERT_TRUE(read.ok());
-  EXPECT_EQ(*read, all);
-  for (const char* bad : {"", "{}", "{\"version\":2,\"revision\":1,\"withdrawals\":[]}",
-                          "{\"version\":1,\"withdrawals\":[]}", "{\"version\":1,\"revision\":1,\"withdrawals\":[{}]}"})
-    EXPECT_EQ(decode_withdrawals(bad).error().code, Code::kCorrupt) << bad;
 }
 
 }  // namespace
