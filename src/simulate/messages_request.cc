@@ -4,7 +4,7 @@
 #include <limits>
 #include <unordered_set>
 
-#include "simulate/media.h"
+#include "simulate/messages_media.h"
 #include "simulate/messages_schema.h"
 #include "simulate/prefix_cache.h"
 #include "simulate/strict_reader.h"
@@ -376,32 +376,8 @@ class Parser {
   void image(Value value, Message& spoken, const std::string& path) {
     const std::string inside = path + ".image";
     in_.only(value, {"type", "source", "cache_control"}, inside);
-    const Value source = value["source"];
-    const std::string at = inside + ".source";
-    if (!in_.object(source, at)) return;
-    const std::string type = in_.one_of(source["type"], {"base64", "url"}, at + ".type");
-    if (type == "url") {
-      in_.only(source, {"type", "url"}, at + ".url");
-      const std::string url = in_.text(source["url"], at + ".url.url");
-      if (!in_.failed() && !url.starts_with("https://"))
-        in_.fail(at + ".url.url: Only HTTPS URLs are supported.", at + ".url.url");
-      spoken.add_media(describe_link("image", url));
-    } else if (!in_.failed()) {
-      in_.only(source, {"type", "media_type", "data"}, at + ".base64");
-      const std::string claimed = in_.one_of(
-          source["media_type"], {"image/jpeg", "image/png", "image/gif", "image/webp"}, at + ".base64.media_type");
-      const auto bytes = decode_base64(in_.text(source["data"], at + ".base64.data"));
-      if (in_.failed()) return;
-      if (!bytes) return in_.fail(at + ".base64: invalid base64 data", at + ".base64.data");
-      const std::string_view found = image_type_of(*bytes);
-      if (found.empty()) return in_.fail(at + ".base64.data: Could not process image", at + ".base64.data");
-      if (found != claimed)
-        return in_.fail(at + ".base64.data: Image does not match the provided media type " + claimed,
-                        at + ".base64.data");
-      spoken.add_media(describe_bytes(found, *bytes));
-    }
-    prefix_.block("image", {source.raw()}, kMediaTokens);
-    cache_control(value["cache_control"], inside + ".cache_control");
+    take_messages_image(in_, value["source"], spoken, inside + ".source");
+    shown("image", value, inside);
   }
 
   void document(Value value, Message& spoken, const std::string& path) {
@@ -409,29 +385,13 @@ class Parser {
     in_.only(value, {"type", "source", "title", "context", "citations", "cache_control"}, inside);
     in_.optional_text(value["title"], inside + ".title");
     in_.optional_text(value["context"], inside + ".context");
-    const Value source = value["source"];
-    const std::string at = inside + ".source";
-    if (!in_.object(source, at)) return;
-    const std::string type = in_.one_of(source["type"], {"base64", "text", "content", "url"}, at + ".type");
-    if (type == "base64") {
-      in_.only(source, {"type", "media_type", "data"}, at);
-      in_.one_of(source["media_type"], {"application/pdf"}, at + ".media_type");
-      const auto bytes = decode_base64(in_.text(source["data"], at + ".data"));
-      if (!in_.failed() && (!bytes || !bytes->starts_with("%PDF")))
-        return in_.fail(at + ".base64.data: The PDF specified was not valid.", at + ".data");
-      if (bytes) spoken.add_media(describe_bytes("application/pdf", *bytes));
-    } else if (type == "text") {
-      in_.only(source, {"type", "media_type", "data"}, at);
-      in_.one_of(source["media_type"], {"text/plain"}, at + ".media_type");
-      spoken.add_media(describe_bytes("text/plain", in_.text(source["data"], at + ".data")));
-    } else if (type == "url") {
-      in_.only(source, {"type", "url"}, at);
-      spoken.add_media(describe_link("file", in_.text(source["url"], at + ".url")));
-    } else if (!in_.failed()) {
-      in_.only(source, {"type", "content"}, at);
-      spoken.add_media(describe_bytes("text/plain", source["content"].raw()));
-    }
-    prefix_.block("document", {source.raw()}, kMediaTokens);
+    take_messages_document(in_, value["source"], spoken, inside + ".source");
+    shown("document", value, inside);
+  }
+
+  void shown(std::string_view what, Value value, const std::string& inside) {
+    if (in_.failed()) return;
+    prefix_.block(what, {value["source"].raw()}, kMediaTokens);
     cache_control(value["cache_control"], inside + ".cache_control");
   }
 

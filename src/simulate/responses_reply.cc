@@ -1,5 +1,7 @@
 #include "simulate/responses_reply.h"
 
+#include "simulate/responses_item_id.h"
+
 #include "base/ids.h"
 #include "wire/json.h"
 #include "wire/sse.h"

@@ -33,8 +33,4 @@ Result<ResponsesRequest> parse_responses_request(std::string body, const Signer&
 // One to POST /v1/responses/input_tokens, which has fewer fields and no state.
 Result<ResponsesRequest> parse_input_tokens_request(std::string body, const Signer& signer);
 
-// Ids of output items say whether reasoning came before them, in a way that only this supplier can write: OpenAI
-// refuses such an item without its reasoning.
-std::string mint_item_id(const Signer& signer, std::string_view prefix, std::string_view unique, bool after_reasoning);
-
 }  // namespace perdure::simulate

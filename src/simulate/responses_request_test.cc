@@ -1,5 +1,7 @@
 #include "simulate/responses_request.h"
 
+#include "simulate/responses_item_id.h"
+
 #include <gtest/gtest.h>
 
 namespace perdure::simulate {
