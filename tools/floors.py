@@ -2,8 +2,8 @@
 """The rules of the house that a compiler does not check.
 
 Who may include whom (the table below must be the one of docs/architecture.md, and of the modules that there are), which
-file touches Boost, who reads clocks and randomness, and leftovers: tabs, FIXME, sources in no target, markdown links to
-nothing.
+file touches Boost, who reads clocks and randomness, how long a file may be, and leftovers: tabs, FIXME, sources in no
+target, markdown links to nothing.
 
 floors.py           checks; prints each violation and exits 1 if there is one
 floors.py --report  also prints the include graph, module by module
@@ -48,6 +48,8 @@ AMBIENT = re.compile(r'\b(?:system_clock|steady_clock|high_resolution_clock|utc_
                      r'|(?<![\w.>])(?:std::|::)?s?rand\s*\(\s*\)|\brandom_device\b|\bgetrandom\s*\(|\bgetentropy\s*\(|\barc4random|\bRAND_bytes\b'
                      r'|\bclock_gettime\s*\(|\bgettimeofday\s*\(|\bmt19937')
 AMBIENT_HOMES = ("src/base/system.cc", "src/async/epoll_loop.cc", "src/app/", "src/cli/")
+# A file that is longer answers more than one question.
+LINES_MAX = 600
 ROW = re.compile(r'^\| (\d+) \| \[(\w+)\]\(\.\./src/(\w+)/README\.md\) \|', re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 LINK = re.compile(r'(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)')
@@ -136,7 +138,10 @@ def main():
                 helper = folder.removesuffix("/testing")
                 if not (module and (folder in globbed or helper in globbed)) and name not in cmake and path.name not in cmake:
                     wrong(name, "is in no target")
-            for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), 1):
+            lines = (ROOT / path).read_text(errors="replace").splitlines()
+            if len(lines) > LINES_MAX:
+                wrong(name, f"{len(lines)} lines, and {LINES_MAX} are the most: split it by what it answers")
+            for number, line in enumerate(lines, 1):
                 where = f"{name}:{number}"
                 if "\t" in line:
                     wrong(where, "tab")
