@@ -59,6 +59,8 @@ class Core : public std::enable_shared_from_this<Core> {
     Reads& reads;
     std::optional<Head> head(SessionId id) const;
     Heads heads() const;
+    // What follows in the query is of one moment, and takes the file's lock once instead of with every step.
+    Result<void> hold_moment() const;
   };
   template <class T>
   Task<Result<T>> read(std::move_only_function<Result<T>(const View&)> query);
@@ -162,33 +164,39 @@ void Core::close() {
 // ---------------------------------------------------------------------------------------------------------------
 
 bool Core::enqueue(std::shared_ptr<Queued> queued) {
-  std::lock_guard lock(queue_mutex_);
-  if (queued_bytes_ != 0 && queued_bytes_ + queued->operation.bytes > options_.queue_bytes_max) return false;
-  queued_bytes_ += queued->operation.bytes;
-  queue_.push_back(std::move(queued));
+  {
+    std::lock_guard lock(queue_mutex_);
+    if (queued_bytes_ != 0 && queued_bytes_ + queued->operation.bytes > options_.queue_bytes_max) return false;
+    queued_bytes_ += queued->operation.bytes;
+    queue_.push_back(std::move(queued));
+  }
   schedule_writer();
   return true;
 }
 
 bool Core::enqueue_ledger(std::vector<LedgerEntry> entries) {
   size_t bytes = size_of(entries);
-  std::lock_guard lock(queue_mutex_);
-  if (ledger_bytes_ != 0 && ledger_bytes_ + bytes > options_.queue_bytes_max) return false;
-  ledger_bytes_ += bytes;
-  std::move(entries.begin(), entries.end(), std::back_inserter(ledger_));
+  {
+    std::lock_guard lock(queue_mutex_);
+    if (ledger_bytes_ != 0 && ledger_bytes_ + bytes > options_.queue_bytes_max) return false;
+    ledger_bytes_ += bytes;
+    std::move(entries.begin(), entries.end(), std::back_inserter(ledger_));
+  }
   schedule_writer();
   return true;
 }
 
 void Core::maintain_if_due() {
   if (clock_.now().time_since_epoch().count() < maintain_at_.load(std::memory_order_relaxed)) return;
-  std::lock_guard lock(queue_mutex_);
   schedule_writer();
 }
 
-void Core::schedule_writer() {  // under queue_mutex_
-  if (scheduled_) return;
-  scheduled_ = true;
+// Outside of queue_mutex_, which the job begins by taking: who is woken would be put to sleep again.
+void Core::schedule_writer() {
+  {
+    std::lock_guard lock(queue_mutex_);
+    if (std::exchange(scheduled_, true)) return;
+  }
   writer_runner_.submit([self = shared_from_this()] { self->write_job(); });
 }
 
@@ -202,7 +210,6 @@ void Core::sync_ledger_in_time(Instant due) {  // under writer_mutex_
       std::lock_guard lock(self->writer_mutex_);
       self->sync_planned_ = false;
     }
-    std::lock_guard lock(self->queue_mutex_);
     self->schedule_writer();
   });
 }
@@ -279,10 +286,14 @@ void Core::write_job() {
     log_.error("store.failed", {{"cause", cause}});
     options_.on_fatal(cause);
   }
-  std::lock_guard lock(queue_mutex_);
-  scheduled_ = false;
-  // After a failure what is left of the ledger waits for the next call, so that a full disk is not hammered.
-  if (!queue_.empty() || (!ledger_.empty() && verdict != Writer::Verdict::kFailed && !fatal)) schedule_writer();
+  bool more = false;
+  {
+    std::lock_guard lock(queue_mutex_);
+    scheduled_ = false;
+    // After a failure what is left of the ledger waits for the next call, so that a full disk is not hammered.
+    more = !queue_.empty() || (!ledger_.empty() && verdict != Writer::Verdict::kFailed && !fatal);
+  }
+  if (more) schedule_writer();
 }
 
 void Core::acknowledge(std::vector<std::shared_ptr<Queued>> group) {
@@ -316,6 +327,11 @@ Heads Core::View::heads() const {
   return core.heads_;
 }
 
+Result<void> Core::View::hold_moment() const {
+  if (core.shares_connection() || core.read_connection_->in_transaction()) return {};
+  return core.read_connection_->execute("BEGIN");
+}
+
 template <class T>
 Task<Result<T>> Core::read(std::move_only_function<Result<T>(const View&)> query) {
   maintain_if_due();
@@ -338,7 +354,11 @@ std::optional<Result<T>> Core::run_query(std::move_only_function<Result<T>(const
   std::lock_guard lock(shared ? writer_mutex_ : reader_mutex_);
   if (closed_) return std::nullopt;
   if (shared) return query(View{*this, writer_->reads()});
-  if (!options_.read_only) return query(View{*this, *reads_});
+  if (!options_.read_only) {
+    Result<T> out = query(View{*this, *reads_});
+    read_connection_->roll_back();
+    return out;
+  }
   // Another process may be writing: rows, log and heads must be of one moment.
   auto at_one_moment = [&]() -> Result<T> {
     if (!moment_held_) {
@@ -417,6 +437,7 @@ class Implementation final : public Store {
   Task<Result<std::vector<SealedRecord>>> read(SessionId id, uint64_t first, uint64_t last, size_t bytes_max) override {
     return core_->read<std::vector<SealedRecord>>([=](const Core::View& view) {
       auto newer = view.head(id);
+      if (auto held = view.hold_moment(); !held.ok()) return Result<std::vector<SealedRecord>>(held.error());
       return view.reads.read(id, newer, first, last, bytes_max);
     });
   }
