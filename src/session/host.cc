@@ -198,8 +198,9 @@ Task<Result<bool>> ResponsesHost::recover(SessionId session) {
     }
   }
   Response& last = *loaded->last;
-  auto run = std::make_shared<Run>(
-      loop_, row->tenant, std::make_unique<Journal>(store_, lease_, *row, key, loop_.random()), limits_.run, log_);
+  CO_TRY(Key256 blob_key, co_await keys_.blob_key(row->tenant, key.has_value()));
+  auto journal = std::make_unique<Journal>(store_, lease_, *row, key, loop_.random(), blob_key);
+  auto run = std::make_shared<Run>(loop_, row->tenant, std::move(journal), limits_.run, log_);
   run->identify({.id = last.id, .request = last.request, .key = last.key}, last.created, last.first_seq);
   for (const Record& record : loaded->last_records) CO_TRY_VOID(run->begin_with(record));
   CO_TRY(IndexEntry entry, co_await entry_of(row->tenant, last.id));

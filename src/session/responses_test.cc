@@ -265,6 +265,28 @@ TEST(Responses, RemovalKeepsWhatDescendantsNeedAndErasesTheRest) {
     EXPECT_TRUE(record.body.empty());
 }
 
+TEST(Responses, WhatARecoveredResponseAppendsIsStoredOnceToo) {
+  World w;
+  const std::string why(20'000, 'x');  // a supplier's own words
+  auto normal = w.script;
+  w.script = [&](const ScriptedCall&) { return ScriptedAnswer{.refusal = Error{Code::kInvalid, why}}; };
+  auto references = [&] {
+    std::vector<BlobRow> blobs = w.loop.run(w.store->blobs(std::nullopt, 100)).value();
+    return blobs.size() == 1 ? blobs[0].references : 0;
+  };
+  EXPECT_EQ(w.whole(w.create(w.ask("hello"))->id).ended->error_message, why);
+  EXPECT_EQ(references(), 1u);
+  std::swap(w.script, normal);
+  ResponseId id = w.create(w.ask("hello"))->id;
+  (void)w.events(id, 1);
+  w.stop();
+  std::swap(w.script, normal);
+  w.start();
+  ASSERT_EQ(*w.loop.run(w.responses->recover()), 1u);
+  EXPECT_EQ(w.whole(id).ended->error_message, why);
+  EXPECT_EQ(references(), 2u);
+}
+
 TEST(Responses, ALongPayloadIsStoredOnceForATenantAndGoesWithItsLastResponse) {
   World w;
   const std::string picture = "data:image/png;base64," + std::string(100'000, 'A');
