@@ -247,7 +247,7 @@ Task<void> Gateway::resume(Exchange& x) {
     dialect = response->request->dialect;
   }
   x.face = &face_of(dialect, options_.reasoning_events);
-  co_await stream(x, id, *after, true);
+  co_await stream(x, {.id = id}, *after);
 }
 
 }  // namespace perdure

@@ -255,21 +255,22 @@ Task<void> Gateway::create(Exchange& x) {
     on_leaving.emplace(&x.reply.gone(), [&] {
       if (!stream_wanted || !x.reply.begun()) options_.lost_replies->lost(repeatable, created->id, loop_.now());
     });
-  co_await reply_to_create(x, created->id, stream_wanted, created->stored, background);
+  co_await reply_to_create(x, *created, stream_wanted, background);
 }
 
-Task<void> Gateway::reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background) {
-  x.about(id);
+Task<void> Gateway::reply_to_create(Exchange& x, Created created, bool stream_wanted, bool background) {
+  x.about(created.id);
   if (stream_wanted) {
-    co_await stream(x, id, -1, stored, true);
+    co_await stream(x, std::move(created), -1, true);
     co_return;
   }
-  if (!stored) {
-    co_await answer_unstored(x, id);
+  if (!created.stored) {
+    co_await answer_unstored(x, std::move(created.id));
     co_return;
   }
   Task<Result<Response>> asked =
-      background ? responses_.get(x.caller.tenant, id) : responses_.wait(x.caller.tenant, id, &x.reply.gone());
+      background ? responses_.get(x.caller.tenant, created.id, std::move(created.run))
+                 : responses_.wait(x.caller.tenant, created.id, &x.reply.gone(), std::move(created.run));
   Result<Response> response = co_await std::move(asked);
   if (!response.ok()) {
     co_await x.fail(std::move(response).error());

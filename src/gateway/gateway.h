@@ -70,7 +70,7 @@ class Gateway final : public HttpHandler {
   Task<void> create(Exchange& x);
   Task<Result<void>> inherit(CreateCall& call);
   Task<bool> relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent);
-  Task<void> reply_to_create(Exchange& x, ResponseId id, bool stream_wanted, bool stored, bool background);
+  Task<void> reply_to_create(Exchange& x, Created created, bool stream_wanted, bool background);
   // responses_routes.cc
   Task<void> fetch(Exchange& x);
   Task<void> cancel(Exchange& x);
@@ -129,7 +129,7 @@ class Gateway final : public HttpHandler {
   Task<void> write_ledger();
   // stream.cc: events with a number above `after`, in the dialect of x.face. `fresh`: of the request that created the
   // response, which is told of a failure before the first event by a status.
-  Task<void> stream(Exchange& x, ResponseId id, int64_t after, bool stored, bool fresh = false);
+  Task<void> stream(Exchange& x, Created created, int64_t after, bool fresh = false);
   Task<void> answer_unstored(Exchange& x, ResponseId id);
   Task<void> answer_with(Exchange& x, const Response& response);
   Task<void> abandon(TenantId tenant, ResponseId id);

@@ -55,7 +55,7 @@ Task<void> Gateway::fetch(Exchange& x) {
     co_return;
   }
   if (*stream_wanted) {
-    co_await stream(x, id, *after, true);
+    co_await stream(x, {.id = id}, *after);
     co_return;
   }
   if (*after >= 0) {

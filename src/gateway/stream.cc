@@ -10,13 +10,16 @@ Task<void> Gateway::abandon(TenantId tenant, ResponseId id) {
   co_await responses_.abandon(std::move(tenant), std::move(id));
 }
 
-Task<void> Gateway::stream(Exchange& x, ResponseId id, int64_t after, bool stored, bool fresh) {
+Task<void> Gateway::stream(Exchange& x, Created created, int64_t after, bool fresh) {
+  const ResponseId id = created.id;
+  const bool stored = created.stored;
   // What is not stored ends with its client, also while nothing is being written.
   std::optional<Cancellation::Hook> on_leaving;
   if (!stored) on_leaving.emplace(&x.reply.gone(), [&] { leaving_.spawn(abandon(x.caller.tenant, id)); });
 
   std::unique_ptr<ClientStream> rendering = x.face->stream();
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(x.caller.tenant, id, std::move(rendering));
+  Result<std::unique_ptr<EventReader>> reader =
+      co_await responses_.follow(x.caller.tenant, id, std::move(rendering), std::move(created.run));
   if (!reader.ok()) {
     co_await x.fail(std::move(reader).error());
     co_return;

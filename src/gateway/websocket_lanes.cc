@@ -225,7 +225,7 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
   const std::string previous = asked.request.previous_response_id;
   const bool stored = asked.request.store;
   Known next;
-  ResponseId id;
+  Created created;
   std::optional<Error> error;
   bool failed = false;
 
@@ -255,15 +255,15 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
   if (!error) {
     call.request = std::move(asked.request);
     call.references = std::move(asked.references);
-    Result<Created> created = co_await responses_.create(std::move(call));
-    if (created.ok())
-      id = created->id;
+    Result<Created> made = co_await responses_.create(std::move(call));
+    if (made.ok())
+      created = *std::move(made);
     else
-      error = std::move(created).error();
+      error = std::move(made).error();
     if (error && error->reason == "previous_response_not_found") error = not_known_here(previous);
   }
   if (!error) {
-    Result<void> told = co_await tell(lane, id, stored, next, failed);
+    Result<void> told = co_await tell(lane, created, stored, next, failed);
     if (!told.ok()) error = std::move(told).error();
   }
   if (error || failed) {
@@ -272,7 +272,7 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
     remember(lane, std::move(next));
   }
   if (error && !gone_.requested()) co_await fail(lane, *error);
-  log_.info("websocket.turn", {{"response", id.value},
+  log_.info("websocket.turn", {{"response", created.id.value},
                                {"tenant", caller_.caller.tenant.value},
                                {"key", caller_.caller.key.value},
                                {"request", caller_.request_id},
@@ -283,7 +283,8 @@ Task<void> WebSocketLanes::turn(Lane& lane, Asked asked) {
 }
 
 // Every event of a response, as it comes. `next` gets what must be remembered of it, `failed` whether it ended so.
-Task<Result<void>> WebSocketLanes::tell(Lane& lane, const ResponseId& id, bool stored, Known& next, bool& failed) {
+Task<Result<void>> WebSocketLanes::tell(Lane& lane, Created& created, bool stored, Known& next, bool& failed) {
+  const ResponseId& id = created.id;
   const TenantId& tenant = caller_.caller.tenant;
   auto abandon = [](Responses& responses, TenantId whose, ResponseId which) -> Task<void> {
     co_await responses.abandon(std::move(whose), std::move(which));
@@ -292,7 +293,8 @@ Task<Result<void>> WebSocketLanes::tell(Lane& lane, const ResponseId& id, bool s
   std::optional<Cancellation::Hook> on_leaving;
   if (!stored) on_leaving.emplace(&gone_, [&] { tasks_.spawn(abandon(responses_, tenant, id)); });
   auto rendering = std::make_unique<EventRenderer>(caller_.reasoning_events);
-  Result<std::unique_ptr<EventReader>> reader = co_await responses_.follow(tenant, id, std::move(rendering));
+  Result<std::unique_ptr<EventReader>> reader =
+      co_await responses_.follow(tenant, id, std::move(rendering), std::move(created.run));
   Result<void> outcome;
   if (!reader.ok()) outcome = std::move(reader).error();
   std::vector<RenderedEvent> events;

@@ -78,7 +78,7 @@ class WebSocketLanes {
   Result<Asked> read(const std::string& text, std::string& lane) const;
   Task<void> serve(Lane& lane);
   Task<void> turn(Lane& lane, Asked asked);
-  Task<Result<void>> tell(Lane& lane, const ResponseId& id, bool stored, Known& next, bool& failed);
+  Task<Result<void>> tell(Lane& lane, Created& created, bool stored, Known& next, bool& failed);
   Task<void> fail(const Lane& lane, Error error);
   const Known* find(const std::string& id) const;
   void forget(const std::string& id);

@@ -288,10 +288,11 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall& call, const std::
     // answer then starts as soon as one that is not stored. What the supplier says waits behind that commit.
     bool certain = fresh && !keyed && call.generate;
     run->set_pace(&pace_);
+    auto held = std::make_shared<HeldRun>(*this, run);
     if (certain) group_.spawn(drive(run, std::move(making)));
     Deadline hold{Instant::min()};
     // Who asks for a response in the background waits for the commit alone.
-    if (certain && !call.request.background) hold.at = loop_.now() + pace_.hold();
+    if (certain && !call.request.background) hold.at = loop_.now() + pace_.hold(call.request.stream);
     Result<void> durable = co_await run->commit_first(std::move(records), std::move(batch), hold);
     if (durable.ok()) {
       if (!call.generate) {
@@ -300,7 +301,7 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall& call, const std::
       } else if (!certain) {
         group_.spawn(drive(run, std::move(making)));
       }
-      co_return Created{id, false};
+      co_return Created{id, false, true, std::move(held)};
     }
     Error error = std::move(durable).error();
     forget(id);

@@ -298,12 +298,15 @@ Task<Result<Response>> ResponsesHost::get(TenantId tenant, ResponseId id, IndexE
   co_return response;
 }
 
-Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline) {
+Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline,
+                                                    std::shared_ptr<Run> run) {
   VisibleRecords out;
-  if (RunPtr run = find(tenant, id)) {
+  if (!run) run = find(tenant, id);
+  if (run) {
     Reading reading(*run, loop_);
     run->taken(first - 1);
     for (;;) {
+      out.run_done = run->done;
       out.records = run->visible_from(first);
       if (!out.records.empty()) co_return out;
       if (first <= run->visible_seq()) break;  // older than the window: the journal has it
@@ -321,7 +324,7 @@ Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId 
   CO_TRY(IndexValue value, IndexValue::decode(entry.value));
   uint64_t last = value.last;
   if (last == 0) {
-    RunPtr run = find(tenant, id);
+    if (!run) run = find(tenant, id);
     if (!run) co_return Error{Code::kUnavailable, "the response is not running here", "", "server_run_missing"};
     last = run->visible_seq();
   }
@@ -338,8 +341,8 @@ Task<Result<VisibleRecords>> ResponsesHost::records(TenantId tenant, ResponseId 
   co_return out;
 }
 
-Task<Result<Response>> ResponsesHost::wait(TenantId tenant, ResponseId id) {
-  RunPtr run = find(tenant, id);
+Task<Result<Response>> ResponsesHost::wait(TenantId tenant, ResponseId id, std::shared_ptr<Run> run) {
+  if (!run) run = find(tenant, id);
   if (run) {
     while (!run->ended() && !run->broken() && !run->done) {
       run->taken(run->visible_seq());

@@ -39,7 +39,8 @@ struct Making {
 
 struct VisibleRecords {
   std::vector<SharedRecord> records;
-  bool ended = false;  // nothing will follow them
+  bool ended = false;     // nothing will follow them
+  bool run_done = false;  // what is asked for next need not hold on to the run
 };
 
 // What may be destroyed in a conversation that lives, and what must then be said again.
@@ -77,8 +78,10 @@ class ResponsesHost {
   // A session that cannot be read is not tried again at every start; reading it says why.
   Task<Result<bool>> give_up_session(SessionId session);
   Task<Result<Response>> get(TenantId tenant, ResponseId id, IndexEntry entry);
-  Task<Result<VisibleRecords>> records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline);
-  Task<Result<Response>> wait(TenantId tenant, ResponseId id);
+  // `run`: held on to by who asks; null: it is looked for.
+  Task<Result<VisibleRecords>> records(TenantId tenant, ResponseId id, uint64_t first, Deadline deadline,
+                                       std::shared_ptr<Run> run = {});
+  Task<Result<Response>> wait(TenantId tenant, ResponseId id, std::shared_ptr<Run> run = {});
   Task<Result<Response>> cancel(TenantId tenant, ResponseId id);
   Task<bool> abandon(TenantId tenant, ResponseId id);
   Task<Result<bool>> remove(TenantId tenant, ResponseId id);
@@ -165,6 +168,22 @@ class ResponsesHost {
   Notifier none_created_;  // creating_ has become 0
   std::atomic<size_t> running_{0};
   TaskGroup group_;
+};
+
+class HeldRun {
+ public:
+  HeldRun(ResponsesHost& host, std::shared_ptr<Run> run) : host_(host), run_(std::move(run)) {}
+  ~HeldRun() {  // a Run ends on its own loop
+    if (Loop::current() != &host_.loop()) host_.loop().post([run = std::move(run_)] {});
+  }
+  HeldRun(const HeldRun&) = delete;
+  HeldRun& operator=(const HeldRun&) = delete;
+  ResponsesHost& host() const { return host_; }
+  const std::shared_ptr<Run>& run() const { return run_; }
+
+ private:
+  ResponsesHost& host_;
+  std::shared_ptr<Run> run_;
 };
 
 }  // namespace perdure

@@ -255,14 +255,20 @@ Task<Result<std::vector<Item>>> Responses::context_of(TenantId tenant, Request r
   co_return co_await call_on(host->loop(), [&] { return host->context_of(tenant, request, origin); });
 }
 
-Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id) {
+Task<Result<Response>> Responses::get(TenantId tenant, ResponseId id, std::shared_ptr<HeldRun> run) {
+  if (run) {
+    auto read = [](std::shared_ptr<Run> made) -> Task<Result<Response>> { co_return made->response(); };
+    co_return co_await call_on(run->host().loop(), [&] { return read(run->run()); });
+  }
   CO_TRY(Located at, co_await locate(tenant, id));
   if (!at.entry)
     co_return Error{Code::kNotFound, "there is no response with the id \"" + id.value + "\"", "", "response_not_found"};
   co_return co_await call_on(at.host->loop(), [&] { return at.host->get(tenant, id, *at.entry); });
 }
 
-Task<Result<Response>> Responses::wait(TenantId tenant, ResponseId id, Cancellation* gone) {
+Task<Result<Response>> Responses::wait(TenantId tenant, ResponseId id, Cancellation* gone,
+                                       std::shared_ptr<HeldRun> run) {
+  if (run) co_return co_await call_on(run->host().loop(), [&] { return run->host().wait(tenant, id, run->run()); });
   CO_TRY(Located at, co_await locate(tenant, id));
   ResponsesHost* host = at.host;
   bool unstored = !at.entry;
@@ -354,13 +360,22 @@ namespace {
 
 class Follower final : public EventReader {
  public:
-  Follower(ResponsesHost& host, TenantId tenant, ResponseId id, uint64_t first, std::unique_ptr<ClientStream> stream)
-      : host_(host), tenant_(std::move(tenant)), id_(std::move(id)), next_(first), stream_(std::move(stream)) {}
+  Follower(ResponsesHost& host, TenantId tenant, ResponseId id, uint64_t first, std::unique_ptr<ClientStream> stream,
+           std::shared_ptr<HeldRun> held)
+      : host_(host),
+        tenant_(std::move(tenant)),
+        id_(std::move(id)),
+        next_(first),
+        stream_(std::move(stream)),
+        held_(std::move(held)) {}
 
   Task<Result<void>> next(std::vector<RenderedEvent>& out, Deadline deadline) override {
     if (stream_->finished()) co_return Result<void>();
-    CO_TRY(VisibleRecords visible,
-           co_await call_on(host_.loop(), [&] { return host_.records(tenant_, id_, next_, deadline); }));
+    std::shared_ptr<Run> run = held_ ? held_->run() : nullptr;
+    CO_TRY(VisibleRecords visible, co_await call_on(host_.loop(), [&] {
+             return host_.records(tenant_, id_, next_, deadline, std::move(run));
+           }));
+    if (visible.run_done) held_.reset();
     for (const SharedRecord& record : visible.records) {
       next_ = record->seq + 1;
       if (!is_of_response(record->kind())) continue;
@@ -380,17 +395,27 @@ class Follower final : public EventReader {
   ResponseId id_;
   uint64_t next_;
   std::unique_ptr<ClientStream> stream_;
+  std::shared_ptr<HeldRun> held_;  // no longer than the run goes on
 };
 
 }  // namespace
 
 Task<Result<std::unique_ptr<EventReader>>> Responses::follow(TenantId tenant, ResponseId id,
-                                                             std::unique_ptr<ClientStream> stream) {
-  CO_TRY(Located at, co_await locate(tenant, id));
-  uint64_t first = at.entry ? at.entry->seq : 1;
+                                                             std::unique_ptr<ClientStream> stream,
+                                                             std::shared_ptr<HeldRun> run) {
   if (!stream) stream = std::make_unique<EventRenderer>();
+  ResponsesHost* host = nullptr;
+  uint64_t first = 1;
+  if (run) {
+    host = &run->host();
+    first = run->run()->first_seq();
+  } else {
+    CO_TRY(Located at, co_await locate(tenant, id));
+    host = at.host;
+    if (at.entry) first = at.entry->seq;
+  }
   co_return std::unique_ptr<EventReader>(
-      std::make_unique<Follower>(*at.host, std::move(tenant), std::move(id), first, std::move(stream)));
+      std::make_unique<Follower>(*host, std::move(tenant), std::move(id), first, std::move(stream), std::move(run)));
 }
 
 }  // namespace perdure

@@ -58,10 +58,15 @@ struct CreateCall {
 // Whether a response is kept in the journal: also one that runs in the background and is kept for polling only.
 inline bool is_journaled(const Request& request) { return request.store || request.background; }
 
+// A response's run, held on to by whoever has just made it. What is asked for with it comes from the run itself, also
+// when that has ended meanwhile, and nobody looks into the store for what is at hand. May be let go on any thread.
+class HeldRun;
+
 struct Created {
   ResponseId id;
   bool repeated = false;  // the idempotency key was seen before: this is that response
   bool stored = true;
+  std::shared_ptr<HeldRun> run = {};  // for get(), wait() and follow() of it; may be null
 };
 
 struct ResponseSummary {
@@ -109,12 +114,13 @@ class Responses {
   // idempotency_key_reused: by another request; idempotency_answer_gone: the answer was not stored and this process
   // does not have it (any more).
   Task<Result<Created>> create(CreateCall call);
-  Task<Result<Response>> get(TenantId tenant, ResponseId id);
+  Task<Result<Response>> get(TenantId tenant, ResponseId id, std::shared_ptr<HeldRun> run = {});
   // `stream`: the dialect that it is told in; null: OpenAI Responses.
   Task<Result<std::unique_ptr<EventReader>>> follow(TenantId tenant, ResponseId id,
-                                                    std::unique_ptr<ClientStream> stream = nullptr);
+                                                    std::unique_ptr<ClientStream> stream = nullptr,
+                                                    std::shared_ptr<HeldRun> run = {});
   // Until it has ended; then the whole of it.
-  Task<Result<Response>> wait(TenantId tenant, ResponseId id, Cancellation* gone);
+  Task<Result<Response>> wait(TenantId tenant, ResponseId id, Cancellation* gone, std::shared_ptr<HeldRun> run = {});
   // Idempotent: a response that has ended is returned as it is.
   Task<Result<Response>> cancel(TenantId tenant, ResponseId id);
   // A response that is not stored and whose client has left, or has been read to its end.

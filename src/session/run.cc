@@ -85,7 +85,7 @@ Task<Result<void>> Run::append(std::vector<Record>& records, Batch batch) {
 }
 
 Task<Result<void>> Run::commit_first(std::vector<Record> records, Batch batch, Deadline hold) {
-  while (!stopping_ && !cancel_.requested() && loop_.now() < hold.at)
+  while (!stopping_ && !cancel_.requested() && pending_bytes_ <= limits_.pending_bytes_max && loop_.now() < hold.at)
     if (!co_await work_.wait(hold)) break;
   committing_ = true;
   std::move(pending_.begin(), pending_.end(), std::back_inserter(records));

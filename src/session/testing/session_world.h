@@ -63,9 +63,14 @@ struct World {
   }
   // Every event of a response; stops early after `most` when given.
   std::vector<RenderedEvent> events(ResponseId id, size_t most = SIZE_MAX) {
-    auto read = [](World& w, ResponseId rid, size_t n) -> Task<std::vector<RenderedEvent>> {
+    return events_of(std::move(id), nullptr, most);
+  }
+  std::vector<RenderedEvent> events_of(ResponseId id, std::shared_ptr<HeldRun> held, size_t most = SIZE_MAX) {
+    auto read = [](World& w, ResponseId rid, std::shared_ptr<HeldRun> made,
+                   size_t n) -> Task<std::vector<RenderedEvent>> {
       std::vector<RenderedEvent> out;
-      Result<std::unique_ptr<EventReader>> reader = co_await w.responses->follow(kTenant, rid);
+      Result<std::unique_ptr<EventReader>> reader =
+          co_await w.responses->follow(kTenant, rid, nullptr, std::move(made));
       CHECK(reader.ok(), "follow");
       while (!(*reader)->finished() && out.size() < n) {
         Result<void> next = co_await (*reader)->next(out, deadline_in(w.loop, std::chrono::seconds(60)));
@@ -73,7 +78,7 @@ struct World {
       }
       co_return out;
     };
-    return loop.run(read(*this, std::move(id), most));
+    return loop.run(read(*this, std::move(id), std::move(held), most));
   }
 };
 
