@@ -289,7 +289,10 @@ Task<Result<Created>> ResponsesHost::create_stored(CreateCall& call, const std::
     bool certain = fresh && !keyed && call.generate;
     run->set_pace(&pace_);
     auto held = std::make_shared<HeldRun>(*this, run);
-    if (certain) group_.spawn(drive(run, std::move(making)));
+    if (certain) {
+      call.reserve.reset();  // the run has it, until its first attempt
+      group_.spawn(drive(run, std::move(making)));
+    }
     Deadline hold{Instant::min()};
     // Who asks for a response in the background waits for the commit alone.
     if (certain && !call.request.background) hold.at = loop_.now() + pace_.hold(call.request.stream);
