@@ -109,15 +109,10 @@ size_t Value::size() const { return is_object() || is_array() ? tape_->nodes[ind
 Value Value::operator[](std::string_view key) const {
   if (!is_object()) return {};
   const Tape::Node* const nodes = tape_->nodes.data();
-  const uint32_t end = nodes[index_].link;
+  const uint32_t end = nodes[index_].next;
   uint32_t found = 0;
-  for (uint32_t i = index_ + 1; i < end;) {
-    const Tape::Node& name = nodes[i];
-    const size_t size = name.escaped ? name.size : name.length - 2;
-    if (size == key.size() && tape_->text(i) == key) found = i + 1;
-    const Tape::Node& value = nodes[i + 1];
-    i = value.type == Type::kArray || value.type == Type::kObject ? value.link : i + 2;
-  }
+  for (uint32_t i = index_ + 1; i < end; i = nodes[i + 1].next)
+    if (nodes[i].size == key.size() && tape_->text(i) == key) found = i + 1;
   return found == 0 ? Value() : Value(tape_, found);
 }
 

@@ -117,7 +117,7 @@ class Builder {
     Tape::Node& node = tape_.nodes[top.index];
     node.length = static_cast<uint32_t>(p_ - begin_) - node.begin;
     node.size = top.size;
-    node.link = static_cast<uint32_t>(tape_.nodes.size());
+    node.next = static_cast<uint32_t>(tape_.nodes.size());
   }
 
   bool key() {
@@ -153,7 +153,7 @@ class Builder {
     Tape::Node& node = tape_.nodes.back();
     node.escaped = true;
     node.size = static_cast<uint32_t>(out.size() - begin);
-    node.link = static_cast<uint32_t>(begin);
+    node.text = static_cast<uint32_t>(begin);
     return true;
   }
 
@@ -255,8 +255,14 @@ class Builder {
   }
 
   void add(Type type, const char* start) {
-    tape_.nodes.push_back(
-        {type, false, static_cast<uint32_t>(start - begin_), static_cast<uint32_t>(p_ - start), 0, 0});
+    const auto length = static_cast<uint32_t>(p_ - start);
+    tape_.nodes.push_back({.type = type,
+                           .escaped = false,
+                           .begin = static_cast<uint32_t>(start - begin_),
+                           .length = length,
+                           .size = type == Type::kString ? length - 2 : 0,
+                           .next = static_cast<uint32_t>(tape_.nodes.size()) + 1,
+                           .text = 0});
   }
 
   void skip_space() {

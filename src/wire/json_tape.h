@@ -17,23 +17,21 @@ struct Tape {
     bool escaped;    // string: its text is in `unescaped`, not in `source`
     uint32_t begin;  // where in `source`
     uint32_t length;
-    uint32_t size;  // elements or members; of an escaped string the bytes of its text
-    uint32_t link;  // array and object: the node after the last inside; escaped string: where in `unescaped`
+    uint32_t size;  // elements or members; of a string the bytes of its text
+    uint32_t next;  // the node after it and all inside
+    uint32_t text;  // escaped string: where in `unescaped`
   };
 
   std::string source;
   std::string unescaped;
   std::vector<Node> nodes;
 
-  uint32_t after(uint32_t index) const {
-    const Node& node = nodes[index];
-    return node.type == Type::kArray || node.type == Type::kObject ? node.link : index + 1;
-  }
+  uint32_t after(uint32_t index) const { return nodes[index].next; }
   std::string_view raw(uint32_t index) const { return {source.data() + nodes[index].begin, nodes[index].length}; }
   std::string_view text(uint32_t index) const {
     const Node& node = nodes[index];
-    if (node.escaped) return {unescaped.data() + node.link, node.size};
-    return {source.data() + node.begin + 1, node.length - 2};
+    if (node.escaped) return {unescaped.data() + node.text, node.size};
+    return {source.data() + node.begin + 1, node.size};
   }
 };
 
