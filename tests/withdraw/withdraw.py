@@ -16,8 +16,8 @@ withdrawal; and the account of every stored answer must tell who wrote it. The p
 from the order on. It is compared with B's own time to its first token under the same burst, measured in the same run by
 sending the same requests directly to it: on new connections, as the server has none to B, and all at once, as the server has them
 all at once. A part of each pause is no work of the withdrawal: it begins with the last word that A has written, and A
-would have been silent for up to one token's time. What came after the last word that anybody got of A, which is the moment of
-the cut, is reported as well. Times are reported and not judged.
+would have been silent for up to one token's time. The streams keep step, so that this part differs from run to run. What came after
+the last word that anybody got of A, at the cut or a little later, is reported as well. Times are reported and not judged.
 
 --plant NAME runs on a server with a planted bug and succeeds only if it is noticed.
 """
@@ -266,7 +266,7 @@ class Campaign:
         return [first_piece(stream) or 60.0 for stream in streams]
 
     def cut(self, form, count, *words, sdk=0):
-        """Cuts A off in the middle of `count` answers. Returns the clients' pauses: whole, and from the cut on."""
+        """Cuts A off in the middle of `count` answers. Returns the clients' pauses: whole, and from A's last word to anybody on."""
         streams = self.streams_of(count, sdk)
         only = words[1].removesuffix("@A") if form == "deployment" else None
         with Crowd() as crowd:
@@ -376,7 +376,7 @@ def main():
         whole, late = [pause for pause, _ in pauses], [late for _, late in pauses]
         p50, p99, own50, own99 = percentile(whole, .5), percentile(whole, .99), percentile(own, .5), percentile(own, .99)
         late50, late99 = percentile(late, .5), percentile(late, .99)
-        print(f"  from the cut on: p50 {late50:.3f} s p99 {late99:.3f} s ({late50 / own50:.2f}x and {late99 / own99:.2f}x)")
+        print(f"  from the last word of A that anybody got: p50 {late50:.3f} s p99 {late99:.3f} s ({late50 / own50:.2f}x and {late99 / own99:.2f}x)")
         print(f"  B's own time to a first token under the same burst of {len(own)}: p50 {own50:.3f} s p99 {own99:.3f} s")
         line += f", pause p50 {p50:.3f} s p99 {p99:.3f} s ({p50 / own50:.2f}x and {p99 / own99:.2f}x of the supplier's own)"
     print(line)
