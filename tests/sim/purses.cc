@@ -8,6 +8,7 @@ namespace {
 // What is assumed of an answer where its request has no limit, and the most that is: docs/routing.md.
 constexpr int64_t kOutputAssumed = 1024;
 constexpr Duration kKeysAreRead = std::chrono::seconds(1);  // after a change, at the latest
+constexpr Duration kCommitted = std::chrono::seconds(10);   // an end that was heard of, and the way back from a crash
 constexpr int64_t kInputMost = 20'000;                      // tokens of any request here
 
 std::string text_of(Micros amount) { return std::to_string(amount) + " millionths"; }
@@ -99,6 +100,9 @@ void Purses::ended(uint64_t number, const End& end) {
     purse.running -= running.least;
     purse.in_life += certain;
   }
+  std::erase_if(doubts_, [&](const Doubt& each) { return each.at + kCommitted < loop_.now(); });
+  if (running.life == life_ && most < running.most)
+    doubts_.push_back({running.purses, running.errand, running.most - most, loop_.now()});
   if (certain > 0 && running.errand) bills_[*running.errand] = {std::move(running.purses), certain, running.life};
 }
 
@@ -114,9 +118,14 @@ void Purses::cancelled(uint64_t number) {
 void Purses::new_life() {
   ++life_;
   for (auto& [name, purse] : purses_) purse.in_life = purse.running = 0;
+  for (const Doubt& each : doubts_)
+    if (each.at + kCommitted >= loop_.now())
+      for (const auto& name : each.purses) at(name).most += each.amount;
+  doubts_.clear();
 }
 
 void Purses::seen(uint64_t errand) {
+  std::erase_if(doubts_, [&](const Doubt& each) { return each.errand == errand; });
   auto found = bills_.find(errand);
   if (found == bills_.end()) return;
   const Bill& bill = found->second;
@@ -140,7 +149,14 @@ bool Purses::may_be_short(const Identity& who, Instant since) const {
 
 void Purses::refused(const Identity& who, Instant asked) {
   wanted_ = true;
-  if (!may_be_short(who, asked)) violate_("budget: " + who.key.value + " was refused though its budgets have room");
+  if (may_be_short(who, asked)) return;
+  std::string sums;
+  for (size_t i = 0; i < setup_.budgets.size(); ++i)
+    if (concerns(setup_.budgets[i], who))
+      sums += "; of the " + text_of(limits_[i]) + " of " + setup_.budgets[i].budget.name + " at most " +
+              text_of(at({i, subject(setup_.budgets[i], who)}).most) + " were spent";
+  violate_("budget: " + who.key.value + " was refused though its budgets have room" + sums + "; an attempt may cost " +
+           text_of(dearest_) + ", and " + text_of(nobodys_) + " are nobody's");
 }
 
 void Purses::raise(bool no_end) {

@@ -81,6 +81,13 @@ class Purses {
     Micros amount = 0;
     uint64_t life = 0;
   };
+  // What an attempt that has just ended is taken to have cost beyond that, where a crash swallows its end.
+  struct Doubt {
+    std::vector<std::pair<size_t, std::string>> purses;
+    std::optional<uint64_t> errand;
+    Micros amount = 0;
+    Instant at{};
+  };
   bool concerns(const BudgetSetup& budget, const Identity& who) const;
   static std::string subject(const BudgetSetup& budget, const Identity& who);
   // Whether it may have no room at `when`, or later.
@@ -96,8 +103,9 @@ class Purses {
   std::map<std::pair<size_t, std::string>, Purse> purses_;
   std::map<uint64_t, Running> running_;
   std::map<uint64_t, Bill> bills_;  // by errand
-  Micros dearest_ = 0;              // what one attempt may be expected to cost
-  Micros nobodys_ = 0;              // at the most, of attempts that nobody knows the owner of
+  std::vector<Doubt> doubts_;
+  Micros dearest_ = 0;  // what one attempt may be expected to cost
+  Micros nobodys_ = 0;  // at the most, of attempts that nobody knows the owner of
   uint64_t next_ = 1, life_ = 0;
   bool wanted_ = false;
 };
