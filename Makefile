@@ -90,7 +90,7 @@ bench: release    ## journal, routing, start, stored against unstored, a million
 	cmake --build build/release -j $(JOBS)
 	python3 bench/run.py $(ARGS)
 
-bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--portkey --litellm --write'
+bench-proxy: release    ## what a relayed request costs beside nginx: ARGS='--bifrost --portkey --litellm --write'
 	cmake --build build/release -j $(JOBS) --target fixed_upstream load
 	bench/peers
 	python3 bench/proxy.py $(ARGS)

@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 import processes  # noqa: E402
 
+BIFROST = ROOT / "build/peers/bifrost-door"
 LITELLM = ROOT / "build/peers/litellm/bin/litellm"
 PORTKEY = ROOT / "build/peers/portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
 ASK, LAST = "Count from 1 to 60.", "60"
@@ -108,6 +109,17 @@ def portkey(folder, first, second, _prefill):
         return None
     target = [{"provider": "openai", "api_key": "none", "custom_host": f"{url}/v1", "request_timeout": 30000} for url in (first, second)]
     return Gateway("Portkey", port, [server], {"x-portkey-config": json.dumps({"strategy": {"mode": "fallback"}, "targets": target})}, "simulated-1")
+
+
+def bifrost(folder, first, second, _prefill):
+    from proxy import free_port, wait_for
+    port = free_port()
+    server = processes.Process([BIFROST, port, first, second], folder / "bifrost.log", wait=False)
+    if not wait_for(port, 60):
+        server.stop()
+        print("bifrost: skipped, it did not start")
+        return None
+    return Gateway("Bifrost", port, [server], model="simulated-1")
 
 
 def ask(gateway, timeout_s=40):
@@ -203,8 +215,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--clients", type=int, default=20, help="for each fault and gateway; a multiple of 4")
+    parser.add_argument("--only", default="", help="of the gateways only these, like Perdure,Bifrost")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
+    only = options.only.split(",") if options.only else None
     processes.BINARY = ROOT / options.build / "perdure"
     with tempfile.TemporaryDirectory() as name:
         supplier = processes.simulate(pathlib.Path(name) / "supplier.log", "--seed", 1)
@@ -213,12 +227,12 @@ def main():
     if ending != "stop" or not expected.rstrip(".").endswith(LAST):
         raise SystemExit(f"the supplier itself does not answer: {expected[-80:]!r}, {ending}")
     makers = {"Perdure": perdure}
-    for name, make, program in (("LiteLLM", litellm, LITELLM), ("Portkey", portkey, PORTKEY)):
+    for name, make, program in (("LiteLLM", litellm, LITELLM), ("Portkey", portkey, PORTKEY), ("Bifrost", bifrost, BIFROST)):
         if program.exists():
             makers[name] = make
         else:
             print(f"{name}: skipped, bench/peers has not installed it")
-    results = {name: campaign(make, options, expected) for name, make in makers.items()}
+    results = {name: campaign(make, options, expected) for name, make in makers.items() if not only or name in only}
     results = {name: rows for name, rows in results.items() if rows is not None}
     lines = ["| what the first supplier does | the second takes a prefill | " + " | ".join(results) + " |", "| --- | --- |" + " --- |" * len(results)]
     for title, fault, prefill in SCRIPT:
@@ -236,7 +250,7 @@ def main():
     sums = {name: {kind: sum(row[kind] for row in rows.values()) for kind in ("whole", "honest", "false")} for name, rows in results.items()}
     print("bench-faults: " + "; ".join(f"{name} {s['whole']} whole, {s['honest']} cut honestly, {s['false']} false"
                                        for name, s in sums.items()))
-    mine = sums["Perdure"]
+    mine = sums.get("Perdure", {"honest": 0, "false": 0})
     return 0 if mine["honest"] == mine["false"] == 0 else 1
 
 

@@ -13,8 +13,9 @@ Every proxy has one worker and no access log. Rounds are interleaved and medians
   many      512 streams, a chunk every 20 ms: chunks lost, and those 50 ms later than the directly asked 99.9th percentile
   idle      resident bytes that each of 10,000 idle connections costs
 
-Run from the project's root: python3 bench/proxy.py [--build build/release] [--portkey] [--litellm]; bench/peers installs those two.
-They are far slower: they get fewer streams and idle connections, and sit out what they could not finish.
+Run from the project's root: python3 bench/proxy.py [--build build/release] [--bifrost] [--portkey] [--litellm]; bench/peers installs those three.
+The last two are far slower: they get fewer streams and idle connections, and sit out what they could not finish. Of Bifrost it is the core that is
+measured, behind an HTTP door of ours (bench/bifrost), because that is what a registry has.
 The last line sums up; --write puts the table into docs/benchmarks.md and the plot into docs/benchmarks-proxy.svg.
 """
 import argparse
@@ -34,6 +35,7 @@ import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIFROST = f"{ROOT}/build/peers/bifrost-door"
 LITELLM = f"{ROOT}/build/peers/litellm/bin/litellm"
 PORTKEY = f"{ROOT}/build/peers/portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -202,6 +204,18 @@ def start_litellm(work, upstream):
     return Proxy("litellm", port, process.pid)
 
 
+def start_bifrost(work, upstream):
+    if not os.path.exists(BIFROST):
+        print("bifrost: skipped, bench/peers has not built it")
+        return None
+    port = free_port()
+    process = run_quietly([BIFROST, str(port), f"http://127.0.0.1:{upstream}"], cwd=work, env={**os.environ, "GOMAXPROCS": "1"})
+    if not wait_for(port):
+        print("bifrost: skipped, it did not start")
+        return None
+    return Proxy("bifrost", port, process.pid)
+
+
 class Failed(Exception):
     pass
 
@@ -302,7 +316,7 @@ def table(bench, names):
 def plot(bench, names, path):
     rows = [row for row in ("CPU for a request, us", "burst: CPU for a chunk, us", "paced: CPU for a chunk, us")
             if row in bench.samples]
-    colours = {"perdure": "#1f6f8b", "nginx": "#99a8b2", "portkey": "#c77d3a", "litellm": "#a04a4a"}
+    colours = {"perdure": "#1f6f8b", "nginx": "#99a8b2", "bifrost": "#6a8f4e", "portkey": "#c77d3a", "litellm": "#a04a4a"}
     parts, y = [], 30
     for row in rows:
         parts.append(f'<text x="10" y="{y}" font-weight="bold">{row}</text>')
@@ -329,7 +343,7 @@ def machine():
 
 def write_down(bench, names, aims, loads, options):
     command = (f"python3 bench/proxy.py --build {options.build} --rounds {options.rounds} --seconds {options.seconds:g} --rate {options.rate}"
-               f"{' --portkey' * options.portkey}{' --litellm' * options.litellm}")
+               f"{' --bifrost' * options.bifrost}{' --portkey' * options.portkey}{' --litellm' * options.litellm}")
     text = (f"<!-- bench/proxy.py writes from here -->\nMachine: {machine()}; load on it from {min(loads):.0f} to {max(loads):.0f} "
             f"during the run. Command: `{command.strip()}`; {options.rounds} interleaved rounds, medians.\n\n"
             f"{table(bench, names)}\n\n" + "\n".join(aims) + "\n\n![CPU beside nginx](benchmarks-proxy.svg)\n<!-- to here -->")
@@ -352,6 +366,7 @@ def main():
     parser.add_argument("--slow-rate", type=int, default=5, help="which Portkey and LiteLLM can bear too")
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--bifrost", action="store_true", help="also Bifrost's core")
     parser.add_argument("--portkey", action="store_true", help="also Portkey's gateway")
     parser.add_argument("--litellm", action="store_true", help="also LiteLLM's proxy")
     parser.add_argument("--write", action="store_true", help="into docs/")
@@ -365,6 +380,8 @@ def main():
     process = run_quietly([f"{options.build}/fixed_upstream"], stderr=subprocess.PIPE)
     upstream = listening(process)
     proxies = [start_perdure(options.build, work, upstream), start_nginx(work, upstream)]
+    if options.bifrost:
+        proxies.append(start_bifrost(work, upstream))
     if options.portkey:
         proxies.append(start_portkey(work, upstream))
     if options.litellm:
@@ -417,6 +434,7 @@ def judge(bench):
 
     rate = bench.options.rate
     aim("CPU for a request, beside nginx's", ratio("CPU for a request, us", "nginx"), 1.25)
+    aim("CPU for a request, Bifrost's beside ours", ratio("CPU for a request, us", "bifrost", True), 3, least=True)
     aim("CPU for a request, Portkey's beside ours", ratio("CPU for a request, us", "portkey", True), 25, least=True)
     aim("CPU for a request, LiteLLM's beside ours", ratio("CPU for a request, us", "litellm", True), 40, least=True)
     added = f"{rate} requests a second: added p99, us"
