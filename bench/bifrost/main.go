@@ -21,7 +21,9 @@ import (
 const second schemas.ModelProvider = "second"
 
 // account tells the core which suppliers there are: one at an address of ours, and perhaps another of the same kind.
-type account struct{ urls map[schemas.ModelProvider]string }
+type account struct {
+	urls map[schemas.ModelProvider]string
+}
 
 func (a account) GetConfiguredProviders() ([]schemas.ModelProvider, error) {
 	var names []schemas.ModelProvider
