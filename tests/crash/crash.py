@@ -414,6 +414,9 @@ def main():
     options = parser.parse_args()
     if options.plant and options.layer == "both":
         options.layer = "lossy"
+    lossy = processes.BINARY.parent / "lossy_files.so"
+    if options.layer != "plain" and not lossy.exists():  # the loader would only grumble, and nothing would be forgotten
+        parser.error(f"{lossy} is missing: cmake --build {processes.BINARY.parent} --target lossy_files (or --layer plain)")
     layer = "" if options.layer == "both" else f" --layer {options.layer}"
     plant = f" --plant {options.plant}" if options.plant else ""
     print(f"crash.py --cycles {options.cycles} --seed {options.seed}{layer}{plant}", flush=True)
