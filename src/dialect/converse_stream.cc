@@ -53,6 +53,7 @@ class ConverseUpstream final : public UpstreamDialect {
     auto document = json::Document::parse(std::move(body));
     if (!document) return Error{Code::kCorrupt, "The supplier's answer is not JSON: " + document.error().message};
     std::vector<Piece> pieces;
+    pieces.reserve(4);  // as many as most have
     ConverseAnswerReader reader;
     TRY_VOID(reader.whole(document->root(), pieces));
     return pieces;

@@ -56,6 +56,7 @@ class GeminiUpstream final : public UpstreamDialect {
       return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
     }
     std::vector<Piece> pieces;
+    pieces.reserve(4);  // as many as most have
     GeminiAnswerReader reader;
     const json::Value root = document->root();
     if (root.is_array()) {

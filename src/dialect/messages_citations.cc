@@ -1,6 +1,7 @@
 #include "dialect/messages_citations.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace perdure {
 namespace {
@@ -26,7 +27,14 @@ std::string_view between(std::string_view text, int64_t begin, int64_t end) {
 }  // namespace
 
 size_t characters_in(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, begins_character));
+  size_t all = 0;
+  // In stretches whose count fits a byte: sixteen of them are counted at once.
+  for (; !text.empty(); text.remove_prefix(std::min<size_t>(text.size(), UINT8_MAX))) {
+    uint8_t count = 0;
+    for (char c : text.substr(0, UINT8_MAX)) count = static_cast<uint8_t>(count + (begins_character(c) ? 1 : 0));
+    all += count;
+  }
+  return all;
 }
 
 std::string annotation_of_citation(json::Value citation, size_t begin, size_t end) {

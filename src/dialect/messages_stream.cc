@@ -33,6 +33,7 @@ Result<std::vector<Piece>> parse_messages_answer(std::string body) {
   const json::Value root = document->root();
   if (root["type"].text() == "error") return messages_error_of(root["error"], 0);
   std::vector<Piece> pieces;
+  pieces.reserve(4);  // as many as most have
   MessagesAnswerReader reader;
   TRY_VOID(reader.whole(root, pieces));
   return pieces;

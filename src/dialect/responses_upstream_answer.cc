@@ -303,6 +303,7 @@ Result<std::vector<Piece>> parse_responses_answer(std::string body) {
   if (!document)
     return Error{.code = Code::kCorrupt, .message = "The supplier's answer is not JSON: " + document.error().message};
   std::vector<Piece> pieces;
+  pieces.reserve(4);  // as many as most have
   ResponsesAnswerReader reader;
   TRY_VOID(reader.response(document->root(), pieces));
   return pieces;
