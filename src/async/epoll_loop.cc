@@ -32,8 +32,18 @@ EpollLoop::~EpollLoop() {
   ::close(epoll_);
 }
 
-Instant EpollLoop::now() const { return system_clock().now(); }
-WallTime EpollLoop::wall() const { return system_clock().wall(); }
+Instant EpollLoop::now() const {
+  if (current() != this) return system_clock().now();
+  if (now_.uses-- == 0) now_ = {system_clock().now(), kReadingUses};
+  return now_.moment;
+}
+
+WallTime EpollLoop::wall() const {
+  if (current() != this) return system_clock().wall();
+  if (wall_.uses-- == 0) wall_ = {system_clock().wall(), kReadingUses};
+  return wall_.moment;
+}
+
 Random& EpollLoop::random() { return system_random(); }
 
 void EpollLoop::post(std::move_only_function<void()> work) {
@@ -56,8 +66,11 @@ void EpollLoop::run() {
   while (!stopped_.load(std::memory_order_acquire)) {
     run_ready();
     if (stopped_.load(std::memory_order_acquire)) return;
+    callback_begins();
     wait_for_descriptors();
+    callback_begins();
     if (next_timer() != Instant::max()) fire_timers(now());
+    callback_begins();
   }
 }
 
@@ -73,6 +86,7 @@ void EpollLoop::run_ready() {
     for (std::move_only_function<void()>& each : running_) {
       std::move_only_function<void()> work = std::move(each);
       work();
+      callback_begins();
       if (stopped_.load(std::memory_order_relaxed)) return;
     }
     running_.clear();
@@ -101,6 +115,7 @@ void EpollLoop::wait_for_descriptors() {
   for (events_at_ = 0; events_at_ < events_end_;) {
     epoll_event event = events_[static_cast<size_t>(events_at_++)];
     if (event.events == 0) continue;  // forgotten meanwhile
+    callback_begins();
     if (event.data.ptr == nullptr)
       take_foreign();
     else

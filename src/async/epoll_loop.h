@@ -2,6 +2,10 @@
 // EpollLoop: the production Loop, one thread and one epoll instance each. A turn runs what was posted, waits for
 // descriptors until the next timer, tells their watchers, and fires timers. Nothing of a turn allocates: what is posted
 // goes into vectors that keep their room, timers are the Loop's heap, and the wait's own timeout is the only alarm.
+//
+// Time stands still within a callback, as it does in simulation: the clock is read when a callback first asks, and
+// again after every kReadingUses times that it asks, so that what waits for a moment by asking still sees it come.
+// Other threads, and the own one outside of run(), read the clock itself.
 
 #include <atomic>
 #include <memory>
@@ -48,10 +52,20 @@ class EpollLoop final : public Loop {
   void forget(Watcher& watcher);
 
  private:
+  // What the clocks said in this callback, and how often that may still be said.
+  template <class Moment>
+  struct Reading {
+    Moment moment{};
+    int uses = 0;
+  };
+  static constexpr int kReadingUses = 64;
+  void callback_begins() { now_.uses = wall_.uses = 0; }
   void run_ready();
   void wait_for_descriptors();
   void take_foreign();
 
+  mutable Reading<Instant> now_;
+  mutable Reading<WallTime> wall_;
   int epoll_ = -1, wake_ = -1;
   std::vector<std::move_only_function<void()>> ready_, running_;
   std::unique_ptr<epoll_event[]> events_;

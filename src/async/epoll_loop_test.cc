@@ -118,6 +118,28 @@ TEST(EpollLoop, WorkWithoutEndLeavesDescriptorsAndTimersTheirTurn) {
   EXPECT_EQ(ends.told, 1);
 }
 
+TEST(EpollLoop, TimeStandsStillWithinACallbackAndGoesOnForWhoWaits) {
+  EpollLoop loop;
+  Instant first, second, outside, waited;
+  loop.post([&] {
+    first = loop.now();
+    std::this_thread::sleep_for(2ms);
+    second = loop.now();
+    std::thread([&] { outside = loop.now(); }).join();
+    Instant end = first + 1ms;
+    while ((waited = loop.now()) < end) {
+    }
+    loop.post([&] {
+      EXPECT_GE(loop.now(), first + 2ms) << "each callback reads the clock anew";
+      loop.stop();
+    });
+  });
+  loop.run();
+  EXPECT_EQ(first, second);
+  EXPECT_GE(outside, first + 2ms) << "other threads read the clock itself";
+  EXPECT_GE(waited, first + 1ms);
+}
+
 TEST(FramePool, GivesOutTheSameRoomAgain) {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

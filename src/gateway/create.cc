@@ -183,31 +183,36 @@ Task<void> Gateway::create(Exchange& x) {
     co_await x.fail(!lenient.ok() ? lenient.error() : kept.error());
     co_return;
   }
-  std::string traceparent = traceparent_of(x.request);
+  CreateHeaders headers{
+      .idempotency_key = *std::move(key), .traceparent = traceparent_of(x.request), .lenient = *lenient, .kept = *kept};
   // Only a repeat is compared with it.
-  Hash256 body_hash{};
-  if (!key->empty()) body_hash = sha256(x.request.body);
+  if (!headers.idempotency_key.empty()) headers.body_hash = sha256(x.request.body);
+  Result<json::Document> document = json::Document::parse(std::move(x.request.body));
+  if (!document.ok()) {
+    co_await x.fail(std::move(document).error());
+    co_return;
+  }
+  if (headers.idempotency_key.empty() && !headers.kept) {
+    bool answered = co_await relay_as_it_is(x, document->root(), headers.traceparent);
+    if (answered) co_return;
+  }
+  co_await create_response(x, *std::move(document), std::move(headers));
+}
 
+// Apart from create(), so that what is passed on as it is does not carry what only a response needs.
+Task<void> Gateway::create_response(Exchange& x, json::Document body, CreateHeaders headers) {
   CreateCall call;
   bool stream_wanted = false, background = false;
   std::string repeatable;  // by an SDK, after a lost reply
   {
-    Result<json::Document> document = json::Document::parse(std::move(x.request.body));
-    if (!document.ok()) {
-      co_await x.fail(std::move(document).error());
-      co_return;
-    }
-    if (key->empty() && !*kept) {
-      bool answered = co_await relay_as_it_is(x, document->root(), traceparent);
-      if (answered) co_return;
-    }
+    const json::Document document = std::move(body);
     call.tenant = x.caller.tenant;
     call.key = x.caller.key;
     call.route = name_of(x.face->dialect());
-    call.idempotency_key = *std::move(key);
-    call.body_hash = body_hash;
-    call.traceparent = std::move(traceparent);
-    Result<ParsedRequest> parsed = x.face->parse(document->root(), *lenient);
+    call.idempotency_key = std::move(headers.idempotency_key);
+    call.body_hash = headers.body_hash;
+    call.traceparent = std::move(headers.traceparent);
+    Result<ParsedRequest> parsed = x.face->parse(document.root(), headers.lenient);
     if (!parsed.ok()) {
       co_await x.fail(std::move(parsed).error());
       co_return;
@@ -216,12 +221,12 @@ Task<void> Gateway::create(Exchange& x) {
     call.request = std::move(parsed->request);
     call.references = std::move(parsed->references);
     // Messages has no field of its own to ask for storage.
-    if (*kept) call.request.store = true;
+    if (headers.kept) call.request.store = true;
     stream_wanted = call.request.stream, background = call.request.background;
     bool kept_here = call.request.store || background;
     if (kept_here && call.idempotency_key.empty() && options_.lost_replies != nullptr &&
         x.request.headers.has(kRetryCount))
-      repeatable = repeatable_as(x, document->root().raw());
+      repeatable = repeatable_as(x, document.root().raw());
   }
   std::optional<ResponseId> known;
   if (!repeatable.empty() && x.request.header(kRetryCount) != "0")

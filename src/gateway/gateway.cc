@@ -68,6 +68,8 @@ struct Route {
       if (known.find(" " + name.substr(0, name.find('[')) + " ") == std::string::npos) return name;
     return {};
   }
+  // The route whose pattern is the path itself, as most are that are asked for; null: look among the others.
+  static const Route* of(std::string_view method, std::string_view path);
   // Whether `path` has this pattern's form; `id` and `item` are what stands for {id} or {rest}, and {item}.
   bool matches(std::string_view path, std::string& id, std::string& item) const {
     if (fixed == pattern.size()) return path == pattern;
@@ -131,6 +133,12 @@ constexpr Route Route::kAll[] = {
     {"GET", "/readyz", kNoKey, &Gateway::readyz},
     {"GET", "/metrics", kRead, &Gateway::show_metrics},
 };
+
+const Route* Route::of(std::string_view method, std::string_view path) {
+  for (const Route& route : kAll)
+    if (route.fixed == path.size() && route.pattern == path && route.method == method) return &route;
+  return nullptr;
+}
 
 Task<void> Exchange::send(int status_code, std::string_view content_type, std::string_view body) {
   status = status_code;
@@ -224,13 +232,15 @@ Task<void> Gateway::handle(HttpRequest& request, HttpReply& reply) {
 }
 
 Task<void> Gateway::serve(Exchange& x) {
-  const Route* route = nullptr;
+  const Route* route = Route::of(x.request.method, x.request.path);
   std::string allowed;
-  for (const Route& candidate : Route::kAll) {
-    if (!candidate.matches(x.request.path, x.id, x.item)) continue;
-    if (!allowed.empty()) allowed += ", ";
-    allowed += candidate.method;
-    if (candidate.method == x.request.method) route = &candidate;
+  if (route == nullptr) {
+    for (const Route& candidate : Route::kAll) {
+      if (!candidate.matches(x.request.path, x.id, x.item)) continue;
+      if (!allowed.empty()) allowed += ", ";
+      allowed += candidate.method;
+      if (candidate.method == x.request.method) route = &candidate;
+    }
   }
   if (route == nullptr && allowed.empty()) {
     co_await x.fail_as(

@@ -67,7 +67,13 @@ class Gateway final : public HttpHandler {
   Task<void> serve(Exchange& x);
 
   // create.cc: any client's dialect
+  struct CreateHeaders {
+    std::string idempotency_key, traceparent;
+    Hash256 body_hash{};  // of a request with an idempotency key
+    bool lenient = false, kept = false;
+  };
   Task<void> create(Exchange& x);
+  Task<void> create_response(Exchange& x, json::Document body, CreateHeaders headers);
   Task<Result<void>> inherit(CreateCall& call);
   Task<bool> relay_as_it_is(Exchange& x, json::Value root, std::string_view traceparent);
   Task<void> reply_to_create(Exchange& x, Created created, bool stream_wanted, bool background);

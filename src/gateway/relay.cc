@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/ids.h"
+#include "base/spare_text.h"
 #include "dialect/messages_render.h"
 #include "dialect/responses_render.h"
 #include "gateway/exchange.h"
@@ -230,6 +231,7 @@ Task<bool> Gateway::relay(Exchange& x, RelayTurn turn) {
   if (!head->stream) {
     enter(x, turn.input.model, relay.attempts());
     co_await x.send(head->status, head->content_type, head->body);
+    SpareText::give(std::move(head->body));
     co_return true;
   }
   x.status = 200;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/spare_text.h"
 #include "dialect/embeddings.h"
 #include "generation/heard.h"
 #include "generation/retry.h"
@@ -95,7 +96,7 @@ Task<Result<std::unique_ptr<HttpAnswer>>> Relay::ask(AttemptLease& lease) {
 }
 
 Task<Result<std::string>> Relay::read_all(HttpAnswer& answer, size_t bytes_max) {
-  std::string out;
+  std::string out = SpareText::take(SpareText::kLeast);
   for (;;) {
     CO_TRY(bool more, co_await answer.read(out, deadline_in(loop_, limits_.stall_time).sooner(deadline_)));
     if (!more) co_return out;
@@ -146,6 +147,13 @@ void Relay::listen(Line& line, const std::vector<Piece>& pieces) {
         break;
     }
   }
+}
+
+void Relay::understand(Line& line, std::string_view body) {
+  std::string copy = SpareText::take(body.size());
+  copy += body;
+  Result<std::vector<Piece>> pieces = line.lease->provider().parse_answer(std::move(copy));
+  if (pieces.ok()) listen(line, *pieces);
 }
 
 void Relay::end_attempt(Line& line, const Result<void>& outcome, std::string_view word) {
@@ -221,8 +229,8 @@ Task<Result<void>> Relay::answer_of(Line& line) {
   // A listener that does not understand holds nothing up.
   if (input_.dialect == kEmbeddings)
     line.heard.usage = embeddings_usage(head.body);
-  else if (Result<std::vector<Piece>> pieces = line.lease->provider().parse_answer(head.body); pieces.ok())
-    listen(line, *pieces);
+  else
+    understand(line, head.body);
   co_return Result<void>();
 }
 

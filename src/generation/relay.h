@@ -115,6 +115,7 @@ class Relay {
   Result<bool> take(Line& line, std::string& events, size_t begin, Result<bool> more, Duration silence);
   Deadline patience_with(const Line& line, Instant asked) const;
   void listen(Line& line, const std::vector<Piece>& pieces);
+  void understand(Line& line, std::string_view body);
   void end_attempt(Line& line, const Result<void>& outcome, std::string_view word);
   void fail(Line& line, const Error& error);
   void note_failure(uint32_t deployment, int64_t fruitless, bool never);

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/spare_text.h"
 #include "http/input_buffer.h"
 #include "http/message_parser.h"
 #include "http/message_writer.h"
@@ -13,6 +14,7 @@ namespace perdure {
 namespace {
 
 constexpr size_t kCopiedMax = 64 << 10;
+constexpr size_t kSpareHeadersMax = 64, kHeadRoomMax = 4 << 10;  // of answers that are done, for the next ones
 
 // Connections with equal keys serve each other's requests.
 struct PoolKey {
@@ -63,6 +65,7 @@ struct HttpClient::Impl {
   HttpClientLimits limits;
   bool closed = false;  // the client is gone; answers that end now close their connections
   std::map<PoolKey, std::shared_ptr<Pool>> pools;
+  std::vector<Headers> spare_headers;
   Timer sweep;
 
   Impl(Loop& l, Network& n, ProxyRules p, HttpClientLimits li)
@@ -196,9 +199,18 @@ class Answer final : public HttpAnswer {
     MessageHead& head = connection_->parser.head();
     status = head.status;
     headers = std::move(head.headers);
+    if (std::vector<Headers>& spare = client_->spare_headers; !spare.empty()) {
+      head.headers = std::move(spare.back());
+      spare.pop_back();
+    }
     if (connection_->parser.state() == MessageParser::State::kDone) settle();
   }
-  ~Answer() override { abort(); }
+  ~Answer() override {
+    abort();
+    headers.clear();
+    if (headers.room() <= kHeadRoomMax && client_->spare_headers.size() < kSpareHeadersMax)
+      client_->spare_headers.push_back(std::move(headers));
+  }
 
   Task<Result<bool>> read(std::string& into, Deadline deadline) override {
     if (done_) co_return false;
@@ -341,8 +353,7 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const
   std::shared_ptr<Impl> impl = impl_;
   // A large body is not copied behind its head.
   const bool apart = body.size() > kCopiedMax;
-  std::string request;
-  request.reserve(call->head.size() + 48 + (apart ? 0 : body.size()));
+  std::string request = SpareText::take(call->head.size() + 48 + (apart ? 0 : body.size()));
   request += call->head;
   if (call->with_length || !body.empty()) {
     request += "Content-Length: ";
@@ -388,6 +399,7 @@ Task<Result<std::unique_ptr<HttpAnswer>>> HttpClient::send(std::shared_ptr<const
     }
     if (cancel != nullptr && cancel->requested()) co_return cancelled_error();
     if (answered) {
+      SpareText::give(std::move(request));
       co_return std::unique_ptr<HttpAnswer>(
           std::make_unique<Answer>(impl, call->pool, std::move(connection), whole_request, cancel));
     }

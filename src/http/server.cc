@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/spare_text.h"
 #include "http/content_decoding.h"
 #include "http/input_buffer.h"
 #include "http/message_parser.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(2);  // for a client that still sends what is already refused
 constexpr size_t kHeadRoomMax = 4 << 10;               // of an idle connection
 constexpr size_t kRefusedAtOnceMax = 100;              // connections beyond the limit that are still told why
+constexpr size_t kSpareHeadersMax = 64;                // of replies that are done, for the next ones
 
 struct Connection;
 
@@ -40,6 +42,7 @@ struct HttpServer::Impl {
   TaskGroup tasks;
   std::set<Connection*> connections;
   size_t body_bytes_total = 0;
+  std::vector<Headers> spare_headers;
   int64_t date_second = -1;
   std::string date_field;
   bool started = false;
@@ -87,8 +90,15 @@ class Reply final : public HttpReply {
         keep_alive_(keep_alive),
         gone_(server.loop) {
     connection_.gone = &gone_;
+    if (std::vector<Headers>& spare = server.spare_headers; !spare.empty()) {
+      headers = std::move(spare.back());
+      spare.pop_back();
+    }
   }
   ~Reply() override {
+    headers.clear();
+    if (headers.room() <= kHeadRoomMax && server_.spare_headers.size() < kSpareHeadersMax)
+      server_.spare_headers.push_back(std::move(headers));
     connection_.gone = nullptr;
     if (watched_) stream_.watch_peer(nullptr);
   }
@@ -96,8 +106,7 @@ class Reply final : public HttpReply {
   Task<Result<void>> send(int status, std::string_view content_type, std::string_view body) override {
     CHECK(!begun_, "a second reply to one request");
     begun_ = ended_ = true;
-    std::string out;
-    out.reserve(256 + body.size());
+    std::string out = SpareText::take(256 + body.size());
     append_head(out, status, content_type);
     if (has_body(status)) {
       out += "Content-Length: ";
@@ -106,7 +115,9 @@ class Reply final : public HttpReply {
     }
     out += "\r\n";
     if (has_body(status) && !head_only_) out += body;
-    co_return co_await put(out);
+    Result<void> sent = co_await put(out);
+    SpareText::give(std::move(out));
+    co_return sent;
   }
 
   Task<Result<void>> begin(int status, std::string_view content_type) override {
@@ -310,7 +321,7 @@ Task<void> HttpServer::Impl::serve_requests(Connection& connection) {
     }
     request.path.clear();
     request.query.clear();
-    request.body = std::string();
+    SpareText::give(std::exchange(request.body, {}));
   }
   if (!connection.closing)
     co_await stream.shutdown(deadline_in(loop, stopping.requested() ? Duration::zero() : kLinger));
@@ -377,7 +388,8 @@ Task<std::optional<Refusal>> HttpServer::Impl::read_body(Connection& connection,
   Deadline deadline = deadline_in(loop, limits.body_time);
   std::string encoded;
   size_t encoded_bytes = 0;
-  if (!decoder.value() && head.content_length) request.body.reserve(std::min<size_t>(*head.content_length, 1 << 20));
+  if (!decoder.value() && head.content_length)
+    request.body = SpareText::take(std::min<size_t>(*head.content_length, 1 << 20));
   for (;;) {
     if (decoder.value()) {
       encoded.clear();

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/spare_text.h"
 #include "wire/json_bytes.h"
 #include "wire/json_tape.h"
 
@@ -316,7 +317,9 @@ Document::Document(std::unique_ptr<Tape> tape) : tape_(std::move(tape)) {}
 Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
 Document::~Document() {
-  if (tape_ != nullptr && tape_->nodes.capacity() > spare_nodes.capacity() && tape_->nodes.capacity() <= kSpareNodesMax)
+  if (tape_ == nullptr) return;
+  SpareText::give(std::move(tape_->source));
+  if (tape_->nodes.capacity() > spare_nodes.capacity() && tape_->nodes.capacity() <= kSpareNodesMax)
     spare_nodes = std::move(tape_->nodes);
 }
 
