@@ -2,8 +2,9 @@
 // Where the frames of coroutines come from: freed ones of the same size class are kept by thread and given out again,
 // so that a call costs no trip to the allocator. A frame may be freed on another thread than it was made on.
 //
-// Bounds: kBytesMax of each size class and thread; a thread that ends does not give them back. Larger frames than
-// kLargest are the allocator's own affair. Under a sanitizer all are, so that it sees each use of a dead frame.
+// Bounds: kBytesMax of each size class and thread, which is 64 frames of 2 KiB: as many requests at a time find theirs.
+// A thread that ends does not give them back. Larger frames than kLargest are the allocator's own affair. Under a
+// sanitizer all are, so that it sees each use of a dead frame.
 
 #include <array>
 #include <cstddef>
@@ -32,7 +33,7 @@ class FramePool {
   }
 
  private:
-  static constexpr size_t kStep = 64, kLargest = 8 << 10, kBytesMax = 32 << 10;
+  static constexpr size_t kStep = 64, kLargest = 8 << 10, kBytesMax = 128 << 10;
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define PERDURE_FRAMES_POOLED false
