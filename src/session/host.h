@@ -172,9 +172,9 @@ class ResponsesHost {
 
 class HeldRun {
  public:
-  HeldRun(ResponsesHost& host, std::shared_ptr<Run> run) : host_(host), run_(std::move(run)) {}
-  ~HeldRun() {  // a Run ends on its own loop
-    if (Loop::current() != &host_.loop()) host_.loop().post([run = std::move(run_)] {});
+  HeldRun(ResponsesHost& host, std::shared_ptr<Run> run) : host_(host), loop_(host.loop()), run_(std::move(run)) {}
+  ~HeldRun() {  // a Run ends on its own loop, which outlives its host
+    if (Loop::current() != &loop_) loop_.post([run = std::move(run_)] {});
   }
   HeldRun(const HeldRun&) = delete;
   HeldRun& operator=(const HeldRun&) = delete;
@@ -183,6 +183,7 @@ class HeldRun {
 
  private:
   ResponsesHost& host_;
+  Loop& loop_;
   std::shared_ptr<Run> run_;
 };
 
