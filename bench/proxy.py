@@ -264,7 +264,7 @@ class Bench:
                 self.at_rate(proxies, direct, self.options.slow_rate)
         late = 1e9
         for proxy in [direct, *proxies]:
-            if "many" in modes and not proxy.slow:
+            if "many" in modes and not proxy.slow and proxy.streams:
                 result, _ = self.load(proxy, "streams", 512, int(50 * seconds), 20, 0, late)
                 if proxy is direct:
                     late = result["p999"] + 50_000
@@ -399,7 +399,7 @@ def main():
             proxy.streams = False
             print(failed)
         if not proxy.streams:
-            print(f"{proxy.name}: does not pass streams on here, and is measured without them")
+            print(f"{proxy.name}: does not pass on what tells the age of a chunk, and is measured without streams")
     for number in range(options.rounds):
         # Each begins some of the rounds.
         bench.round(proxies[number % len(proxies):] + proxies[:number % len(proxies)], direct, modes)
