@@ -83,8 +83,9 @@ void Meters::refused(size_t number, std::string_view body, std::optional<int64_t
 
 void Meters::seen(size_t number, int64_t tokens, bool stored) {
   if (number == 0) return;
-  requests_[number - 1].tokens = tokens;
-  requests_[number - 1].durable = stored && requests_[number - 1].life == life_;
+  Request& request = requests_[number - 1];
+  request.tokens = tokens;
+  request.durable = stored && request.life == life_ && request.sent > clock_moved_;
 }
 
 void Meters::new_life() {
@@ -93,6 +94,7 @@ void Meters::new_life() {
 }
 
 void Meters::clock_moved() {
+  clock_moved_ = loop_.now();
   for (Request& each : requests_) each.durable = false;
 }
 

@@ -34,7 +34,7 @@ class Meters {
   // A whole answer was seen, of at least so many tokens.
   void seen(size_t request, int64_t tokens, bool stored);
   void new_life();
-  // The wall clock has jumped: how old a line of the ledger is, nobody can say any more.
+  // The wall clock has jumped: how old a line of the ledger is that began before, nobody can say any more.
   void clock_moved();
 
  private:
@@ -54,7 +54,7 @@ class Meters {
   std::function<void(std::string)> violate_;
   std::vector<Request> requests_;  // all of them, in the order in which they were sent
   uint64_t life_ = 0;
-  Instant life_began_{};
+  Instant life_began_{}, clock_moved_ = Instant::min();
 };
 
 }  // namespace perdure::sim

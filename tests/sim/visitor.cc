@@ -177,6 +177,8 @@ Task<bool> Visitor::refused(Visit& visit, HttpAnswer& answer) {
 
 void Visitor::judge_refusal(Visit& visit, int status, const std::string& body, std::optional<int64_t> retry_after_s) {
   const Instant since = scene_.loop.now() - 1s;
+  // Its connection fell silent before the path was there: nobody can know which API it speaks, and it may come again.
+  if (status == 408 && body.find("the header took too long") != std::string::npos) return;
   Result<json::Document> document = json::Document::parse(body);
   const bool shaped = document.ok() && document->root()["error"]["message"].is_string() &&
                       document->root()["error"]["type"].is_string() &&
