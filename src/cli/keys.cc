@@ -92,6 +92,12 @@ Result<std::vector<Budget>> budgets_in(const Options& options) {
   return out;
 }
 
+void print_json(const ApiKey& key, const std::string& secret = "") {
+  json::Writer out;
+  write_key(out, key, secret);
+  print(out.text() + "\n");
+}
+
 std::string shown_permits(const Permits& permits) {
   std::string out;
   for (auto [name, list] : {std::pair("models", &permits.models), std::pair("parties", &permits.parties),
@@ -126,9 +132,7 @@ int create(KeyFile& file, const Options& options, const std::string& folder) {
                   *std::move(budgets), {*requests, *tokens});
   if (!made.ok()) return complain(made.error());
   if (options.has("json")) {
-    json::Writer out;
-    write_key(out, made->key, made->secret);
-    print(out.text() + "\n");
+    print_json(made->key, made->secret);
     return kOk;
   }
   std::fprintf(stderr, "key %s for tenant %s, scopes %s. It is shown this once and cannot be shown again:\n",
@@ -187,9 +191,7 @@ int update(KeyFile& file, const Options& options) {
   Result<ApiKey> key = file.update(options.words[1], *change, system_clock().wall());
   if (!key.ok()) return complain(key.error());
   if (options.has("json")) {
-    json::Writer out;
-    write_key(out, *key, "");
-    print(out.text() + "\n");
+    print_json(*key);
   } else {
     print("changed " + key->id.value + ": scopes " + key->scopes.to_string() + "; may use " +
           shown_permits(key->permits) + "; may spend " + shown_budgets(key->budgets) + "; a minute " +
@@ -223,9 +225,7 @@ int revoke(KeyFile& file, const Options& options) {
   Result<ApiKey> key = file.revoke(options.words[1], system_clock().wall());
   if (!key.ok()) return complain(key.error());
   if (options.has("json")) {
-    json::Writer out;
-    write_key(out, *key, "");
-    print(out.text() + "\n");
+    print_json(*key);
   } else {
     print("revoked " + key->id.value + "; a running server refuses it within a second\n");
   }

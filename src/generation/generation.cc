@@ -7,7 +7,7 @@
 #include "generation/continuation_words.h"
 #include "generation/heard.h"
 #include "generation/opening.h"
-#include "generation/retry.h"
+#include "generation/tried.h"
 
 namespace perdure {
 namespace {
@@ -232,7 +232,7 @@ class Run {
     AttemptEnded ended{.number = opening.number, .upstream_id = opening.upstream_id(), .usage = opening.usage()};
     bool outrun = Race::state_of(opening) == Race::State::kSilent || Race::state_of(opening) == Race::State::kSpeaks;
     if (outrun && !stop_.cancel.requested() && !lease.withdrawn()) {
-      Result<void> waited = Error{Code::kCancelled, "another attempt was quicker"};
+      Result<void> waited = outrun_error();
       ended.cost = lease.settle(use_of(opening, waited, ended.usage, false));
       lease.outrun();
       ended.outcome = "hedged_away";
@@ -294,7 +294,7 @@ class Run {
     }
     // What no supplier was asked, for want of words in its dialect, another one's may say.
     if (error.code == Code::kInvalid && error.upstream_status == 0 && !error.param.empty() && !opening.any_pieces) {
-      note_failure(lease.number(), true, 1);
+      note_failure(tried_, lease.number(), true, 1, limits_, loop_);
       if (!unsayable_) unsayable_ = error;
       return ++unsayables_ < kUnsayableMax ? Failure::kUnsayable : Failure::kFinal;
     }
@@ -302,7 +302,7 @@ class Run {
     bool refused = fault == Fault::kCredential || fault == Fault::kDeployment;
     bool again = (refused || worth_another_attempt(error)) && fruitless_ < limits_.fruitless_attempts_max;
     if (!again) return Failure::kFinal;
-    note_failure(lease.number(), refused, fruitless_);
+    note_failure(tried_, lease.number(), refused, fruitless_, limits_, loop_);
     return Failure::kCounts;
   }
 
@@ -337,16 +337,6 @@ class Run {
             .began = opening.any_pieces,
             .in_doubt = !outcome.ok() && given_up_waiting(outcome.error()),
             .heard_bytes = opening.heard_bytes};
-  }
-
-  // Elsewhere an attempt may be made at once; here only after a while, or never.
-  void note_failure(uint32_t deployment, bool never, int64_t fruitless) {
-    auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
-    if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
-    ++found->failures;
-    found->never = never;
-    found->not_before =
-        loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
   }
 
   // Of the answer so far, or of what the user said last.

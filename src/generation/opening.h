@@ -44,6 +44,9 @@ struct OpeningLimits {
 // at the end.
 Task<void> open(Opening& opening, UpstreamCall call, OpeningLimits limits, Loop& loop, Notifier& changed);
 
+// How an attempt ends that another one has outrun.
+inline Error outrun_error() { return {Code::kCancelled, "another attempt was quicker"}; }
+
 class Race {
  public:
   enum class State : uint8_t { kAbsent, kSilent, kSpeaks, kOver };

@@ -5,7 +5,7 @@
 #include "base/spare_text.h"
 #include "dialect/embeddings.h"
 #include "generation/heard.h"
-#include "generation/retry.h"
+#include "generation/tried.h"
 
 namespace perdure {
 namespace {
@@ -18,6 +18,9 @@ constexpr std::string_view kHedgedAway = "hedged_away";
 constexpr int kForeignersMax = 32;
 
 // The dialect's word for an answer that is in order, and holds what has no place here.
+// The deployment does not have it, or its credential not the right: no other attempt there will do.
+bool is_refusal(const Error& error) { return error.code == Code::kDenied || error.code == Code::kNotFound; }
+
 bool is_foreign(const Error& error) { return error.reason == "unsupported_item"; }
 
 }  // namespace
@@ -194,15 +197,6 @@ void Relay::fail(Line& line, const Error& error) {
   end_attempt(line, error, word);
 }
 
-void Relay::note_failure(uint32_t deployment, int64_t fruitless, bool never) {
-  auto found = std::ranges::find(tried_, deployment, &Tried::deployment);
-  if (found == tried_.end()) found = tried_.insert(found, Tried{.deployment = deployment});
-  ++found->failures;
-  found->never = never;
-  found->not_before =
-      loop_.now() + backoff(fruitless, Error{}, limits_.backoff_first, limits_.backoff_max, loop_.random());
-}
-
 void Relay::let_go() {
   heard_ = std::move(line_->heard);
   line_.reset();
@@ -224,7 +218,7 @@ Task<Result<void>> Relay::answer_of(Line& line) {
   head.body = std::move(body);
   if (head.status != 200)
     co_return line.lease->provider().error_of(head.status, line.answer->headers.get("retry-after"), head.body);
-  if (line.accounted) co_return Error{Code::kCancelled, "another attempt was quicker"};
+  if (line.accounted) co_return outrun_error();
   line.lease->came(loop_.now() - line.began);
   // A listener that does not understand holds nothing up.
   if (input_.dialect == kEmbeddings)
@@ -278,13 +272,13 @@ Task<Result<Relay::Head>> Relay::open() {
     Error error = std::move(outcome).error();
     if (gone_.requested()) co_return error;
     if (withdrawn) continue;
-    bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
+    bool refused = is_refusal(error);
     if ((!refused && !worth_another_attempt(error)) || number >= limits_.fruitless_attempts_max) {
       // The client's own mistake is told in the supplier's own words; what the owner's credential did is not.
       if (error.code == Code::kInvalid && head.status >= 400 && !head.body.empty()) co_return head;
       co_return error;
     }
-    note_failure(deployment, number, refused);
+    note_failure(tried_, deployment, refused, number, limits_, loop_);
     failed = std::move(error);
   }
 }
@@ -309,7 +303,7 @@ Task<void> Relay::race_on(Line& line) {
     line.held_back += std::exchange(line.tail, {});
     Result<bool> more = co_await line.answer->read(line.held_back, patience_with(line, asked));
     if (line.accounted) {  // it was left meanwhile
-      line.said = Error{Code::kCancelled, "another attempt was quicker"};
+      line.said = outrun_error();
       break;
     }
     Result<bool> taken = take(line, line.held_back, begin, std::move(more), loop_.now() - asked);
@@ -398,11 +392,11 @@ void Relay::leave(Line& line, int64_t number) {
     const Error error = line.said->error();
     const bool withdrawn = line.lease->withdrawn();
     fail(line, error);
-    bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
-    if (!withdrawn && !gone_.requested()) note_failure(line.lease->number(), number, refused);
+    if (!withdrawn && !gone_.requested())
+      note_failure(tried_, line.lease->number(), is_refusal(error), number, limits_, loop_);
     return;
   }
-  end_attempt(line, Error{Code::kCancelled, "another attempt was quicker"}, kHedgedAway);
+  end_attempt(line, outrun_error(), kHedgedAway);
 }
 
 // --- what is passed on

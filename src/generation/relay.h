@@ -118,7 +118,6 @@ class Relay {
   void understand(Line& line, std::string_view body);
   void end_attempt(Line& line, const Result<void>& outcome, std::string_view word);
   void fail(Line& line, const Error& error);
-  void note_failure(uint32_t deployment, int64_t fruitless, bool never);
   void let_go();
   Task<void> race_on(Line& line);
   Task<Result<void>> first_word(Duration patience, const PlacementAsk& placement, int64_t& number);

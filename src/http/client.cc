@@ -9,12 +9,12 @@
 #include "http/input_buffer.h"
 #include "http/message_parser.h"
 #include "http/message_writer.h"
+#include "http/spare_headers.h"
 
 namespace perdure {
 namespace {
 
 constexpr size_t kCopiedMax = 64 << 10;
-constexpr size_t kSpareHeadersMax = 64, kHeadRoomMax = 4 << 10;  // of answers that are done, for the next ones
 
 // Connections with equal keys serve each other's requests.
 struct PoolKey {
@@ -65,7 +65,7 @@ struct HttpClient::Impl {
   HttpClientLimits limits;
   bool closed = false;  // the client is gone; answers that end now close their connections
   std::map<PoolKey, std::shared_ptr<Pool>> pools;
-  std::vector<Headers> spare_headers;
+  SpareHeaders spare_headers;  // of answers that are done
   Timer sweep;
 
   Impl(Loop& l, Network& n, ProxyRules p, HttpClientLimits li)
@@ -199,17 +199,12 @@ class Answer final : public HttpAnswer {
     MessageHead& head = connection_->parser.head();
     status = head.status;
     headers = std::move(head.headers);
-    if (std::vector<Headers>& spare = client_->spare_headers; !spare.empty()) {
-      head.headers = std::move(spare.back());
-      spare.pop_back();
-    }
+    client_->spare_headers.lend(head.headers);
     if (connection_->parser.state() == MessageParser::State::kDone) settle();
   }
   ~Answer() override {
     abort();
-    headers.clear();
-    if (headers.room() <= kHeadRoomMax && client_->spare_headers.size() < kSpareHeadersMax)
-      client_->spare_headers.push_back(std::move(headers));
+    client_->spare_headers.keep(std::move(headers));
   }
 
   Task<Result<bool>> read(std::string& into, Deadline deadline) override {

@@ -13,6 +13,7 @@
 #include "http/message_writer.h"
 #include "http/request_target.h"
 #include "http/server_websocket.h"
+#include "http/spare_headers.h"
 
 namespace perdure {
 namespace {
@@ -20,7 +21,6 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(2);  // for a client that still sends what is already refused
 constexpr size_t kHeadRoomMax = 4 << 10;               // of an idle connection
 constexpr size_t kRefusedAtOnceMax = 100;              // connections beyond the limit that are still told why
-constexpr size_t kSpareHeadersMax = 64;                // of replies that are done, for the next ones
 
 struct Connection;
 
@@ -42,7 +42,7 @@ struct HttpServer::Impl {
   TaskGroup tasks;
   std::set<Connection*> connections;
   size_t body_bytes_total = 0;
-  std::vector<Headers> spare_headers;
+  SpareHeaders spare_headers;  // of replies that are done
   int64_t date_second = -1;
   std::string date_field;
   bool started = false;
@@ -90,15 +90,10 @@ class Reply final : public HttpReply {
         keep_alive_(keep_alive),
         gone_(server.loop) {
     connection_.gone = &gone_;
-    if (std::vector<Headers>& spare = server.spare_headers; !spare.empty()) {
-      headers = std::move(spare.back());
-      spare.pop_back();
-    }
+    server.spare_headers.lend(headers);
   }
   ~Reply() override {
-    headers.clear();
-    if (headers.room() <= kHeadRoomMax && server_.spare_headers.size() < kSpareHeadersMax)
-      server_.spare_headers.push_back(std::move(headers));
+    server_.spare_headers.keep(std::move(headers));
     connection_.gone = nullptr;
     if (watched_) stream_.watch_peer(nullptr);
   }
