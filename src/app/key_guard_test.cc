@@ -63,6 +63,14 @@ struct World {
     return loop.run(router.begin(ask, deadline_in(loop, 100ms), client));
   }
   Result<void> check() { return router.check(ask); }
+  // A key that may use 60,000 tokens a minute, which is from here on the caller's.
+  KeyId limited_key() {
+    Result<KeyFile::Made> made = file.create("shop", TenantId("default"), *Scopes::parse("use"), loop.wall(),
+                                             loop.random(), {}, {}, {.tokens_per_minute = 60'000});
+    CHECK(made.ok() && keys.load().ok(), "a key is made and known");
+    ask.traffic.key = made->key.id;
+    return made->key.id;
+  }
   static AttemptUse used(int64_t output_tokens) {
     return {.usage = {.output_tokens = output_tokens, .known = true}, .whole = true, .began = true};
   }
@@ -126,14 +134,10 @@ TEST(KeyGuard, TokensOfAttemptsCountAgainstTheLimitOfTheKey) {
   RateBook rates;
   KeyGuard guard{w.keys, w.spending, w.loop, &rates};
   w.router.set_guard(&guard);
-  Result<KeyFile::Made> made = w.file.create("shop", TenantId("default"), *Scopes::parse("use"), w.loop.wall(),
-                                             w.loop.random(), {}, {}, {.tokens_per_minute = 60'000});
-  ASSERT_TRUE(made.ok());
-  ASSERT_TRUE(w.keys.load().ok());
-  w.ask.traffic.key = made->key.id;
+  const KeyId key = w.limited_key();
   w.ask.needs.context_tokens = 1000;
   auto used = [&] {
-    Admission admission = rates.admit(made->key.id, w.keys.rates(made->key.id), w.loop.now());
+    Admission admission = rates.admit(key, w.keys.rates(key), w.loop.now());
     return admission.tokens->limit - admission.tokens->remaining;
   };
   auto first = w.begin(), second = w.begin();
@@ -154,13 +158,9 @@ TEST(KeyGuard, ARequestIsReservedForBeforeItsAttemptIsPlaced) {
   Counter& refused = registry.counter("refused", "");
   KeyGuard guard{w.keys, w.spending, w.loop, &rates, &refused};
   w.router.set_guard(&guard);
-  Result<KeyFile::Made> made = w.file.create("shop", TenantId("default"), *Scopes::parse("use"), w.loop.wall(),
-                                             w.loop.random(), {}, {}, {.tokens_per_minute = 60'000});
-  ASSERT_TRUE(made.ok());
-  ASSERT_TRUE(w.keys.load().ok());
-  w.ask.traffic.key = made->key.id;
+  const KeyId key = w.limited_key();
   w.ask.needs = {.context_tokens = 10'000, .output_tokens = 20'000};
-  auto left = [&] { return rates.admit(made->key.id, w.keys.rates(made->key.id), w.loop.now()).tokens->remaining; };
+  auto left = [&] { return rates.admit(key, w.keys.rates(key), w.loop.now()).tokens->remaining; };
   Result<RateBook::Reserve> reserve = w.router.admit(w.ask.traffic, w.ask.needs);
   ASSERT_TRUE(reserve.ok());
   EXPECT_EQ(left(), 30'000) << "all of the answer that is allowed";

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/testing/run_command.h"
 #include "wire/json.h"
 
 namespace perdure::cli {
@@ -15,22 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-struct Ran {
-  int code = -1;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string_view> words) {
-  const std::vector<Command> commands = {catalogue_command()};
-  words.insert(words.begin(), "catalogue");
-  Ran out;
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  out.code = run_commands(commands, words);
-  out.out = testing::internal::GetCapturedStdout();
-  out.err = testing::internal::GetCapturedStderr();
-  return out;
-}
+Ran run(std::vector<std::string_view> words) { return run_command(catalogue_command(), std::move(words)); }
 
 class TemporaryFile {
  public:

@@ -9,6 +9,7 @@
 #include "access/api_key.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/testing/run_command.h"
 #include "wire/json.h"
 
 namespace perdure::cli {
@@ -16,11 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-struct Ran {
-  int code = -1;
-  std::string out, err;
-};
 
 class KeysCommand : public testing::Test {
  protected:
@@ -31,16 +27,8 @@ class KeysCommand : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder); }
 
   Ran run(std::vector<std::string_view> words) {
-    const std::vector<Command> commands = {
-        keys_command([this](const Options&) -> Result<std::string> { return folder; })};
-    words.insert(words.begin(), "keys");
-    Ran out;
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    out.code = run_commands(commands, words);
-    out.out = testing::internal::GetCapturedStdout();
-    out.err = testing::internal::GetCapturedStderr();
-    return out;
+    return run_command(keys_command([this](const Options&) -> Result<std::string> { return folder; }),
+                       std::move(words));
   }
   ApiKey only() {
     Result<std::vector<ApiKey>> keys = KeyFile(KeyFile::in(folder)).list();

@@ -9,6 +9,7 @@
 #include "dialect/gemini_answer.h"
 #include "dialect/testing/gemini_told.h"
 #include "dialect/testing/recordings.h"
+#include "wire/testing/changed_leaf.h"
 
 namespace perdure {
 namespace {
@@ -122,28 +123,6 @@ TEST_F(GeminiRecordings, T28_CutAnywhereTheyAreTheSame) {
       ASSERT_EQ(pieces, *whole) << "cut at " << at;
     }
   }
-}
-
-// The JSON again, with the leaf `target` (counted down) changed; `path` becomes its place. Nothing is left of `target`
-// when there was one.
-std::string changed(json::Value value, const std::string& path, size_t& target, std::string& changed_path) {
-  json::Writer out;
-  if (value.is_object()) {
-    out.begin_object();
-    for (const auto& [key, member] : value.members())
-      out.key(key).raw(changed(member, path + "." + std::string(key), target, changed_path));
-    return out.end_object().take();
-  }
-  if (value.is_array()) {
-    out.begin_array();
-    for (json::Value element : value.elements()) out.raw(changed(element, path + "[]", target, changed_path));
-    return out.end_array().take();
-  }
-  if (target == 0 || --target > 0) return std::string(value.raw());
-  changed_path = path;
-  if (value.is_string()) return out.string(std::string(value.text()) + "X").take();
-  if (value.boolean()) return *value.boolean() ? "false" : "true";
-  return std::string(value.raw()) + "1";
 }
 
 // Fields that no piece shows, each with the reason why that loses nothing.

@@ -12,6 +12,7 @@
 #include "recordings.h"
 #include "unseen.h"
 #include "wire/json.h"
+#include "wire/testing/changed_leaf.h"
 
 namespace perdure::fidelity {
 namespace {
@@ -167,28 +168,6 @@ TEST_F(Recordings, StreamedIsUnstreamed) {
   std::printf("recordings: streamed = whole in %zu answers and %zu streams that end with the whole\n", wholes, finals);
   EXPECT_GE(wholes, 40u);
   EXPECT_GE(finals, 5u);
-}
-
-// The JSON again, with leaf number `target` (counted down) changed; `path` becomes its place.
-std::string changed(json::Value value, const std::string& path, size_t& target, std::string& changed_path) {
-  json::Writer out;
-  if (value.is_object()) {
-    out.begin_object();
-    for (const auto& [key, member] : value.members())
-      out.key(key).raw(changed(member, path + "." + std::string(key), target, changed_path));
-    return out.end_object().take();
-  }
-  if (value.is_array()) {
-    out.begin_array();
-    for (json::Value element : value.elements()) out.raw(changed(element, path + "[]", target, changed_path));
-    return out.end_array().take();
-  }
-  if (target == 0 || --target > 0) return std::string(value.raw());
-  changed_path = path;
-  if (value.is_string()) return out.string(std::string(value.text()) + "X").take();
-  if (value.boolean()) return *value.boolean() ? "false" : "true";
-  if (value.null()) return R"("X")";
-  return value.raw() == "0" ? "1" : std::string(value.raw()) + "1";
 }
 
 std::vector<std::string> leaves(json::Value root) {
